@@ -1,0 +1,64 @@
+// Package contract holds what the service promises to whoever runs it: ports, probe paths, the
+// user it runs as, and the names of its environment variables. The service serves them, the
+// platform wires them into probes, target groups and task definitions, and the lab dials them, so
+// that the three cannot drift apart.
+package contract
+
+const (
+	// Port is the TCP port of the public HTTP listener inside an image.
+	Port = 8080
+	// AdminPort is the TCP port of the admin listener (metrics, pprof). It is never public.
+	AdminPort = 9090
+	// LivePath answers 200 as long as the process runs.
+	LivePath = "/livez"
+	// ReadyPath answers 200 when the instance can serve, 503 while it starts, drains or lacks its
+	// database.
+	ReadyPath = "/readyz"
+	// MetricsPath is served on the admin listener only, in Prometheus' text format.
+	MetricsPath = "/metrics"
+	// UID is the user and group id that the image runs as.
+	UID = 65532
+)
+
+// Names of the environment variables that the service reads. `service --help` prints them with
+// their defaults and meaning.
+const (
+	EnvAddr                   = "ADDR"
+	EnvAdminAddr              = "ADMIN_ADDR"
+	EnvDatabaseURL            = "DATABASE_URL"
+	EnvDatabaseMaxConns       = "DATABASE_MAX_CONNS"
+	EnvDatabaseAcquireTimeout = "DATABASE_ACQUIRE_TIMEOUT"
+	EnvRedisURL               = "REDIS_URL"
+	EnvSessionKey             = "SESSION_KEY"
+	EnvStage                  = "STAGE"
+	EnvTopology               = "TOPOLOGY"
+	EnvInstance               = "INSTANCE"
+	EnvPayments               = "PAYMENTS"
+	EnvStripeSecretKey        = "STRIPE_SECRET_KEY"
+	EnvStripePublishableKey   = "STRIPE_PUBLISHABLE_KEY"
+	EnvStripeWebhookSecret    = "STRIPE_WEBHOOK_SECRET"
+	EnvStripeAPIURL           = "STRIPE_API_URL"
+	EnvRateLimit              = "RATE_LIMIT"
+	EnvTrustedProxies         = "TRUSTED_PROXIES"
+	EnvHTTPS                  = "HTTPS"
+	EnvOrderTTL               = "ORDER_TTL"
+	EnvDrainDelay             = "DRAIN_DELAY"
+	EnvHashConcurrency        = "HASH_CONCURRENCY"
+	EnvLogLevel               = "LOG_LEVEL"
+	EnvAccessLog              = "ACCESS_LOG"
+)
+
+// Env lists every name above, for tests that hold the platform against the service.
+var Env = []string{
+	EnvAddr, EnvAdminAddr, EnvDatabaseURL, EnvDatabaseMaxConns, EnvDatabaseAcquireTimeout,
+	EnvRedisURL, EnvSessionKey, EnvStage, EnvTopology, EnvInstance, EnvPayments,
+	EnvStripeSecretKey, EnvStripePublishableKey, EnvStripeWebhookSecret, EnvStripeAPIURL,
+	EnvRateLimit, EnvTrustedProxies, EnvHTTPS, EnvOrderTTL, EnvDrainDelay, EnvHashConcurrency,
+	EnvLogLevel, EnvAccessLog,
+}
+
+// SecretEnv lists the names whose values are secrets: never in user data, never in plain
+// environment where the platform offers a secret reference.
+var SecretEnv = []string{
+	EnvDatabaseURL, EnvRedisURL, EnvSessionKey, EnvStripeSecretKey, EnvStripeWebhookSecret,
+}

@@ -1,0 +1,26 @@
+package shop
+
+import (
+	"context"
+	"time"
+)
+
+// User is an account. Email is stored trimmed and in lower case.
+type User struct {
+	ID           int64
+	Email        string
+	FirstName    string
+	LastName     string
+	PasswordHash string
+	CreatedAt    time.Time
+}
+
+// Accounts stores users.
+type Accounts interface {
+	// CreateUser stores u and returns it with its id; CodeEmailTaken if the email is in use.
+	CreateUser(ctx context.Context, u User) (User, error)
+	// UserByEmail returns the user or CodeNotFound.
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// User returns the user or CodeNotFound.
+	User(ctx context.Context, id int64) (User, error)
+}
