@@ -1,0 +1,78 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// ErrVersion is wrapped by Read for a file of another format version.
+var ErrVersion = errors.New("unsupported result version")
+
+// Read decodes one result. It refuses another version: a report never silently leaves something out.
+func Read(r io.Reader) (Result, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Result{}, fmt.Errorf("read result: %w", err)
+	}
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return Result{}, fmt.Errorf("decode result: %w", err)
+	}
+	if head.Version != Version {
+		return Result{}, fmt.Errorf("%w: file has %d, this laboratory reads %d", ErrVersion, head.Version, Version)
+	}
+	var res Result
+	if err := json.Unmarshal(data, &res); err != nil {
+		return Result{}, fmt.Errorf("decode result: %w", err)
+	}
+	return res, nil
+}
+
+// ReadFile reads the result in the named file.
+func ReadFile(name string) (Result, error) {
+	f, err := os.Open(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := Read(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return res, nil
+}
+
+// WriteFile writes the result as indented JSON, replacing the file in one step so that an
+// interrupted run never leaves half of one. Missing directories are made.
+func WriteFile(name string, res Result) error {
+	res.Version = Version
+	data, err := json.MarshalIndent(res, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode result: %w", err)
+	}
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	tmp, err := os.CreateTemp(dir, ".result-*")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	_, err = tmp.Write(append(data, '\n'))
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write result: %w", err), os.Remove(tmp.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sample() Result {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	step := Step{
+		Purpose: PurposeLevel, Loop: LoopClosed, Users: 50, StartedAt: at, Seconds: 10, Requests: 3,
+		Latency: &Latency{MeanMS: 2, P50MS: 2, P90MS: 3, P95MS: 3, P99MS: 3, MaxMS: 3},
+		Series: &Series{StartedAt: at, IntervalSeconds: 1, Lines: []Line{
+			{Resource: ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Values: []*float64{Ptr(0.0), nil}},
+		}},
+	}
+	return Result{
+		Version: Version, Target: TargetLocal, StartedAt: at, FinishedAt: at.Add(time.Minute),
+		Stages: []Stage{{
+			Name: "stage1", Topology: "single", BringUpSeconds: Ptr(0.0),
+			Levels: []Level{{Users: 50, Median: step, AllP95MS: []float64{3}}},
+		}},
+	}
+}
+
+func TestFileRoundTrip(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "deep", "result.json")
+	want := sample()
+	if err := WriteFile(name, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	left, err := os.ReadDir(filepath.Dir(name))
+	if err != nil || len(left) != 1 {
+		t.Errorf("files beside the result: %v, %v", left, err)
+	}
+}
+
+func TestZeroIsKeptAndUnmeasuredIsAbsent(t *testing.T) {
+	data, err := json.Marshal(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"bring_up_seconds":0`, `"values":[0,null]`} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("%s is missing in %s", want, data)
+		}
+	}
+	for _, not := range []string{"tear_down_seconds", "breaking_point", "usl"} {
+		if strings.Contains(string(data), not) {
+			t.Errorf("%s was not measured but is in %s", not, data)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	if _, err := Read(strings.NewReader(`{"version":99}`)); !errors.Is(err, ErrVersion) {
+		t.Errorf("another version: %v", err)
+	}
+	if _, err := Read(strings.NewReader(`{`)); err == nil {
+		t.Error("half a file was read")
+	}
+}

@@ -1,0 +1,141 @@
+package result
+
+import "time"
+
+// Purpose is why a step was run.
+type Purpose string
+
+// The purposes of a step.
+const (
+	PurposeWarmUp   Purpose = "warm-up"
+	PurposeLevel    Purpose = "level"
+	PurposeSearch   Purpose = "search"
+	PurposeRate     Purpose = "rate search"
+	PurposeProof    Purpose = "proof"
+	PurposeFinding  Purpose = "finding"
+	PurposeLoad     Purpose = "load"
+	PurposeBaseline Purpose = "baseline" // the same level again, just before the proof's change
+)
+
+// Loop says what decides when a request is sent.
+type Loop string
+
+// The two kinds of load.
+const (
+	LoopClosed Loop = "closed" // N users, each sends when its last answer is in
+	LoopOpen   Loop = "open"   // requests arrive at a constant rate, whatever the answers do
+)
+
+// Step is one load level held for a while.
+type Step struct {
+	Purpose   Purpose   `json:"purpose"`
+	Loop      Loop      `json:"loop"`
+	Repeat    int       `json:"repeat,omitempty"`          // from 1
+	Users     int       `json:"users,omitempty"`           // closed loop
+	Rate      float64   `json:"rate_per_second,omitempty"` // open loop: the offered rate
+	StartedAt time.Time `json:"started_at"`
+	Seconds   float64   `json:"seconds"`
+
+	Requests   int     `json:"requests"`
+	Failed     int     `json:"failed"`
+	ErrorRatio float64 `json:"error_ratio"`
+	// Errors counts the failed requests by kind: "503 OVERLOADED", "timeout", "connection refused".
+	Errors map[string]int `json:"errors,omitempty"`
+	// Throughput is finished requests per second, failed ones included; Goodput without them.
+	Throughput float64 `json:"throughput_per_second"`
+	Goodput    float64 `json:"goodput_per_second"`
+	// Latency is of all requests, failed ones included. Nil when nothing finished.
+	Latency    *Latency    `json:"latency,omitempty"`
+	Operations []Operation `json:"operations,omitempty"`
+	// Orders is how many orders were paid to the end in this step.
+	Orders int `json:"orders"`
+
+	ObjectiveKept bool `json:"objective_kept"`
+	// MissedSends are requests of an open loop that could not be sent within 10 ms of being due (or
+	// not at all); nil for a closed loop.
+	MissedSends *int `json:"missed_sends,omitempty"`
+	// GeneratorCPU is the load generator's CPU use as a share of one core's time.
+	GeneratorCPU *float64 `json:"generator_cpu_cores,omitempty"`
+	// MachineCPU is the use of the whole machine that the generator ran on, as a share of all cores.
+	MachineCPU *float64 `json:"machine_cpu_ratio,omitempty"`
+
+	// Usage summarises each resource over the step; Series holds its seconds, where kept.
+	Usage  []Usage `json:"usage,omitempty"`
+	Series *Series `json:"series,omitempty"`
+}
+
+// Latency holds exact percentiles (nearest rank over all samples, no buckets), in milliseconds.
+type Latency struct {
+	MeanMS float64 `json:"mean_ms"`
+	P50MS  float64 `json:"p50_ms"`
+	P90MS  float64 `json:"p90_ms"`
+	P95MS  float64 `json:"p95_ms"`
+	P99MS  float64 `json:"p99_ms"`
+	MaxMS  float64 `json:"max_ms"`
+}
+
+// Operation is a step's share of one kind of request.
+type Operation struct {
+	Name       string         `json:"name"` // "search", "pay", ...
+	Requests   int            `json:"requests"`
+	Failed     int            `json:"failed"`
+	Errors     map[string]int `json:"errors,omitempty"`
+	Throughput float64        `json:"throughput_per_second"`
+	Latency    *Latency       `json:"latency,omitempty"`
+}
+
+// Resource is something that can give out.
+type Resource string
+
+// The resources that are watched, and two that are joined to the same seconds for charts.
+const (
+	ResourceInstanceCPU  Resource = "instance CPU"         // cores
+	ResourceThrottled    Resource = "CPU throttled"        // share of the scheduler's periods
+	ResourceMemory       Resource = "instance memory"      // bytes
+	ResourcePoolInUse    Resource = "pool in use"          // connections
+	ResourcePoolWait     Resource = "pool wait"            // ms an acquire, mean of the second
+	ResourcePoolTimeouts Resource = "pool timeouts"        // acquires given up in the second
+	ResourceDBConns      Resource = "database connections" // open
+	ResourceDBActive     Resource = "database active"      // connections running a statement
+	ResourceDBLockWaits  Resource = "database lock waits"  // connections waiting for a lock
+	ResourceDBCPU        Resource = "database CPU"         // cores
+	ResourceRedisCPU     Resource = "redis CPU"            // cores
+	ResourceRedisClients Resource = "redis clients"
+	ResourceProxyCPU     Resource = "proxy CPU"   // cores
+	ResourceProxyQueue   Resource = "proxy queue" // requests at the proxy and not yet at an instance
+	ResourceSidecarCPU   Resource = "sidecar CPU" // cores
+	ResourceGeneratorCPU Resource = "generator CPU"
+	ResourceMachineCPU   Resource = "machine CPU"   // share of all cores
+	ResourceHashQueue    Resource = "hashing queue" // sign-ins waiting to be hashed
+	ResourceInFlight     Resource = "requests in flight"
+
+	SeriesP95        Resource = "p95 latency" // ms, of the requests that finished in the second
+	SeriesThroughput Resource = "throughput"  // requests finished in the second
+	SeriesErrors     Resource = "errors"      // requests failed in the second
+)
+
+// Usage summarises one resource over a step.
+type Usage struct {
+	Resource Resource `json:"resource"`
+	Of       string   `json:"of,omitempty"` // which one: "shop-1"
+	Unit     string   `json:"unit"`
+	Mean     float64  `json:"mean"`
+	Max      float64  `json:"max"`
+	Limit    *float64 `json:"limit,omitempty"` // where it ends, in the same unit
+}
+
+// Series are the seconds of a step, the same index being the same second in each line.
+type Series struct {
+	StartedAt       time.Time `json:"started_at"`
+	IntervalSeconds float64   `json:"interval_seconds"`
+	Lines           []Line    `json:"lines"`
+}
+
+// Line is one resource over the seconds; nil where it was not measured.
+type Line struct {
+	Resource Resource   `json:"resource"`
+	Of       string     `json:"of,omitempty"`
+	Unit     string     `json:"unit"`
+	Limit    *float64   `json:"limit,omitempty"`
+	Values   []*float64 `json:"values"`
+}
