@@ -1,0 +1,144 @@
+package cost
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.Abs(got-want) > 0.005 {
+		t.Errorf("%s = %.4f, want %.4f", what, got, want)
+	}
+}
+
+func prices(t *testing.T) Table {
+	t.Helper()
+	table, err := Prices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func graph(t *testing.T, s string) Graph {
+	t.Helper()
+	g, err := ReadGraph(strings.NewReader(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// The original's Fargate stage, by list price with public IPv4: facts.md recomputes it to about $74.
+const originalFargate = `{"resources":[
+ {"type":"aws:lb/loadBalancer:LoadBalancer","name":"alb","inputs":{"subnets":["a","b"]}},
+ {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"task","id":"task-1","inputs":{"cpu":"256","memory":"512"}},
+ {"type":"aws:ecs/service:Service","name":"shop","inputs":{"desiredCount":2,"taskDefinition":"task-1","networkConfiguration":{"assignPublicIp":true}}},
+ {"type":"aws:rds/instance:Instance","name":"db","inputs":{"instanceClass":"db.t3.micro","storageType":"gp3","allocatedStorage":20}},
+ {"type":"aws:elasticache/replicationGroup:ReplicationGroup","name":"cache","inputs":{"nodeType":"cache.t3.micro","engine":"redis","numCacheClusters":1}}]}`
+
+func TestEstimateOfTheOriginalFargateStage(t *testing.T) {
+	e := prices(t).Of(graph(t, originalFargate), Usage{})
+	// 16.425 ALB + 2*3.65 its addresses + 2*(.25*.04048+.5*.004445)*730 tasks + 7.30 their addresses
+	// + 13.14 + 2.30 RDS + 12.41 cache
+	near(t, "monthly", e.Monthly(), 16.425+7.3+18.0200+7.3+13.14+2.3+12.41)
+	near(t, "daily", e.Daily(), e.Monthly()*24/730)
+	if len(e.Unknown) != 0 {
+		t.Errorf("unknown: %v", e.Unknown)
+	}
+}
+
+func TestUnknownIsNeverZero(t *testing.T) {
+	g := graph(t, `[{"type":"aws:redshift/cluster:Cluster","name":"dw","inputs":{}},
+	 {"type":"aws:ec2/instance:Instance","name":"big","inputs":{"instanceType":"m9.mega","rootBlockDevice":{"volumeType":"gp3","volumeSize":20}}},
+	 {"type":"aws:ec2/vpc:Vpc","name":"net","inputs":{}}]`)
+	e := prices(t).Of(g, Usage{})
+	want := []string{"aws:ec2/instance:Instance big: no price for ec2/m9.mega", "aws:redshift/cluster:Cluster dw: no rule for this type"}
+	if fmt.Sprint(e.Unknown) != fmt.Sprint(want) {
+		t.Errorf("unknown = %q, want %q", e.Unknown, want)
+	}
+	near(t, "monthly of what is known", e.Monthly(), 1.6)
+}
+
+func TestGroupIsBilledByItsTemplate(t *testing.T) {
+	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1","inputs":{"instanceType":"t4g.small",
+	 "blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}],"networkInterfaces":[{"associatePublicIpAddress":"true"}]}},
+	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"maxSize":4,"launchTemplate":{"id":"lt-1"}}}]`)
+	near(t, "monthly", prices(t).Of(g, Usage{}).Monthly(), 2*(0.0168*730+0.8+3.65))
+}
+
+func TestAllowancesAndTraffic(t *testing.T) {
+	g := graph(t, `[{"type":"aws:cloudwatch/logGroup:LogGroup","name":"a","inputs":{}},{"type":"aws:cloudwatch/logGroup:LogGroup","name":"b","inputs":{}}]`)
+	u := Usage{Requests: 100e6, BytesPerRequest: 2000, LogBytes: 100}
+	// 200 GB out, 100 of them free; 10 GB of logs, 5 free, counted once for both groups.
+	near(t, "monthly", prices(t).Of(g, u).Monthly(), 100*0.09+5*0.5)
+}
+
+func TestReadGraphForms(t *testing.T) {
+	const urn = "urn:pulumi:stage1::shoplab::shoplab:x:Y$aws:ec2/eip:Eip::address"
+	for name, doc := range map[string]string{
+		"preview": `{"steps":[{"op":"create","newState":{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","inputs":{}}},{"op":"delete","oldState":{}}]}`,
+		"export":  `{"version":3,"deployment":{"resources":[{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","id":"eip-1"}]}}`,
+		"golden":  `[{"type":"aws:ec2/eip:Eip","name":"address","inputs":{}}]`,
+	} {
+		g := graph(t, doc)
+		if len(g) != 1 || g[0].Name != "address" {
+			t.Errorf("%s: %+v", name, g)
+		}
+		near(t, name, prices(t).Of(g, Usage{}).Monthly(), 3.65)
+	}
+	for _, bad := range []string{"", "{", `{"version":3}`, `[1]`} {
+		if _, err := ReadGraph(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func TestCheapestFollowsCapacity(t *testing.T) {
+	small := Option{Name: "small", MaxRate: 10, Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}}]`)}
+	large := Option{Name: "large", Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}},{"type":"aws:ec2/eip:Eip","name":"y","inputs":{}}]`)}
+	got := Cheapest(prices(t), Usage{}, []Option{small, large}, []float64{1e6, 100e6})
+	if len(got) != 2 || got[0].Option != "small" || got[1].Option != "large" {
+		t.Errorf("cheapest = %+v", got)
+	}
+	if got := Cheapest(prices(t), Usage{}, []Option{small}, []float64{100e6}); len(got) != 0 {
+		t.Errorf("nobody carries it, got %+v", got)
+	}
+}
+
+func offer(w http.ResponseWriter, r *http.Request) {
+	_, _ = fmt.Fprint(w, `{"formatVersion":"v1.0","products":{
+	 "A":{"sku":"A","productFamily":"Load Balancer-Application","attributes":{"usagetype":"LoadBalancerUsage"}},
+	 "B":{"sku":"B","productFamily":"Load Balancer-Network","attributes":{"usagetype":"LoadBalancerUsage"}}},
+	 "terms":{"Reserved":{"A":{"x":{"priceDimensions":{}}}},
+	 "OnDemand":{"A":{"A.1":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"0.03"}}}}},
+	             "B":{"B.1":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"9"}}}}}}}}`)
+}
+
+func TestRefresh(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(offer))
+	defer srv.Close()
+	all := prices(t)
+	table := Table{Region: "us-east-1", Prices: map[string]Price{"alb/hour": all.Prices["alb/hour"], "logs/gb": all.Prices["logs/gb"]}}
+	now := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
+	got, err := table.Refresh(t.Context(), srv.URL, now, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "alb/hour", got.Prices["alb/hour"].USD, 0.03)
+	near(t, "logs/gb stays", got.Prices["logs/gb"].USD, 0.5)
+	near(t, "the old table stays", table.Prices["alb/hour"].USD, 0.0225)
+	if got.Date != "2027-01-02" {
+		t.Errorf("date = %s", got.Date)
+	}
+	table.Prices["alb/lcu"] = all.Prices["alb/lcu"]
+	if _, err := table.Refresh(t.Context(), srv.URL, now, func(string) {}); err == nil || !strings.Contains(err.Error(), "no price for alb/lcu") {
+		t.Errorf("a missing price: %v", err)
+	}
+}
