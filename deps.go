@@ -65,6 +65,8 @@ import (
 	_ "golang.org/x/time/rate"
 	_ "gonum.org/v1/gonum/optimize"
 	_ "gonum.org/v1/gonum/stat"
+	_ "gonum.org/v1/plot/plotter"
+	_ "gonum.org/v1/plot/vg/vgsvg"
 	_ "gopkg.in/yaml.v3"
 	_ "istio.io/client-go/pkg/apis/networking/v1"
 	_ "istio.io/client-go/pkg/apis/security/v1"

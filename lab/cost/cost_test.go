@@ -103,12 +103,14 @@ func TestReadGraphForms(t *testing.T) {
 func TestCheapestFollowsCapacity(t *testing.T) {
 	small := Option{Name: "small", MaxRate: 10, Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}}]`)}
 	large := Option{Name: "large", Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}},{"type":"aws:ec2/eip:Eip","name":"y","inputs":{}}]`)}
-	got := Cheapest(prices(t), Usage{}, []Option{small, large}, []float64{1e6, 100e6})
+	volumes := []float64{1e6, 100e6}
+	curve := prices(t).Curve(small, Usage{}, volumes)
+	got := Cheapest(curve, prices(t).Curve(large, Usage{}, volumes))
 	if len(got) != 2 || got[0].Option != "small" || got[1].Option != "large" {
 		t.Errorf("cheapest = %+v", got)
 	}
-	if got := Cheapest(prices(t), Usage{}, []Option{small}, []float64{100e6}); len(got) != 0 {
-		t.Errorf("nobody carries it, got %+v", got)
+	if got := Cheapest(curve); len(got) != 1 {
+		t.Errorf("nobody carries the second volume, got %+v", got)
 	}
 }
 

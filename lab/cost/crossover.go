@@ -1,6 +1,10 @@
 package cost
 
-import "math"
+import (
+	"maps"
+	"math"
+	"slices"
+)
 
 // Option is a stage as the crossover sees it: a graph, and how much it was measured to carry.
 type Option struct {
@@ -19,58 +23,60 @@ type Point struct {
 	Requests   float64 `json:"requests"` // a month
 	Monthly    float64 `json:"monthly_usd"`
 	PerRequest float64 `json:"per_request_usd"` // per successful request
+	// Carried tells whether the option keeps its objective in the busy hour of such a month.
+	Carried bool `json:"carried"`
 }
 
 // peakFactor is how far a busy hour stands above the month's average; an option must carry the
 // busy hour. Assumption: a shop's traffic falls into 8 of 24 hours.
 const peakFactor = 3
 
-// Carries tells whether the option keeps its objective in the busy hour of such a month.
-func (o Option) Carries(requestsPerMonth float64) bool {
+func (o Option) carries(requestsPerMonth float64) bool {
 	return o.MaxRate == 0 || requestsPerMonth/(HoursPerMonth*3600)*peakFactor <= o.MaxRate
 }
 
-// At prices the option at a monthly volume.
-func (o Option) At(t Table, u Usage, requestsPerMonth float64) Point {
-	u.Requests = requestsPerMonth
-	e := t.Of(o.Graph, u)
+// Curve prices the option at each monthly volume.
+func (t Table) Curve(o Option, u Usage, volumes []float64) []Point {
 	success := o.SuccessRate
 	if success == 0 {
 		success = 1
 	}
-	return Point{
-		Option: o.Name, Requests: requestsPerMonth, Monthly: e.Monthly(),
-		PerRequest: e.PerRequest() / success,
+	var out []Point
+	for _, v := range volumes {
+		u.Requests = v
+		e := t.Of(o.Graph, u)
+		out = append(out, Point{
+			Option: o.Name, Requests: v, Monthly: e.Monthly(),
+			PerRequest: e.PerRequest() / success, Carried: o.carries(v),
+		})
 	}
+	return out
 }
 
 // Volumes are the monthly request counts of a crossover: from 10 thousand to 10 billion, three a
 // decade.
 func Volumes() []float64 {
 	var out []float64
-	for exp := 4.0; exp <= 10; exp += 1.0 / 3 {
-		out = append(out, math.Round(math.Pow(10, exp)))
+	for i := range 19 {
+		out = append(out, math.Round(math.Pow(10, 4+float64(i)/3)))
 	}
 	return out
 }
 
-// Cheapest returns, for each volume, the option with the lowest cost per successful request among
-// those that carry it. A volume that nobody carries is left out.
-func Cheapest(t Table, u Usage, options []Option, volumes []float64) []Point {
+// Cheapest returns, for each volume in ascending order, the point with the lowest cost per
+// successful request among those that are carried. A volume that nobody carries is left out.
+func Cheapest(curves ...[]Point) []Point {
+	best := map[float64]Point{}
+	for _, curve := range curves {
+		for _, p := range curve {
+			if b, ok := best[p.Requests]; p.Carried && (!ok || p.PerRequest < b.PerRequest) {
+				best[p.Requests] = p
+			}
+		}
+	}
 	var out []Point
-	for _, v := range volumes {
-		var best *Point
-		for _, o := range options {
-			if !o.Carries(v) {
-				continue
-			}
-			if p := o.At(t, u, v); best == nil || p.PerRequest < best.PerRequest {
-				best = &p
-			}
-		}
-		if best != nil {
-			out = append(out, *best)
-		}
+	for _, v := range slices.Sorted(maps.Keys(best)) {
+		out = append(out, best[v])
 	}
 	return out
 }

@@ -1,5 +1,7 @@
 package result
 
+import "shoplab/lab/cost"
+
 // Stage is everything measured of one stage, in the order in which it happened.
 type Stage struct {
 	Name     string   `json:"name"`     // "stage1"; the host for a load on a URL
@@ -15,6 +17,11 @@ type Stage struct {
 
 	Config     Config      `json:"config"`
 	Complexity *Complexity `json:"complexity,omitempty"`
+
+	// Cost is the estimate of the stage's resource graph at the settings' volume, and CostCurve the
+	// same over many volumes; nil where there was no graph to price.
+	Cost      *cost.Estimate `json:"cost,omitempty"`
+	CostCurve []cost.Point   `json:"cost_curve,omitempty"`
 
 	BringUpSeconds  *float64 `json:"bring_up_seconds,omitempty"`  // until the first request was served
 	TearDownSeconds *float64 `json:"tear_down_seconds,omitempty"` // until nothing was left
