@@ -1,0 +1,237 @@
+package backing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestPostgresAnswersAndLeavesNothing(t *testing.T) {
+	tmp := shortTemp(t)
+	pg, err := StartPostgres(t.Context(), PostgresOptions{MaxConnections: 12, Settings: map[string]string{"work_mem": "5MB"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), pg.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"max_connections": "12", "work_mem": "5MB", "fsync": "off", "is_superuser": "off", "server_encoding": "UTF8",
+	} {
+		var got string
+		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "CREATE EXTENSION pg_trgm; CREATE TABLE t (i int)"); err != nil {
+		t.Errorf("the shop's role in its own database: %v", err)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := pg.Stop(); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if err := syscall.Kill(pg.Process().PID(), 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d after Stop: %v, want it gone", pg.Process().PID(), err)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
+	}
+}
+
+func TestPostgresKeepsSuperuserConnections(t *testing.T) {
+	pg := start(t, PostgresOptions{MaxConnections: 6})
+	var conns []*pgx.Conn
+	var refused error
+	for range 6 {
+		conn, err := pgx.Connect(t.Context(), pg.URL())
+		if err != nil {
+			refused = err
+			break
+		}
+		conns = append(conns, conn)
+	}
+	if len(conns) != 3 || refused == nil {
+		t.Errorf("the shop got %d connections of 6 (then: %v), want 3", len(conns), refused)
+	}
+	admin, err := pgx.Connect(t.Context(), pg.AdminURL())
+	if err != nil {
+		t.Fatalf("the superuser is kept out: %v", err)
+	}
+	conns = append(conns, admin)
+	for _, c := range conns {
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPostgresDatabasesAreSeparate(t *testing.T) {
+	pg := start(t, PostgresOptions{})
+	seen := map[string]bool{}
+	for range 2 {
+		url, err := pg.CreateDatabase(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), "CREATE TABLE only_here (i int)"); err != nil {
+			t.Error(err)
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		seen[url] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("URLs %v, want two", seen)
+	}
+}
+
+func TestPostgresKeepsData(t *testing.T) {
+	dir := filepath.Join(shortTemp(t), "kept")
+	for n, want := range []int{0, 1} {
+		pg, err := StartPostgres(t.Context(), PostgresOptions{Dir: dir, Durable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := pgx.Connect(t.Context(), pg.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rows int
+		var fsync string
+		err = errors.Join(
+			run(t.Context(), conn, "CREATE TABLE IF NOT EXISTS t (i int)"),
+			conn.QueryRow(t.Context(), "SELECT count(*), current_setting('fsync') FROM t").Scan(&rows, &fsync),
+			run(t.Context(), conn, "INSERT INTO t VALUES (1)"),
+			conn.Close(t.Context()),
+			pg.Stop(),
+		)
+		if err != nil || rows != want || fsync != "on" {
+			t.Errorf("run %d: %d rows, fsync %s, %v; want %d rows, fsync on", n, rows, fsync, err, want)
+		}
+	}
+}
+
+func TestPostgresSaysWhyItFails(t *testing.T) {
+	tmp := shortTemp(t)
+	_, err := StartPostgres(t.Context(), PostgresOptions{Settings: map[string]string{"shared_buffers": "lots"}})
+	if err == nil || !strings.Contains(err.Error(), `"shared_buffers": "lots"`) {
+		t.Errorf("error %v, want PostgreSQL's own words", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := StartPostgres(ctx, PostgresOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context canceled", err)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
+		t.Errorf("left behind by failed starts: %v, %v", left, err)
+	}
+}
+
+func TestPostgresRefusesFolderOutOfReach(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root starts PostgreSQL as another user")
+	}
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0o700); err != nil { // #nosec G302
+		t.Fatal(err)
+	}
+	_, err := StartPostgres(t.Context(), PostgresOptions{Dir: filepath.Join(closed, "data")})
+	if err == nil || !strings.Contains(err.Error(), "may not enter "+closed) {
+		t.Errorf("error %v, want the folder that is closed", err)
+	}
+}
+
+func TestRedisComesBack(t *testing.T) {
+	for _, builtin := range []bool{false, true} {
+		t.Run(fmt.Sprintf("builtin=%v", builtin), func(t *testing.T) {
+			shortTemp(t)
+			r, err := StartRedis(t.Context(), RedisOptions{Builtin: builtin})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !builtin && r.Kind() != "redis-server" {
+				t.Log("redis-server is not installed (apt-get install redis-server): miniredis tested only")
+			}
+			opts, err := redis.ParseURL(r.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := redis.NewClient(opts)
+			defer func() {
+				if err := errors.Join(client.Close(), r.Stop()); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := client.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+				t.Errorf("before the outage: %v", err)
+			}
+			if err := r.Halt(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Ping(t.Context()).Err(); err == nil {
+				t.Error("a halted Redis answers")
+			}
+			if err := r.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Ping(t.Context()).Err(); err != nil {
+				t.Errorf("after the outage: %v", err)
+			}
+		})
+	}
+}
+
+func start(t *testing.T, o PostgresOptions) *Postgres {
+	t.Helper()
+	pg, err := StartPostgres(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pg.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pg
+}
+
+// shortTemp makes a temporary folder of the test's own for everything that asks for one. It is not
+// t.TempDir, which other users may not enter.
+func shortTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
+func run(ctx context.Context, conn *pgx.Conn, sql string) error {
+	_, err := conn.Exec(ctx, sql)
+	return err
+}

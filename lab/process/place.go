@@ -1,0 +1,98 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// kill ends a process and what is left of its group.
+func kill(pid int) {
+	_ = syscall.Kill(-pid, syscall.SIGKILL)
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// FreePort returns a TCP port on 127.0.0.1 that nothing listens on. It lies below Linux' range for
+// outgoing connections (32768 and up), so that no connection takes it before the caller listens.
+func FreePort() (int, error) {
+	var last error
+	for range 100 {
+		port := 18000 + rand.IntN(14000) // #nosec G404 -- no secret
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			last = err
+			continue
+		}
+		if err := l.Close(); err != nil {
+			return 0, fmt.Errorf("close the probe of port %d: %w", port, err)
+		}
+		return port, nil
+	}
+	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+const tempPrefix = "shoplab-"
+
+// TempDir is a folder for one run, locked as long as the lab lives.
+type TempDir struct {
+	Path string
+	lock *os.File
+}
+
+// NewTempDir makes a folder that other users may pass through but not list. It first removes the
+// folders of runs that were killed before they could: those whose lock nobody holds.
+func NewTempDir(name string) (*TempDir, error) {
+	removeStale()
+	path, err := os.MkdirTemp("", tempPrefix+name+"-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary folder: %w", err)
+	}
+	d := &TempDir{Path: path}
+	if err := d.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare the temporary folder: %w", err), os.RemoveAll(path))
+	}
+	return d, nil
+}
+
+func (d *TempDir) prepare() error {
+	if err := os.Chmod(d.Path, 0o711); err != nil { // #nosec G302 -- PostgreSQL's user passes through
+		return err
+	}
+	unlocked := filepath.Join(d.Path, "lock.new")
+	f, err := os.OpenFile(unlocked, os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- made above
+	if err != nil {
+		return err
+	}
+	d.lock = f
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return err
+	}
+	return os.Rename(unlocked, filepath.Join(d.Path, "lock")) // locked before anybody can see it
+}
+
+// Remove deletes the folder.
+func (d *TempDir) Remove() error {
+	return errors.Join(os.RemoveAll(d.Path), d.lock.Close())
+}
+
+func removeStale() {
+	locks, err := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*", "lock"))
+	if err != nil {
+		return // the pattern is constant
+	}
+	for _, path := range locks {
+		f, err := os.OpenFile(path, os.O_RDWR, 0) // #nosec G304 -- a lock of ours; another user's fails
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
+		_ = f.Close()
+	}
+}
