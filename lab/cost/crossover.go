@@ -31,7 +31,8 @@ type Point struct {
 // busy hour. Assumption: a shop's traffic falls into 8 of 24 hours.
 const peakFactor = 3
 
-func (o Option) carries(requestsPerMonth float64) bool {
+// Carries tells whether the option keeps its objective in the busy hour of such a month.
+func (o Option) Carries(requestsPerMonth float64) bool {
 	return o.MaxRate == 0 || requestsPerMonth/(HoursPerMonth*3600)*peakFactor <= o.MaxRate
 }
 
@@ -47,7 +48,7 @@ func (t Table) Curve(o Option, u Usage, volumes []float64) []Point {
 		e := t.Of(o.Graph, u)
 		out = append(out, Point{
 			Option: o.Name, Requests: v, Monthly: e.Monthly(),
-			PerRequest: e.PerRequest() / success, Carried: o.carries(v),
+			PerRequest: e.PerRequest() / success, Carried: o.Carries(v),
 		})
 	}
 	return out

@@ -1,0 +1,111 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"shoplab/lab/cost"
+	"shoplab/lab/result"
+)
+
+// Need is what somebody wants of a stage. A zero field asks for nothing.
+type Need struct {
+	Users    int     // concurrent, within the objective
+	Requests float64 // a month
+	Budget   float64 // USD a month
+}
+
+// Advise says which stage to take, from what was measured, one sentence an item. A stage that is
+// INVALID, or whose breaking point or cost is not known, is never recommended; it is named.
+func Advise(stages []result.Stage, n Need) []string {
+	var fit []candidate
+	var out []string
+	for _, s := range stages {
+		c, why := judge(s, n)
+		if why != "" {
+			out = append(out, s.Name+" is left out: "+why+".")
+			continue
+		}
+		fit = append(fit, c)
+	}
+	if len(fit) == 0 {
+		return append(out, "No stage is known to meet this need.")
+	}
+	slices.SortStableFunc(fit, func(a, b candidate) int { return cmp.Compare(a.monthly, b.monthly) })
+	best := fit[0]
+	advice := []string{fmt.Sprintf("Take %s (%s): the cheapest that meets the need, $%.2f a month, %s.",
+		best.stage.Name, best.stage.Topology, best.monthly, best.capacity)}
+	strongest := slices.MaxFunc(fit, func(a, b candidate) int { return cmp.Compare(a.users, b.users) })
+	if strongest.stage.Name != best.stage.Name && strongest.users > best.users {
+		advice = append(advice, fmt.Sprintf("%s carries most: %s, for %.1f times the price.",
+			strongest.stage.Name, strongest.capacity, strongest.monthly/best.monthly))
+	}
+	return append(advice, out...)
+}
+
+type candidate struct {
+	stage    result.Stage
+	users    float64
+	monthly  float64
+	capacity string
+}
+
+// judge returns the stage as a candidate, or why it is none.
+func judge(s result.Stage, n Need) (candidate, string) {
+	c := candidate{stage: s}
+	switch b := s.BreakingPoint; {
+	case isInvalid(s):
+		return c, "its measurement is INVALID"
+	case b != nil && b.MedianUsers != nil:
+		c.users = *b.MedianUsers
+	case b != nil && b.NotReachedUpTo != nil:
+		c.users = float64(*b.NotReachedUpTo)
+	default:
+		return c, "its breaking point was not measured"
+	}
+	c.capacity, _ = breakingPoint(s)
+	c.capacity = "breaking point " + c.capacity
+	if s.Cost == nil {
+		return c, "its cost is not known"
+	}
+	c.monthly = s.Cost.Monthly()
+	requests := n.Requests
+	if requests > 0 {
+		c.monthly = at(s.CostCurve, requests, c.monthly)
+	}
+	switch {
+	case n.Users > 0 && c.users <= float64(n.Users):
+		return c, fmt.Sprintf("its %s is not above %d users", c.capacity, n.Users)
+	case !carries(s, requests):
+		return c, fmt.Sprintf("%.0f requests a month are more than it was measured to carry in a busy hour", requests)
+	case n.Budget > 0 && c.monthly > n.Budget:
+		return c, fmt.Sprintf("$%.2f a month is over the budget of $%.2f", c.monthly, n.Budget)
+	}
+	return c, ""
+}
+
+// at reads a cost curve at a volume, straight between its points; beyond it the nearest end counts.
+func at(curve []cost.Point, requests, otherwise float64) float64 {
+	for i, p := range curve {
+		if p.Requests < requests {
+			continue
+		}
+		if i == 0 {
+			return p.Monthly
+		}
+		before := curve[i-1]
+		return before.Monthly + (p.Monthly-before.Monthly)*(requests-before.Requests)/(p.Requests-before.Requests)
+	}
+	if len(curve) > 0 {
+		return curve[len(curve)-1].Monthly
+	}
+	return otherwise
+}
+
+func carries(s result.Stage, requests float64) bool {
+	if requests == 0 || s.OpenLoop == nil || s.OpenLoop.RatePerSecond == nil {
+		return true
+	}
+	return cost.Option{MaxRate: *s.OpenLoop.RatePerSecond}.Carries(requests)
+}

@@ -1,0 +1,162 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"image/color"
+	"math"
+	"regexp"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// palette tells stages apart also for who cannot tell red from green (Okabe and Ito, Color
+// Universal Design, 2008); dashes repeat it in black and white.
+var palette = []color.RGBA{
+	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0x8d, 0x4a, 0x85, 0xff},
+}
+
+var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)}}
+
+// curve is one line of a chart.
+type curve struct {
+	Name   string
+	Points plotter.XYs
+}
+
+func newPlot(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	p.Title.Padding = vg.Points(8)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Padding = vg.Points(3)
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// lineChart draws curves with marks at the measured points. On a log axis only positive values
+// can be drawn.
+func lineChart(title, x, y string, logX, logY bool, curves []curve) (template.HTML, error) {
+	p := newPlot(title, x, y)
+	if logX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plainLogTicks{}
+	}
+	if logY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plainLogTicks{}
+	} else {
+		p.Y.Min = 0
+	}
+	for i, c := range curves {
+		line, marks, err := plotter.NewLinePoints(c.Points)
+		if err != nil {
+			return "", fmt.Errorf("draw %s: %w", c.Name, err)
+		}
+		line.Color, line.Width = palette[i%len(palette)], vg.Points(1.8)
+		line.Dashes = dashes[i%len(dashes)]
+		marks.Color, marks.Shape, marks.Radius = line.Color, draw.CircleGlyph{}, vg.Points(2.6)
+		p.Add(line, marks)
+		p.Legend.Add(c.Name, line, marks)
+	}
+	return render(p)
+}
+
+// bar is a value with its range.
+type bar struct {
+	Name           string
+	Value          float64
+	Low, High      float64
+	ValueIsMissing bool
+}
+
+// barChart draws one bar a name, with a whisker from Low to High where they differ.
+func barChart(title, y string, bars []bar) (template.HTML, error) {
+	p := newPlot(title, "", y)
+	p.Y.Min = 0
+	var names []string
+	var whiskers struct {
+		plotter.XYs
+		plotter.YErrors
+	}
+	for i, b := range bars {
+		names = append(names, b.Name)
+		if b.ValueIsMissing {
+			continue
+		}
+		one, err := plotter.NewBarChart(plotter.Values{b.Value}, vg.Points(46))
+		if err != nil {
+			return "", fmt.Errorf("draw %s: %w", b.Name, err)
+		}
+		one.XMin, one.Color, one.LineStyle.Width = float64(i), palette[i%len(palette)], 0
+		p.Add(one)
+		whiskers.XYs = append(whiskers.XYs, plotter.XY{X: float64(i), Y: b.Value})
+		whiskers.YErrors = append(whiskers.YErrors, struct{ Low, High float64 }{b.Value - b.Low, b.High - b.Value})
+	}
+	if len(whiskers.XYs) > 0 {
+		errs, err := plotter.NewYErrorBars(whiskers)
+		if err != nil {
+			return "", fmt.Errorf("draw ranges: %w", err)
+		}
+		p.Add(errs)
+	}
+	p.NominalX(names...)
+	p.X.Min, p.X.Max = -0.6, float64(len(bars))-0.4
+	return render(p)
+}
+
+// fixedSize is the width and height in points that the SVG writer puts on the root element; the
+// page scales the drawing by its viewBox instead.
+var fixedSize = regexp.MustCompile(`(<svg[^>]*?) width="[^"]*" height="[^"]*"`)
+
+func render(p *plot.Plot) (template.HTML, error) {
+	const width, height = 560, 320
+	canvas := vgsvg.New(vg.Points(width), vg.Points(height))
+	p.Draw(draw.New(canvas))
+	var b strings.Builder
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return "", fmt.Errorf("write SVG: %w", err)
+	}
+	svg := b.String()
+	svg = svg[strings.Index(svg, "<svg"):]
+	svg = fixedSize.ReplaceAllString(svg, "$1")
+	svg = strings.ReplaceAll(svg, "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif")
+	// The text in it went through the SVG writer, which escapes it.
+	return template.HTML(svg), nil //nolint:gosec // see above
+}
+
+// plainLogTicks marks decades with plain numbers, 1k and not 1e+03, and over less than two decades
+// also their doubles and fives.
+type plainLogTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (plainLogTicks) Ticks(lo, hi float64) []plot.Tick {
+	ticks := plot.LogTicks{Prec: -1}.Ticks(lo, hi)
+	for i, t := range ticks {
+		digit := math.Round(t.Value / math.Pow(10, math.Floor(math.Log10(t.Value)+1e-9)))
+		if t.Label != "" || (hi/lo < 100 && (digit == 2 || digit == 5)) {
+			ticks[i].Label = plain(t.Value)
+		}
+	}
+	return ticks
+}
+
+func plain(v float64) string {
+	switch {
+	case v >= 1e9:
+		return trimmed(v/1e9) + "G"
+	case v >= 1e6:
+		return trimmed(v/1e6) + "M"
+	case v >= 1e3:
+		return trimmed(v/1e3) + "k"
+	case v >= 0.01:
+		return trimmed(v)
+	}
+	return fmt.Sprintf("%.*f", int(math.Ceil(-math.Log10(v))), v)
+}
+
+func trimmed(v float64) string { return fmt.Sprintf("%.4g", v) }

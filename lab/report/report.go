@@ -1,0 +1,52 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"shoplab/lab/result"
+)
+
+// Names of the files that Write makes.
+const (
+	HTMLFile     = "index.html"
+	MarkdownFile = "report.md"
+)
+
+// HTML renders results as one self-contained page.
+func HTML(w io.Writer, results ...result.Result) error {
+	d, err := build(results)
+	if err != nil {
+		return err
+	}
+	return writeHTML(w, d)
+}
+
+// Markdown renders results as GitHub-flavoured Markdown.
+func Markdown(w io.Writer, results ...result.Result) error {
+	d, err := build(results)
+	if err != nil {
+		return err
+	}
+	return writeMarkdown(w, d)
+}
+
+// Write renders both into dir, which is made if it is missing.
+func Write(dir string, results ...result.Result) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report is for anybody to read
+		return fmt.Errorf("write report: %w", err)
+	}
+	for name, render := range map[string]func(io.Writer, ...result.Result) error{HTMLFile: HTML, MarkdownFile: Markdown} {
+		var b bytes.Buffer
+		if err := render(&b, results...); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil { //nolint:gosec // see above
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}

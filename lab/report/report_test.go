@@ -1,0 +1,182 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shoplab/lab/cost"
+	"shoplab/lab/result"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// sample is an invented result with every kind of cell: measured, not measured, INVALID, and text
+// that would break a page if it were not escaped.
+func sample() result.Result {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	step := func(users int, p95 float64) result.Step {
+		return result.Step{
+			Purpose: result.PurposeLevel, Loop: result.LoopClosed, Users: users, StartedAt: at, Seconds: 10,
+			Latency: &result.Latency{MeanMS: p95 / 2, P50MS: p95 / 3, P90MS: p95, P95MS: p95, P99MS: p95 * 1.5, MaxMS: p95 * 2},
+		}
+	}
+	failing := step(160, 612)
+	failing.Usage = []result.Usage{
+		{Resource: result.ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Mean: 0.4, Max: 0.9, Limit: result.Ptr(2.0)},
+		{Resource: result.ResourcePoolInUse, Of: "shop-1", Unit: "connections", Mean: 24, Max: 25, Limit: result.Ptr(25.0)},
+	}
+	estimate := cost.Estimate{
+		PriceDate: "2026-01-01", Region: "us-east-1", Usage: cost.DefaultUsage(),
+		Lines: []cost.Line{{Resource: "server", Item: "ec2/t4g.small", Count: 730, Unit: "hour", USD: 12.264}},
+	}
+	curve := func(name string, base, per float64) (out []cost.Point) {
+		for _, v := range cost.Volumes() {
+			m := base + v*per
+			out = append(out, cost.Point{Option: name, Requests: v, Monthly: m, PerRequest: m / v, Carried: name != "stage1" || v < 1e8})
+		}
+		return out
+	}
+	one := result.Stage{
+		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1)},
+		Cost: &estimate, CostCurve: curve("stage1", 12, 1e-7), BringUpSeconds: result.Ptr(4.25), TearDownSeconds: result.Ptr(0.0),
+		Complexity: &result.Complexity{Resources: result.Ptr(31), Commands: result.Ptr(1), ConfigLines: result.Ptr(10)},
+		Levels:     []result.Level{{Users: 50, Median: step(50, 42), AllP95MS: []float64{42}}, {Users: 200, Median: step(200, 712), AllP95MS: []float64{712}}},
+		Steps:      []result.Step{step(50, 42), step(100, 180), failing, step(200, 712)}, AtFailure: &failing,
+		BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(155.0), LowUsers: result.Ptr(150), HighUsers: result.Ptr(160)},
+		OpenLoop:      &result.OpenLoop{RatePerSecond: result.Ptr(800.0)},
+		Verdict: &result.Verdict{
+			Cause: result.CausePool, Summary: "the connection pool gave out",
+			Evidence: []result.Fact{{Text: "24 of 25 connections in use on average"}},
+			Proof:    &result.Proof{Knob: "pool per instance", From: "25", To: "50", Users: 160, Conclusion: "p95 fell to 0.6 of before.", Confirmed: true},
+		},
+		Validity:   &result.Validity{Valid: true, Gates: []result.Gate{{Name: "generator CPU", Value: result.Ptr(0.4), Limit: 0.8, Unit: "cores", Passed: true}}},
+		Invariants: []result.Invariant{{Name: "stock", Rule: "stock + sold + held = put in", Status: result.InvariantHeld, Detail: "50 products"}},
+		USL: &result.USL{
+			Sigma: result.Interval{Value: 0.02, Low: 0.01, High: 0.03}, Kappa: result.Interval{Value: 0.0001, Low: 0, High: 0.0002},
+			KneeUsers: result.Ptr(99.0), HeldOut: &result.HeldOut{Users: 100, Measured: 900, Predicted: 855, ErrorRatio: -0.05},
+		},
+	}
+	unknown := estimate
+	unknown.Unknown = []string{"aws:x/y:Z <b>bold</b>: no rule for this type"}
+	two := result.Stage{
+		Name: "stage2", Topology: "balanced", Cost: &unknown, CostCurve: curve("stage2", 80, 1e-8), StandIns: []string{"envoy"},
+		Levels:        []result.Level{{Users: 50, Median: step(50, 40)}},
+		BreakingPoint: &result.BreakingPoint{NotReachedUpTo: result.Ptr(400)},
+		Validity:      &result.Validity{Reasons: []string{"the generator used 1.9 of 2 cores"}},
+		Error:         "the proxy did not start",
+	}
+	return result.Result{
+		Target: result.TargetLocal, Labels: []string{result.LabelThisMachine}, Command: "lab run --stages <all>", StartedAt: at, FinishedAt: at.Add(time.Minute),
+		Environment: result.Environment{OS: "linux", Arch: "amd64", Cores: 2, Versions: map[string]string{"postgres": "17", "go": "1.26"}},
+		Settings: &result.Settings{
+			Objective: result.Objective{P95MS: 500, MaxErrorRatio: 0.01}, StepSeconds: 10, Repeats: 3, PrecisionRatio: 0.1,
+			Mix: []result.Weight{{Flow: "browse", ShareRatio: 0.6, Operations: []string{"list", "product"}, Reason: "most visitors only look"}},
+		},
+		Stages: []result.Stage{two, one, {Name: "stage3", Topology: "fargate"}},
+		Findings: []result.Finding{{
+			Name: "index", Claim: "150 ms to 12 ms", Status: result.FindingReproduced, Conclusion: "The index is what counts.",
+			Comparisons: []result.Comparison{{Unit: "ms", Before: result.Case{Label: "without", Median: result.Ptr(90.0)}, After: result.Case{Label: "with", Median: result.Ptr(0.3)}, Ratio: result.Ptr(0.0033), ClaimedRatio: result.Ptr(0.08)}},
+		}, {Name: "pooler", Claim: "3x", Status: result.FindingSkipped, Skipped: "pgbouncer is not installed: apt-get install pgbouncer"}},
+		Sweep: &result.Sweep{CheckedAt: at, Clean: true, Receipt: "0 resources in 14 services."},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, sample()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{HTMLFile, MarkdownFile} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s differs from %s; look at it, then run go test ./lab/report -update", name, golden)
+		}
+	}
+}
+
+func TestWhatWasNotMeasuredSaysSo(t *testing.T) {
+	var b bytes.Buffer
+	if err := Markdown(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	row := func(caption, stage string) string {
+		_, after, ok := strings.Cut(b.String(), caption)
+		_, line, ok2 := strings.Cut(after, "| "+stage)
+		if !ok || !ok2 {
+			t.Fatalf("no row of %s under %s in:\n%s", stage, caption, b.String())
+		}
+		return strings.SplitN(line, "\n", 2)[0]
+	}
+	if got := row("Closed loop", "stage3"); strings.Count(got, notMeasured) != 5 {
+		t.Errorf("stage3 was not measured at all: %s", got)
+	}
+	if got := row("Closed loop", "stage2"); strings.Count(got, invalid) != 2 || strings.Contains(got, "40 ms (") {
+		t.Errorf("an invalid stage shows numbers: %s", got)
+	}
+	if got := row("Counted", "stage1"); !strings.Contains(got, "| 0.0 s |") {
+		t.Errorf("a measured zero is not shown as one: %s", got)
+	}
+	if got := row("graph", "stage2"); !strings.Contains(got, "at least $12.26") {
+		t.Errorf("an estimate with unknown parts is not marked: %s", got)
+	}
+}
+
+func TestPageIsSelfContainedAndEscaped(t *testing.T) {
+	var b bytes.Buffer
+	if err := HTML(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, not := range []string{"<b>bold", "<script", "src=", "@import", "url(", "<link"} {
+		if strings.Contains(page, not) {
+			t.Errorf("the page contains %q", not)
+		}
+	}
+	if n := strings.Count(page, "<svg"); n != 4 {
+		t.Errorf("%d charts, want 4", n)
+	}
+}
+
+func TestAdvise(t *testing.T) {
+	stages := sample().Stages
+	for name, c := range map[string]struct {
+		need Need
+		want string
+	}{
+		"nothing asked":     {Need{}, "Take stage1"},
+		"few users":         {Need{Users: 100}, "Take stage1"},
+		"too many users":    {Need{Users: 155}, "No stage is known"},
+		"budget":            {Need{Budget: 5}, "No stage is known"},
+		"traffic":           {Need{Requests: 1e10}, "No stage is known"},
+		"invalid is named":  {Need{}, "stage2 is left out: its measurement is INVALID."},
+		"unmeasured, named": {Need{}, "stage3 is left out: its breaking point was not measured."},
+	} {
+		if got := strings.Join(Advise(stages, c.need), "\n"); !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q in it", name, got, c.want)
+		}
+	}
+}
+
+func TestAnEmptyResultStillRenders(t *testing.T) {
+	if err := Write(t.TempDir(), result.Result{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,203 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"shoplab/lab/result"
+)
+
+func stageTable(m measured, caption string, head []string, row func(result.Stage, published) []cell) block {
+	t := &table{Caption: caption, Head: append([]string{"Stage"}, head...)}
+	for _, s := range m.stages {
+		t.Rows = append(t.Rows, append([]cell{text(title(s))}, row(s, original[s.Topology])...))
+	}
+	return block{Table: t}
+}
+
+func summarySection(m measured) section {
+	s := section{Title: "Summary and advice"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "", []string{"50 users, p95", "200 users, p95", "Breaking point", "Monthly", "What gave out"},
+		func(s result.Stage, _ published) []cell {
+			cause, known := absent(), s.Verdict != nil
+			if known {
+				cause = gated(s, true, string(s.Verdict.Cause))
+				cause.Class = ""
+			}
+			bp, ok := breakingPoint(s)
+			return []cell{p95(s, 50), p95(s, 200), gated(s, ok, bp), monthly(s), cause}
+		}))
+	if advice := Advise(m.stages, Need{}); len(advice) > 0 {
+		s.Blocks = append(s.Blocks, block{List: advice})
+	}
+	for _, r := range m.results {
+		if r.Incomplete != "" {
+			s.Blocks = append(s.Blocks, block{Text: "This run is incomplete: " + r.Incomplete})
+		}
+	}
+	for _, st := range m.stages {
+		if st.Error != "" {
+			s.Blocks = append(s.Blocks, block{Text: st.Name + " was given up: " + st.Error})
+		}
+	}
+	return s
+}
+
+func p95(s result.Stage, users int) cell {
+	l, ok := level(s, users)
+	return gated(s, ok, milliseconds(l.P95MS))
+}
+
+func mean(s result.Stage, users int) cell {
+	l, ok := level(s, users)
+	return gated(s, ok, fmt.Sprintf("%s mean, %s p95", milliseconds(l.MeanMS), milliseconds(l.P95MS)))
+}
+
+func monthly(s result.Stage) cell {
+	if s.Cost == nil {
+		return absent()
+	}
+	return number(atLeast(s) + fmt.Sprintf("$%.2f", s.Cost.Monthly()))
+}
+
+// atLeast marks an estimate with unknown parts as the lower bound that it is.
+func atLeast(s result.Stage) string {
+	if len(s.Cost.Unknown) > 0 {
+		return "at least "
+	}
+	return ""
+}
+
+func costSection(m measured) section {
+	s := section{Title: "Cost"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "Estimated from each stage's resource graph", []string{"Runs on", "Monthly", "Daily"},
+		func(s result.Stage, p published) []cell {
+			daily := absent()
+			if s.Cost != nil {
+				daily = number(atLeast(s) + fmt.Sprintf("$%.2f", s.Cost.Daily()))
+			}
+			return []cell{runsOn(s).beside(p.Runs), monthly(s).beside(p.Monthly), daily.beside(p.Daily)}
+		}))
+	for _, st := range m.stages {
+		if st.Cost == nil {
+			continue
+		}
+		t := &table{Caption: title(st) + ", per month", Head: []string{"Resource", "Item", "Units", "USD"}}
+		for _, l := range st.Cost.Lines {
+			t.Rows = append(t.Rows, []cell{text(l.Resource), text(l.Item), number(fmt.Sprintf("%.4g %s", l.Count, l.Unit)), number(fmt.Sprintf("%.2f", l.USD))})
+		}
+		s.Blocks = append(s.Blocks, block{Table: t})
+		if len(st.Cost.Unknown) > 0 {
+			s.Blocks = append(s.Blocks, block{Text: "Not priced, and not counted as zero:"}, block{List: st.Cost.Unknown})
+		}
+	}
+	for _, st := range m.stages {
+		if st.Cost != nil {
+			u := st.Cost.Usage
+			s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed.",
+				st.Cost.PriceDate, st.Cost.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes)})
+			break
+		}
+	}
+	return s
+}
+
+func runsOn(s result.Stage) cell {
+	c := s.Config
+	if c.Instances == nil {
+		return absent()
+	}
+	var parts []string
+	switch {
+	case s.Topology == "mesh":
+		parts = append(parts, fmt.Sprintf("%d pods on one %s", *c.Instances, c.InstanceType))
+	case c.InstanceType != "":
+		parts = append(parts, fmt.Sprintf("%d × %s", *c.Instances, c.InstanceType))
+	case c.CPUUnits != nil && c.MemoryMiB != nil:
+		parts = append(parts, fmt.Sprintf("%d × %d CPU units, %d MiB", *c.Instances, *c.CPUUnits, *c.MemoryMiB))
+	}
+	for _, more := range []string{c.DatabaseClass, c.CacheNodeType} {
+		if more != "" {
+			parts = append(parts, more)
+		}
+	}
+	return text(strings.Join(parts, ", "))
+}
+
+func loadSection(m measured) section {
+	s := section{Title: "Performance under load"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "Closed loop, the declared mix of shoppers",
+		[]string{"50 users", "200 users", "Breaking point", "Instance CPU at failure", "Highest arrival rate"},
+		func(s result.Stage, p published) []cell {
+			bp, ok := breakingPoint(s)
+			cpu, cpuKnown := cpuAtFailure(s)
+			rate := absent()
+			if o := s.OpenLoop; o != nil && o.RatePerSecond != nil {
+				rate = gated(s, true, fmt.Sprintf("%.0f/s", *o.RatePerSecond))
+			} else if o != nil && o.NotReachedUpTo != nil {
+				rate = gated(s, true, fmt.Sprintf("over %.0f/s", *o.NotReachedUpTo))
+			}
+			return []cell{
+				mean(s, 50).beside(p.Users50), mean(s, 200).beside(p.Users200),
+				gated(s, ok, bp).beside(p.BreakingPoint), gated(s, cpuKnown, cpu).beside(p.CPUAtFailure), rate,
+			}
+		}), block{Text: originalNote})
+	return s
+}
+
+// cpuAtFailure is the mean use of the busiest instance over its limit, in the failing step.
+func cpuAtFailure(s result.Stage) (string, bool) {
+	if s.AtFailure == nil {
+		return "", false
+	}
+	most, ok := 0.0, false
+	for _, u := range s.AtFailure.Usage {
+		if u.Resource == result.ResourceInstanceCPU && u.Limit != nil && *u.Limit > 0 {
+			most, ok = max(most, u.Mean / *u.Limit), true
+		}
+	}
+	return fmt.Sprintf("%.0f%% of its limit", 100*most), ok
+}
+
+func complexitySection(m measured) section {
+	s := section{Title: "Operational complexity"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "Counted, not guessed",
+		[]string{"Time to first request", "Time to nothing left", "Commands", "Resources", "Lines of stage code", "Lines of config", "Debugging"},
+		func(s result.Stage, p published) []cell {
+			c := s.Complexity
+			if c == nil {
+				c = &result.Complexity{}
+			}
+			return []cell{
+				seconds(s.BringUpSeconds).beside(p.DeployTime), seconds(s.TearDownSeconds), count(c.Commands).beside(p.Configuration),
+				count(c.Resources), count(c.StageLines), count(c.ConfigLines), absent().beside(p.Debugging),
+			}
+		}))
+	return s
+}
+
+func perRequestSection(m measured) section {
+	s := section{Title: "Cost per request"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "", []string{"Per request", "Requests a month"}, func(s result.Stage, p published) []cell {
+		if s.Cost == nil {
+			return []cell{absent().beside(p.PerRequest), absent()}
+		}
+		return []cell{number(atLeast(s) + fmt.Sprintf("$%.6f", s.Cost.PerRequest())).beside(p.PerRequest), number(plain(s.Cost.Usage.Requests)).beside("500k")}
+	}))
+	return s
+}
