@@ -1,0 +1,158 @@
+package twin
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"shoplab/contract"
+)
+
+// Topology is how a stage is put together.
+type Topology string
+
+// The topologies, in the words of shoplab:topology.
+const (
+	Single   Topology = "single"
+	Balanced Topology = "balanced"
+	Fargate  Topology = "fargate"
+	Mesh     Topology = "mesh"
+)
+
+// Stage is what shapes a stage's capacity, as Pulumi.stageN.yaml has it.
+type Stage struct {
+	Name                string
+	Topology            Topology
+	Region              string
+	InstanceType        string // "" on Fargate
+	Instances           int
+	MaxInstances        int
+	CPU                 int // CPU units of one instance, 1024 = 1 vCPU
+	Memory              int // MiB of one instance
+	PoolPerInstance     int
+	DatabaseClass       string // "" when PostgreSQL shares the instance
+	DatabaseConnections int
+	CacheNodeType       string // "" when Redis shares the instance
+	HealthCheckInterval time.Duration
+	HealthCheckPath     string
+}
+
+// ReadStage reads Pulumi.<name>.yaml below root, and from Pulumi.yaml the defaults of what the
+// stage leaves out.
+func ReadStage(root, name string) (Stage, error) {
+	config, err := readConfig(root, name)
+	if err != nil {
+		return Stage{}, err
+	}
+	s := Stage{Name: name, HealthCheckPath: contract.ReadyPath}
+	r := reader{config: config}
+	s.Topology = Topology(r.text("topology"))
+	s.Region, _ = config["aws:region"].(string)
+	s.InstanceType = r.optional("instanceType")
+	s.DatabaseClass = r.optional("databaseInstanceClass")
+	s.CacheNodeType = r.optional("cacheNodeType")
+	s.Instances = r.number("instances")
+	s.MaxInstances = r.number("maxInstances")
+	s.CPU = r.number("cpu")
+	s.Memory = r.number("memory")
+	s.PoolPerInstance = r.number("poolPerInstance")
+	s.DatabaseConnections = r.number("databaseConnections")
+	s.HealthCheckInterval = time.Duration(r.number("healthCheckInterval")) * time.Second
+	switch s.Topology {
+	case Single, Balanced, Fargate, Mesh:
+	default:
+		r.problem("topology", "single, balanced, fargate or mesh")
+	}
+	if len(r.problems) > 0 {
+		return Stage{}, fmt.Errorf("Pulumi.%s.yaml: %s", name, strings.Join(r.problems, "; "))
+	}
+	return s, nil
+}
+
+// reader collects every problem instead of stopping at the first.
+type reader struct {
+	config   map[string]any
+	problems []string
+}
+
+func (r *reader) problem(key, want string) {
+	r.problems = append(r.problems, fmt.Sprintf("shoplab:%s is %v, want %s", key, r.config["shoplab:"+key], want))
+}
+
+func (r *reader) optional(key string) string {
+	s, _ := r.config["shoplab:"+key].(string)
+	return s
+}
+
+func (r *reader) text(key string) string {
+	s := r.optional(key)
+	if s == "" {
+		r.problem(key, "a word")
+	}
+	return s
+}
+
+func (r *reader) number(key string) int {
+	n, ok := r.config["shoplab:"+key].(int)
+	if !ok || n <= 0 {
+		r.problem(key, "a positive number")
+	}
+	return n
+}
+
+// readConfig merges the defaults of Pulumi.yaml with the stage's own configuration.
+func readConfig(root, name string) (map[string]any, error) {
+	var project, stack struct {
+		Config map[string]any `yaml:"config"`
+	}
+	if err := readYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
+		return nil, err
+	}
+	if err := readYAML(filepath.Join(root, "Pulumi."+name+".yaml"), &stack); err != nil {
+		return nil, err
+	}
+	merged := map[string]any{}
+	for key, v := range project.Config {
+		if !strings.Contains(key, ":") {
+			key = "shoplab:" + key
+		}
+		if declared, ok := v.(map[string]any); ok {
+			v = declared["default"]
+		}
+		if v != nil {
+			merged[key] = v
+		}
+	}
+	for key, v := range stack.Config {
+		merged[key] = v
+	}
+	return merged, nil
+}
+
+func readYAML(path string, into any) error {
+	b, err := os.ReadFile(path) // #nosec G304 -- the repository's own files
+	if err != nil {
+		return fmt.Errorf("read the stage's configuration: %w", err)
+	}
+	if err := yaml.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// Stages lists the stages that have a Pulumi.<name>.yaml below root, in order.
+func Stages(root string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("list the stages: %w", err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "Pulumi."), ".yaml"))
+	}
+	return names, nil
+}

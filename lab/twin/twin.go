@@ -1,0 +1,114 @@
+// Package twin runs a stage's topology as processes on this machine: the service as many times as
+// the stage has instances, a real PostgreSQL with the stage's connections, Redis, and the proxies
+// between a shopper and an instance. What shapes capacity is read from Pulumi.stageN.yaml, and the
+// limits of the stage's machines are put on the processes where this machine permits it.
+package twin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"shoplab/lab/backing"
+)
+
+// Options say which stage to run and what to change about it.
+type Options struct {
+	Stage string // "stage1"
+	Root  string // the repository, where Pulumi.stageN.yaml lie
+	// Data keeps the database between runs; empty means a temporary folder.
+	Data string
+	// Port is the TCP port of the shop on 127.0.0.1; 0 means a free one.
+	Port int
+	// RateLimit turns the shop's rate limits on.
+	RateLimit bool
+	// Binary is a service that is built already; empty means build it.
+	Binary string
+	// Log gets what the processes write; nil means a file in the run's folder, see Twin.LogFile.
+	Log io.Writer
+	// Progress is told what is being done; nil means nobody listens.
+	Progress func(string)
+	// Env is added to the environment of every instance, such as "ORDER_TTL=1m".
+	Env []string
+
+	// The following override the stage's configuration; zero means as the stage has it.
+	Instances           int
+	PoolPerInstance     int
+	DatabaseConnections int
+	CPU                 int // CPU units of one instance, 1024 = 1 vCPU
+	Memory              int // MiB of one instance
+	HealthCheckInterval time.Duration
+	HealthCheckPath     string
+	// Pooler puts PgBouncer between the instances and PostgreSQL: "session" or "transaction".
+	Pooler string
+	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0 means
+	// DatabaseConnections less a reserve of three.
+	PoolerSize int
+	// NoLimits leaves the CPU and memory limits off.
+	NoLimits bool
+}
+
+// Twin is a running stage.
+type Twin struct {
+	Stage     Stage  // as it runs, with the overrides applied
+	URL       string // what a shopper opens
+	Instances []*Instance
+	// Proxies are the hops between the shopper and the instances, the load balancer first.
+	Proxies  []*Part
+	Postgres *Part
+	Redis    *Part
+	Pooler   *Part    // nil without PgBouncer
+	Machines []*Group // the machines whose limits several parts share
+	Limits   []string // what is limited and what is not, a sentence each
+	StandIns []string // parts replaced by something simpler, such as "envoy"
+	LogFile  string   // where the processes' output is; "" when Options.Log was given
+	Started  time.Duration
+
+	postgres *backing.Postgres
+	redis    *backing.Redis
+}
+
+// Part is one process of the twin.
+type Part struct {
+	Name    string // "postgres", "shop-1", "gateway"
+	Kind    string // the program: "nginx", "miniredis"
+	PID     int    // the lab's own for a part that runs inside it
+	StandIn bool
+	Group   *Group // nil where nothing is limited or counted
+}
+
+// Instance is one running service.
+type Instance struct {
+	Part
+	URL      string // straight to the instance, past every proxy
+	AdminURL string // metrics
+}
+
+// Start brings a stage up and waits until the shop answers through its load balancer. What it
+// started is stopped again when it fails or ctx ends.
+func Start(ctx context.Context, o Options) (*Twin, error) {
+	return nil, errors.New("not built yet")
+}
+
+// PostgresURL is the shop's database, past PgBouncer.
+func (t *Twin) PostgresURL() string { return t.postgres.URL() }
+
+// PostgresAdminURL signs in as superuser, through the connections that are kept for it.
+func (t *Twin) PostgresAdminURL() string { return t.postgres.AdminURL() }
+
+// RedisURL is the shop's Redis.
+func (t *Twin) RedisURL() string { return t.redis.URL() }
+
+// Done is closed when a process has ended that should not have; Err says which.
+func (t *Twin) Done() <-chan struct{} { return nil }
+
+// Err is what ended the twin, with the process's last lines; nil while it runs.
+func (t *Twin) Err() error { return nil }
+
+// Stop ends every process in the reverse order of their start and removes the run's folder.
+// A second call does nothing.
+func (t *Twin) Stop() error { return nil }
+
+// Kill makes a Stop that is under way, or a later one, kill instead of ask. Safe at any time.
+func (t *Twin) Kill() {}
