@@ -42,7 +42,8 @@ func (c Cart) TotalCents() int64 {
 }
 
 // Carts stores carts. Every write returns the cart as it is afterwards. Unknown products are
-// CodeNotFound; a quantity outside 1..MaxQuantity (0 allowed in SetItem) is CodeInvalid.
+// CodeNotFound, except that removing what is not there is no error; a quantity outside
+// 1..MaxQuantity (0 allowed in SetItem) and a product beyond MaxCartItems are CodeInvalid.
 type Carts interface {
 	Cart(ctx context.Context, o Owner) (Cart, error)
 	// AddItem adds to what is there; the sum is capped at MaxQuantity.
@@ -51,7 +52,7 @@ type Carts interface {
 	SetItem(ctx context.Context, o Owner, productID int64, quantity int) (Cart, error)
 	RemoveItem(ctx context.Context, o Owner, productID int64) (Cart, error)
 	ClearCart(ctx context.Context, o Owner) error
-	// MergeCart moves a guest's items into the user's cart (quantities add, capped) and drops the
-	// guest's cart. An unknown guest is no error.
+	// MergeCart moves a guest's items into the user's cart (quantities add, capped; what goes beyond
+	// MaxCartItems is dropped) and drops the guest's cart. An unknown guest is no error.
 	MergeCart(ctx context.Context, guest string, userID int64) error
 }

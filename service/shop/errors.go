@@ -36,6 +36,8 @@ type Error struct {
 	Fields []FieldError
 	// Extra members of the problem document, such as product_id and available for OUT_OF_STOCK.
 	Extra map[string]any
+	// Err is the cause, if there is one: for the log, never shown.
+	Err error
 }
 
 // FieldError says what is wrong with one input field.
@@ -44,7 +46,15 @@ type FieldError struct {
 	Message string `json:"message"`
 }
 
-func (e *Error) Error() string { return string(e.Code) + ": " + e.Detail }
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return string(e.Code) + ": " + e.Detail + ": " + e.Err.Error()
+	}
+	return string(e.Code) + ": " + e.Detail
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf makes an Error with a formatted detail.
 func Errorf(code Code, format string, args ...any) *Error {

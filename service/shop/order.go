@@ -18,6 +18,25 @@ const (
 	OrderRefunded OrderStatus = "refunded"
 )
 
+// CanBecome tells whether an order may go from s to next.
+func (s OrderStatus) CanBecome(next OrderStatus) bool {
+	switch s {
+	case OrderPending:
+		return next == OrderPaid || next == OrderCanceled || next == OrderExpired
+	case OrderPaid:
+		return next == OrderRefunded
+	default:
+		return false
+	}
+}
+
+// HoldsStock tells whether the order's pieces are neither in stock nor sold: held for it.
+func (s OrderStatus) HoldsStock() bool { return s == OrderPending }
+
+// Sold tells whether the order's pieces have left the shop. A refund does not bring them back;
+// whoever gets them back puts them in again.
+func (s OrderStatus) Sold() bool { return s == OrderPaid || s == OrderRefunded }
+
 // OrderItem is a line of an order, at the price of the moment of ordering.
 type OrderItem struct {
 	ProductID      int64

@@ -13,6 +13,10 @@ type Payment struct {
 	AmountCents  int64
 	Currency     string
 	Status       PaymentStatus
+	// CapturedCents is what the shopper paid in fact, RefundedCents what was given back of it. They
+	// differ from AmountCents when a payment comes in another amount or currency than asked for.
+	CapturedCents int64
+	RefundedCents int64
 }
 
 // PaymentStatus is where the money stands.

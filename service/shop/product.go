@@ -1,8 +1,14 @@
 package shop
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Currency is the only currency of this shop, in Stripe's spelling (ISO 4217, lower case).
@@ -65,3 +71,78 @@ type Catalog interface {
 // CatalogMaxAge is how old a catalog answer may be: a price or stock change shows everywhere
 // within this time. Checkout never reads through a cache.
 const CatalogMaxAge = 2 * time.Second
+
+// Normalize trims q and fills in its defaults: newest first, DefaultPageLimit. CodeInvalid for an
+// unknown sort, a limit beyond 1..MaxPageLimit, or text that no product can contain.
+func (q ProductQuery) Normalize() (ProductQuery, error) {
+	q.Search = strings.Join(strings.Fields(q.Search), " ")
+	q.Category = strings.TrimSpace(q.Category)
+	q.Sort = cmp.Or(q.Sort, SortNewest)
+	q.Limit = cmp.Or(q.Limit, DefaultPageLimit)
+	var v validation
+	v.check(utf8.RuneCountInString(q.Search) <= MaxSearchLength && plainText(q.Search), "q", "Must be at most %d characters long.", MaxSearchLength)
+	v.check(utf8.RuneCountInString(q.Category) <= MaxNameLength && plainText(q.Category), "category", "Must be the name of a category.")
+	v.check(slices.Contains([]Sort{SortNewest, SortPrice, SortPriceDesc, SortName}, q.Sort), "sort", "Must be newest, price, -price or name.")
+	v.check(q.Limit >= 1 && q.Limit <= MaxPageLimit, "limit", "Must be between 1 and %d.", MaxPageLimit)
+	return q, v.err()
+}
+
+// Words returns the words of the search, in lower case: runs of letters and digits. A product is
+// found when each word begins a word of its name, description or category.
+func (q ProductQuery) Words() []string {
+	return strings.FieldsFunc(strings.ToLower(q.Search), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+}
+
+// SortKey returns what p is sorted by in q's order, before its id.
+func (q ProductQuery) SortKey(p Product) SortKey {
+	switch q.Sort {
+	case SortPrice, SortPriceDesc:
+		return SortKey{Number: p.PriceCents}
+	case SortName:
+		return SortKey{Text: strings.ToLower(p.Name)}
+	default:
+		return SortKey{Number: p.CreatedAt.UnixMicro()}
+	}
+}
+
+// SortKey is a value that products are sorted by: Text for SortName, compared byte by byte so that
+// it is the same in every database; else Number, a price in cents or a time in microseconds since
+// 1970, PostgreSQL's resolution.
+type SortKey struct {
+	Text   string
+	Number int64
+}
+
+// NextCursor returns the cursor of the page that begins after last.
+func (q ProductQuery) NextCursor(last Product) string {
+	key := q.SortKey(last)
+	if q.Sort != SortName {
+		key.Text = strconv.FormatInt(key.Number, 10)
+	}
+	return EncodeCursor(q.scope(), key.Text, last.ID)
+}
+
+// After returns the sort key and id that the page begins after. ok is false for the first page.
+// CodeInvalidCursor if the cursor is not one of this query.
+func (q ProductQuery) After() (key SortKey, id int64, ok bool, err error) {
+	if q.Cursor == "" {
+		return SortKey{}, 0, false, nil
+	}
+	text, id, err := DecodeCursor(q.scope(), q.Cursor)
+	if err != nil {
+		return SortKey{}, 0, false, err
+	}
+	if q.Sort == SortName {
+		if !plainText(text) {
+			return SortKey{}, 0, false, errCursor()
+		}
+		return SortKey{Text: text}, id, true, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return SortKey{}, 0, false, errCursor()
+	}
+	return SortKey{Number: n}, id, true, nil
+}
