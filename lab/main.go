@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand())
 	return root
 }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"shoplab/lab/report"
+	"shoplab/lab/result"
+
+	"github.com/spf13/cobra"
+)
+
+func newAdviseCommand() *cobra.Command {
+	var need report.Need
+	files := []string{"report/result.json"}
+	cmd := &cobra.Command{
+		Use:   "advise",
+		Short: "Say which stage to take, from measured results",
+		Example: "  lab advise --users 100\n" +
+			"  lab advise --users 300 --requests 2000000 --budget 90 --results report/result.json",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			results, err := readResults(files)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("there is nothing measured yet; run `lab run` first, or name a file with --results: %w", err)
+			} else if err != nil {
+				return err
+			}
+			var stages []result.Stage
+			for _, r := range results {
+				stages = append(stages, r.Stages...)
+			}
+			for _, line := range report.Advise(stages, need) {
+				cmd.Println(line)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&need.Users, "users", 0, "concurrent users to serve within the objective")
+	f.Float64Var(&need.Requests, "requests", 0, "requests a month")
+	f.Float64Var(&need.Budget, "budget", 0, "USD a month")
+	f.StringSliceVar(&files, "results", files, "result files of `lab run`")
+	return cmd
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"shoplab/lab/cost"
+
+	"github.com/spf13/cobra"
+)
+
+func newCostCommand() *cobra.Command {
+	o := costOptions{usage: cost.DefaultUsage()}
+	cmd := &cobra.Command{
+		Use:   "cost [GRAPH...]",
+		Short: "Estimate what resource graphs cost on AWS",
+		Long: "Estimates the monthly cost of resource graphs: golden graphs of platform/testdata (all of them when\n" +
+			"none is named), the output of `pulumi preview --json`, or a stack export. A resource that is not\n" +
+			"known is listed, never counted as zero.",
+		Example: "  lab cost\n" +
+			"  lab cost platform/testdata/stage3.golden.json --requests 2000000\n" +
+			"  pulumi preview -s stage3 --json | lab cost --preview -\n" +
+			"  lab cost --refresh > prices.json && lab cost --prices prices.json",
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.preview, "preview", "", "a file with the output of `pulumi preview --json`, or - for standard input")
+	f.StringVar(&o.prices, "prices", "", "a price table that --refresh wrote; default: the one that ships with lab")
+	f.BoolVar(&o.refresh, "refresh", false, "read AWS's public price list and print a new price table")
+	f.BoolVar(&o.json, "json", false, "print the estimates as JSON")
+	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")
+	f.Float64Var(&o.usage.BytesPerRequest, "bytes", o.usage.BytesPerRequest, "bytes sent per request")
+	f.Float64Var(&o.usage.LogBytes, "log-bytes", o.usage.LogBytes, "bytes logged per request")
+	return cmd
+}
+
+type costOptions struct {
+	preview, prices string
+	refresh, json   bool
+	usage           cost.Usage
+}
+
+func (o costOptions) run(cmd *cobra.Command, args []string) error {
+	table, err := o.table()
+	if err != nil {
+		return err
+	}
+	if o.refresh {
+		table, err = table.Refresh(cmd.Context(), cost.OfferURL, time.Now(), func(s string) { cmd.PrintErrln(s) })
+		if err != nil {
+			return err
+		}
+		return printJSON(cmd.OutOrStdout(), table)
+	}
+	names, err := o.graphs(args)
+	if err != nil {
+		return err
+	}
+	var options []cost.Option
+	estimates := map[string]cost.Estimate{}
+	for _, name := range names {
+		g, err := readGraph(cmd.InOrStdin(), name)
+		if err != nil {
+			return err
+		}
+		short := strings.SplitN(filepath.Base(name), ".", 2)[0]
+		options = append(options, cost.Option{Name: short, Graph: g})
+		estimates[short] = table.Of(g, o.usage)
+	}
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), estimates)
+	}
+	return printCosts(cmd.OutOrStdout(), table, o.usage, options)
+}
+
+func (o costOptions) table() (cost.Table, error) {
+	if o.prices != "" {
+		return cost.ReadPrices(o.prices)
+	}
+	return cost.Prices()
+}
+
+func (o costOptions) graphs(args []string) ([]string, error) {
+	if o.usage.Requests < 0 || o.usage.BytesPerRequest < 0 || o.usage.LogBytes < 0 {
+		return nil, errors.New("--requests, --bytes and --log-bytes cannot be negative")
+	}
+	if o.preview != "" {
+		args = append(args, o.preview)
+	}
+	if len(args) > 0 {
+		return args, nil
+	}
+	found, err := filepath.Glob("platform/testdata/stage*.golden.json")
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, errors.New("no resource graph: run lab in the project's folder, or name a file or --preview")
+	}
+	return found, nil
+}
+
+func readGraph(stdin io.Reader, name string) (cost.Graph, error) {
+	if name == "-" {
+		return cost.ReadGraph(stdin)
+	}
+	f, err := os.Open(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, fmt.Errorf("read resource graph: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	g, err := cost.ReadGraph(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return g, nil
+}
+
+// printCosts prints what each graph costs, item by item, and then the graphs side by side.
+func printCosts(out io.Writer, t cost.Table, u cost.Usage, options []cost.Option) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // Flush reports the error
+	for _, o := range options {
+		e := t.Of(o.Graph, u)
+		p("%s\tITEM\tUNITS A MONTH\tUSD A MONTH\n", strings.ToUpper(o.Name))
+		for _, l := range e.Lines {
+			note := ""
+			if l.Unverified {
+				note = " (price not verified)"
+			}
+			p("%s\t%s\t%.4g %s\t%.2f%s\n", l.Resource, l.Item, l.Count, l.Unit, l.USD, note)
+		}
+		for _, unknown := range e.Unknown {
+			p("%s\tunknown\t\tnot counted\n", unknown)
+		}
+		p("\n")
+	}
+	p("STAGE\tMONTHLY\tDAILY\tPER REQUEST\n")
+	for _, o := range options {
+		e := t.Of(o.Graph, u)
+		bound := ""
+		if len(e.Unknown) > 0 {
+			bound = fmt.Sprintf("  (at least: %d unknown)", len(e.Unknown))
+		}
+		p("%s\t$%.2f\t$%.2f\t$%.6f%s\n", o.Name, e.Monthly(), e.Daily(), e.PerRequest(), bound)
+	}
+	p("\nPrices of %s in %s; %.0f requests a month, %.0f bytes sent and %.0f bytes logged for each.\n",
+		t.Date, t.Region, u.Requests, u.BytesPerRequest, u.LogBytes)
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print costs: %w", err)
+	}
+	return nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

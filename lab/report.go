@@ -1,0 +1,46 @@
+package main
+
+import (
+	"path/filepath"
+
+	"shoplab/lab/report"
+	"shoplab/lab/result"
+
+	"github.com/spf13/cobra"
+)
+
+func newReportCommand() *cobra.Command {
+	dir := "report"
+	cmd := &cobra.Command{
+		Use:     "report FILE...",
+		Short:   "Render results to HTML and Markdown again",
+		Long:    "Renders result files to index.html and report.md. Of a stage that several files hold, the last counts.",
+		Example: "  lab report report/result.json\n  lab report monday.json tuesday.json --out compared",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			results, err := readResults(args)
+			if err != nil {
+				return err
+			}
+			if err := report.Write(dir, results...); err != nil {
+				return err
+			}
+			cmd.Println(filepath.Join(dir, report.HTMLFile))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "out", dir, "the folder to write to")
+	return cmd
+}
+
+func readResults(files []string) ([]result.Result, error) {
+	var out []result.Result
+	for _, f := range files {
+		r, err := result.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
