@@ -1,0 +1,173 @@
+// Package boot renders the cloud-init user data of every server that the platform starts. It is
+// pure: strings in, a document out. No secret is ever in it; a server fetches its secrets at each
+// boot, with its instance role, from the SSM parameters under Shop.Parameters.
+package boot
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"shoplab/contract"
+)
+
+// MaxSize is the number of bytes of raw user data that EC2 accepts.
+const MaxSize = 16 << 10
+
+// OriginSecret is the name of the SSM parameter that holds the value of SingleArgs.OriginHeader.
+const OriginSecret = "ORIGIN_SECRET"
+
+// Shop is what a server that runs the shop's container has to know.
+//
+// The instance role needs ssm:GetParametersByPath on Parameters, pull access to the image's ECR
+// repository, and AmazonSSMManagedInstanceCore for Session Manager.
+type Shop struct {
+	// Region is the AWS region, as "us-east-1".
+	Region string
+	// Image is the image by digest, as "HOST/REPOSITORY@sha256:...".
+	Image string
+	// Parameters is the path of the SSM SecureString parameters, as "/shoplab/stage1". Below it
+	// lies one parameter for each name in Secrets.
+	Parameters string
+	// Secrets are the environment variables whose values are fetched from Parameters, as
+	// contract.EnvSessionKey. The service reads each from a file (NAME_FILE).
+	Secrets []string
+	// Env are the variables that are no secret. Addresses, and whatever else follows from the
+	// server's own make-up, are set here and need not be given.
+	Env map[string]string
+	// Memory is the server's memory in MiB, as 2048 for a t4g.small.
+	Memory int
+}
+
+// SingleArgs are the arguments of Single.
+type SingleArgs struct {
+	Shop
+	// MaxConnections is max_connections of the server's own PostgreSQL.
+	MaxConnections int
+	// OriginHeader is the name of the request header by which CloudFront proves itself to nginx, as
+	// "X-Origin-Secret"; empty if anybody may ask. Its value is the parameter OriginSecret.
+	OriginHeader string
+	// DumpBucket is the S3 bucket (and key prefix) for dumps of the database, as "name/stage1"; empty
+	// for none. The instance role then needs s3:PutObject there.
+	DumpBucket string
+	// DumpCalendar is when to dump, as systemd.time(7) writes it, as "hourly". There is also a dump
+	// at each shutdown.
+	DumpCalendar string
+}
+
+// FleetArgs are the arguments of Fleet. DATABASE_URL and REDIS_URL belong into Secrets.
+type FleetArgs struct {
+	Shop
+}
+
+// K3sArgs are the arguments of K3s.
+type K3sArgs struct {
+	// Region is the AWS region, as "us-east-1".
+	Region string
+	// Parameters is the path of the SSM SecureString parameters with the cluster's CA files, one
+	// for each of CAFiles. The instance role needs ssm:GetParametersByPath there.
+	Parameters string
+	// CAFiles are the names of the files below /var/lib/rancher/k3s/server/tls, as
+	// "server-ca.crt". A parameter's name is its file's.
+	CAFiles []string
+	// Version is the k3s release, as "v1.35.8+k3s1".
+	Version string
+	// Address is the public address (Elastic IP) of the API server.
+	Address string
+	// Registry is the host name of the ECR registry that pods pull from.
+	Registry string
+}
+
+// Single renders the user data of stage 1: nginx, the shop's container, PostgreSQL and Redis on
+// one Debian 13 server.
+func Single(args SingleArgs) (string, error) {
+	if args.MaxConnections <= 0 {
+		return "", fmt.Errorf("user data of the single server: MaxConnections is %d", args.MaxConnections)
+	}
+	args.Env = withDefaults(args.Env, map[string]string{
+		contract.EnvAddr:           "127.0.0.1:" + strconv.Itoa(contract.Port),
+		contract.EnvAdminAddr:      "127.0.0.1:" + strconv.Itoa(contract.AdminPort),
+		contract.EnvTrustedProxies: "127.0.0.1/32",
+		contract.EnvDatabaseURL:    "postgres:///shop?host=/run/postgresql&user=shop",
+		contract.EnvRedisURL:       "unix:///run/redis/shop.sock",
+	})
+	return render("single.tmpl", args.Shop, args)
+}
+
+// Fleet renders the user data of stage 2: the shop's container alone on a Debian 13 server; the
+// load balancer talks to contract.Port directly.
+func Fleet(args FleetArgs) (string, error) {
+	args.Env = withDefaults(args.Env, map[string]string{
+		contract.EnvAddr:      ":" + strconv.Itoa(contract.Port),
+		contract.EnvAdminAddr: "127.0.0.1:" + strconv.Itoa(contract.AdminPort),
+	})
+	return render("fleet.tmpl", args.Shop, args)
+}
+
+// K3s renders the user data of stage 4: a k3s server whose CA the program chose.
+func K3s(args K3sArgs) (string, error) {
+	return execute("k3s.tmpl", args)
+}
+
+func withDefaults(env, defaults map[string]string) map[string]string {
+	all := maps.Clone(defaults)
+	maps.Copy(all, env)
+	return all
+}
+
+//go:embed *.tmpl
+var files embed.FS
+
+func render(name string, shop Shop, args any) (string, error) {
+	for _, required := range []struct{ name, value string }{
+		{"Region", shop.Region}, {"Image", shop.Image}, {"Parameters", shop.Parameters},
+	} {
+		if required.value == "" {
+			return "", fmt.Errorf("user data %s: %s is empty", name, required.name)
+		}
+	}
+	if !strings.Contains(shop.Image, "@sha256:") {
+		return "", fmt.Errorf("user data %s: image %q is not named by digest", name, shop.Image)
+	}
+	for _, secret := range contract.SecretEnv {
+		local := secret == contract.EnvDatabaseURL || secret == contract.EnvRedisURL
+		if _, ok := shop.Env[secret]; ok && !(local && name == "single.tmpl") {
+			return "", fmt.Errorf("user data %s: %s is a secret and cannot be in Env", name, secret)
+		}
+	}
+	return execute(name, args)
+}
+
+func execute(name string, args any) (string, error) {
+	functions := template.FuncMap{
+		"indent": func(n int, s string) string {
+			return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+strings.Repeat(" ", n))
+		},
+		"join":   func(sep string, s []string) string { return strings.Join(s, sep) },
+		"sorted": func(s []string) []string { return slices.Sorted(slices.Values(s)) },
+		"mib":    func(memory, numerator, denominator int) int { return memory * numerator / denominator },
+	}
+	t := template.New(name).Funcs(functions).Option("missingkey=error")
+	functions["include"] = func(name string, args any) (string, error) {
+		var b bytes.Buffer
+		err := t.ExecuteTemplate(&b, name, args)
+		return b.String(), err
+	}
+	t, err := t.Funcs(functions).ParseFS(files, "*.tmpl")
+	if err != nil {
+		return "", fmt.Errorf("parse the user data templates: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, name, args); err != nil {
+		return "", fmt.Errorf("render user data %s: %w", name, err)
+	}
+	if b.Len() > MaxSize {
+		return "", fmt.Errorf("user data %s has %d bytes; EC2 accepts %d", name, b.Len(), MaxSize)
+	}
+	return b.String(), nil
+}
