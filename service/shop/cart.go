@@ -56,3 +56,10 @@ type Carts interface {
 	// MaxCartItems is dropped) and drops the guest's cart. An unknown guest is no error.
 	MergeCart(ctx context.Context, guest string, userID int64) error
 }
+
+// ErrCartFull is the error of putting more than MaxCartItems different products into a cart.
+func ErrCartFull() error {
+	var v validation
+	v.check(false, "product_id", "A cart holds at most %d different products.", MaxCartItems)
+	return v.err()
+}

@@ -81,3 +81,26 @@ type Orders interface {
 	// returns their ids. Safe with many instances at once (FOR UPDATE SKIP LOCKED).
 	ExpireOrders(ctx context.Context, limit int) ([]int64, error)
 }
+
+// ErrEmptyCart is the error of ordering nothing.
+func ErrEmptyCart() error {
+	return Errorf(CodeEmptyCart, "The cart is empty.")
+}
+
+// ErrOutOfStock is the error of ordering more of a product than there is.
+func ErrOutOfStock(productID int64, name string, available int) error {
+	e := Errorf(CodeOutOfStock, "Only %d of %s are left.", available, name)
+	switch available {
+	case 0:
+		e.Detail = name + " is sold out."
+	case 1:
+		e.Detail = "Only one of " + name + " is left."
+	}
+	e.Extra = map[string]any{"product_id": productID, "name": name, "available": available}
+	return e
+}
+
+// ErrOrderNotPending is the error of canceling or paying an order that is already status.
+func ErrOrderNotPending(status OrderStatus) error {
+	return Errorf(CodeOrderNotPending, "The order is %s.", status)
+}

@@ -1,0 +1,161 @@
+package shoptest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"shoplab/service/shop"
+)
+
+type order struct {
+	shop.Order
+	key string
+}
+
+// copied returns an order that shares nothing with the store.
+func (o *order) copied() shop.Order {
+	out := o.Order
+	out.Items = slices.Clone(o.Items)
+	return out
+}
+
+// PlaceOrder implements shop.Orders.
+func (s *Store) PlaceOrder(ctx context.Context, userID int64, key string, ttl time.Duration) (shop.Order, bool, error) {
+	if err := shop.ValidateIdempotencyKey(key); err != nil {
+		return shop.Order{}, false, err
+	}
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return shop.Order{}, false, err
+	}
+	for _, o := range s.orders {
+		if o.UserID == userID && o.key == key {
+			return o.copied(), false, nil
+		}
+	}
+	owner := shop.Owner{UserID: userID}
+	lines := slices.Clone(s.carts[owner])
+	if len(lines) == 0 {
+		return shop.Order{}, false, shop.ErrEmptyCart()
+	}
+	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.productID, b.productID) })
+	now := s.clock()
+	o := shop.Order{UserID: userID, Status: shop.OrderPending, CreatedAt: now, ExpiresAt: now.Add(ttl).Truncate(time.Microsecond)}
+	for _, l := range lines {
+		p := s.products[l.productID]
+		if l.quantity > p.Stock {
+			return shop.Order{}, false, shop.ErrOutOfStock(p.ID, p.Name, p.Stock)
+		}
+		item := shop.OrderItem{ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents}
+		o.Items = append(o.Items, item)
+		o.TotalCents += item.SubtotalCents()
+	}
+	for _, i := range o.Items {
+		s.products[i.ProductID].Stock -= i.Quantity
+	}
+	o.ID = s.nextID()
+	stored := &order{Order: o, key: key}
+	s.orders[o.ID] = stored
+	delete(s.carts, owner)
+	return stored.copied(), true, nil
+}
+
+// Order implements shop.Orders.
+func (s *Store) Order(ctx context.Context, userID, id int64) (shop.Order, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return shop.Order{}, err
+	}
+	o, err := s.order(userID, id)
+	if err != nil {
+		return shop.Order{}, err
+	}
+	return o.copied(), nil
+}
+
+func (s *Store) order(userID, id int64) (*order, error) {
+	o, ok := s.orders[id]
+	if !ok || o.UserID != userID {
+		return nil, errNotFound("order")
+	}
+	return o, nil
+}
+
+// Orders implements shop.Orders.
+func (s *Store) Orders(ctx context.Context, userID int64, limit int, cursor string) (shop.OrderPage, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return shop.OrderPage{}, err
+	}
+	if limit, err = shop.PageLimit(limit); err != nil {
+		return shop.OrderPage{}, err
+	}
+	before, err := shop.ParseOrderCursor(cursor)
+	if err != nil {
+		return shop.OrderPage{}, err
+	}
+	var found []shop.Order
+	for _, o := range s.orders {
+		if o.UserID == userID && (before == 0 || o.ID < before) {
+			found = append(found, o.copied())
+		}
+	}
+	slices.SortFunc(found, func(a, b shop.Order) int { return cmp.Compare(b.ID, a.ID) })
+	if len(found) <= limit {
+		return shop.OrderPage{Items: found}, nil
+	}
+	return shop.OrderPage{Items: found[:limit], NextCursor: shop.OrderCursor(found[limit-1].ID)}, nil
+}
+
+// CancelOrder implements shop.Orders.
+func (s *Store) CancelOrder(ctx context.Context, userID, id int64) (shop.Order, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return shop.Order{}, err
+	}
+	o, err := s.order(userID, id)
+	if err != nil {
+		return shop.Order{}, err
+	}
+	if !o.Status.CanBecome(shop.OrderCanceled) {
+		return shop.Order{}, shop.ErrOrderNotPending(o.Status)
+	}
+	s.end(o, shop.OrderCanceled)
+	return o.copied(), nil
+}
+
+// end gives the order's stock back.
+func (s *Store) end(o *order, status shop.OrderStatus) {
+	o.Status = status
+	for _, i := range o.Items {
+		s.products[i.ProductID].Stock += i.Quantity
+	}
+}
+
+// ExpireOrders implements shop.Orders.
+func (s *Store) ExpireOrders(ctx context.Context, limit int) ([]int64, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return nil, err
+	}
+	var due []*order
+	for _, o := range s.orders {
+		if o.Status.CanBecome(shop.OrderExpired) && !o.ExpiresAt.After(s.clock()) {
+			due = append(due, o)
+		}
+	}
+	slices.SortFunc(due, func(a, b *order) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+	var ids []int64
+	for _, o := range due[:min(limit, len(due))] {
+		s.end(o, shop.OrderExpired)
+		ids = append(ids, o.ID)
+	}
+	return ids, nil
+}
