@@ -1,0 +1,377 @@
+package platform
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// The four topologies of shoplab:topology.
+const (
+	Single   = "single"
+	Balanced = "balanced"
+	Fargate  = "fargate"
+	Mesh     = "mesh"
+)
+
+// The HTTPS modes of shoplab:https.
+const (
+	HTTPSCloudFront = "cloudfront"
+	HTTPSDomain     = "domain"
+	HTTPSOff        = "off"
+)
+
+// Payment modes of shoplab:payments.
+const (
+	PaymentsSimulated = "simulated"
+	PaymentsStripe    = "stripe"
+)
+
+// connectionReserve is how many database connections are left to migrations, the monitoring and a
+// person with psql. RDS itself keeps 5 for its superusers.
+const connectionReserve = 10
+
+// Config is the whole configuration of a stack. Every field but the first two is one key in the
+// namespace shoplab; keys() says what each means.
+type Config struct {
+	Stack  string
+	Region string
+
+	Topology     string
+	Architecture string
+	InstanceType string
+	Instances    int
+	MaxInstances int
+	CPU          int
+	Memory       int
+	SpotShare    int
+
+	PoolPerInstance       int
+	DatabaseConnections   int
+	DatabaseInstanceClass string
+	DatabaseVersion       string
+	DatabaseStorage       int
+	DatabaseBackupDays    int
+	CacheNodeType         string
+	CacheVersion          string
+
+	HealthCheckInterval int
+	HTTPS               string
+	Domain              string
+	Zone                string
+	RateLimit           string
+	Image               string
+	Debian              string
+
+	Payments             string
+	StripeSecretKey      string
+	StripePublishableKey string
+	StripeWebhookSecret  string
+
+	LogRetentionDays int
+	Expires          string
+	MonthlyBudget    int
+	BudgetEmail      string
+
+	OperatorCIDR string
+	Kubeconfig   string
+	Meshery      bool
+}
+
+// key is one key of the namespace shoplab, as Pulumi.yaml declares it.
+type key struct {
+	name, kind, value, about string
+	required, secret         bool
+}
+
+// keys is the table that config_test.go holds Pulumi.yaml against. An empty or zero default of a
+// key that byTopology fills means "what suits the topology".
+func keys() []key {
+	return []key{
+		{name: "topology", kind: "string", required: true, about: "single, balanced, fargate or mesh"},
+		{name: "instances", kind: "integer", required: true, about: "Instances, tasks or pods to start with"},
+		{name: "maxInstances", kind: "integer", required: true, about: "Most instances that scaling may start"},
+		{name: "cpu", kind: "integer", required: true, about: "CPU units of one instance, task or pod; 1024 = 1 vCPU"},
+		{name: "memory", kind: "integer", required: true, about: "Memory of one instance, task or pod in MiB"},
+		{name: "poolPerInstance", kind: "integer", required: true, about: "Database connections of one instance of the service"},
+		{name: "databaseConnections", kind: "integer", required: true, about: "Connections that the database really accepts"},
+		{name: "architecture", kind: "string", value: "arm64", about: "arm64 (Graviton, about a fifth cheaper) or amd64"},
+		{name: "instanceType", kind: "string", about: "EC2 instance type; empty: t4g.small or t3.small, for mesh t4g.large or t3.large"},
+		{name: "spotShare", kind: "integer", value: "0", about: "Percentage of Fargate tasks beyond the first that run on Spot capacity"},
+		{name: "databaseInstanceClass", kind: "string", value: "db.t4g.micro", about: "RDS instance class"},
+		{name: "databaseVersion", kind: "string", value: "17", about: "RDS PostgreSQL version; the minor version is RDS's default at creation and then stays"},
+		{name: "databaseStorage", kind: "integer", value: "20", about: "RDS gp3 storage in GiB; 20 is the least"},
+		{name: "databaseBackupDays", kind: "integer", value: "0", about: "Days of RDS backups; 0: none, which suits a laboratory"},
+		{name: "cacheNodeType", kind: "string", value: "cache.t4g.micro", about: "ElastiCache node type"},
+		{name: "cacheVersion", kind: "string", value: "8.0", about: "ElastiCache Valkey version"},
+		{name: "healthCheckInterval", kind: "integer", value: "30", about: "Seconds between two health checks"},
+		{name: "https", kind: "string", value: HTTPSCloudFront, about: "cloudfront (its own certificate), domain (your own name) or off (load tests against the origin)"},
+		{name: "domain", kind: "string", about: "With https domain: the shop's name, such as shop.example.com"},
+		{name: "zone", kind: "string", about: "With https domain: the Route 53 hosted zone, such as example.com"},
+		{name: "rateLimit", kind: "string", about: "The service's RATE_LIMIT; empty: its own default; off for load tests"},
+		{name: "image", kind: "string", about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR"},
+		{name: "debian", kind: "string", value: "13/20250814-2204", about: "Debian release and build of the EC2 images; 13/latest for the newest"},
+		{name: "payments", kind: "string", value: PaymentsSimulated, about: "simulated or stripe"},
+		{name: "stripeSecretKey", kind: "string", secret: true, about: "With payments stripe: sk_..."},
+		{name: "stripePublishableKey", kind: "string", about: "With payments stripe: pk_..."},
+		{name: "stripeWebhookSecret", kind: "string", secret: true, about: "With payments stripe: whsec_..."},
+		{name: "logRetentionDays", kind: "integer", value: "7", about: "Days that CloudWatch keeps logs"},
+		{name: "expires", kind: "string", about: "Time (RFC 3339) after which the stack counts as forgotten; tags everything"},
+		{name: "monthlyBudget", kind: "integer", value: "0", about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology"},
+		{name: "budgetEmail", kind: "string", about: "Address that the budget writes to; empty: nobody"},
+		{name: "operatorCidr", kind: "string", about: "With topology mesh: the only network that may reach the Kubernetes API, such as 203.0.113.7/32"},
+		{name: "kubeconfig", kind: "string", secret: true, about: "With topology mesh: use this cluster instead of building k3s"},
+		{name: "meshery", kind: "boolean", value: "false", about: "With topology mesh: install Meshery too"},
+	}
+}
+
+// loadConfig reads and checks the stack's configuration. The error lists every problem.
+func loadConfig(ctx *pulumi.Context) (Config, error) {
+	r := reader{values: map[string]string{}}
+	for _, k := range keys() {
+		value, set := ctx.GetConfig("shoplab:" + k.name)
+		if k.required && !set {
+			r.problem("shoplab:%s is required (%s)", k.name, k.about)
+		}
+		r.values[k.name] = cmp.Or(value, k.value)
+	}
+	r.unknown(os.Getenv(pulumi.EnvConfig))
+	region, _ := ctx.GetConfig("aws:region")
+	if region == "" {
+		r.problem("aws:region is required")
+	}
+	c := r.config()
+	c.Stack, c.Region = ctx.Stack(), region
+	c.byTopology()
+	if len(r.problems) == 0 {
+		r.check(c)
+	}
+	if len(r.problems) > 0 {
+		return Config{}, fmt.Errorf("the configuration of stack %s has %d problem(s):\n  - %s",
+			c.Stack, len(r.problems), strings.Join(r.problems, "\n  - "))
+	}
+	return c, nil
+}
+
+// reader turns the text of configuration values into types and gathers what is wrong with them.
+type reader struct {
+	values   map[string]string
+	problems []string
+}
+
+func (r *reader) problem(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+// unknown finds keys that nothing reads: a mistyped key would otherwise be a silent default.
+func (r *reader) unknown(environment string) {
+	set := map[string]string{}
+	if environment == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(environment), &set); err != nil {
+		r.problem("%s is not JSON: %v", pulumi.EnvConfig, err)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		short, ours := strings.CutPrefix(name, "shoplab:")
+		if _, known := r.values[short]; ours && !known {
+			r.problem("%s is not a key of this program", name)
+		}
+	}
+}
+
+func (r *reader) integer(name string) int {
+	text := r.values[name]
+	if text == "" {
+		return 0 // required and missing: reported already
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		r.problem("shoplab:%s is %q, not a whole number", name, text)
+	}
+	return n
+}
+
+func (r *reader) boolean(name string) bool {
+	b, err := strconv.ParseBool(r.values[name])
+	if err != nil {
+		r.problem("shoplab:%s is %q, neither true nor false", name, r.values[name])
+	}
+	return b
+}
+
+func (r *reader) config() Config {
+	v := r.values
+	return Config{
+		Topology: v["topology"], Architecture: v["architecture"], InstanceType: v["instanceType"],
+		Instances: r.integer("instances"), MaxInstances: r.integer("maxInstances"),
+		CPU: r.integer("cpu"), Memory: r.integer("memory"), SpotShare: r.integer("spotShare"),
+		PoolPerInstance: r.integer("poolPerInstance"), DatabaseConnections: r.integer("databaseConnections"),
+		DatabaseInstanceClass: v["databaseInstanceClass"], DatabaseVersion: v["databaseVersion"],
+		DatabaseStorage: r.integer("databaseStorage"), DatabaseBackupDays: r.integer("databaseBackupDays"),
+		CacheNodeType: v["cacheNodeType"], CacheVersion: v["cacheVersion"],
+		HealthCheckInterval: r.integer("healthCheckInterval"),
+		HTTPS:               v["https"], Domain: v["domain"], Zone: v["zone"],
+		RateLimit: v["rateLimit"], Image: v["image"], Debian: v["debian"],
+		Payments: v["payments"], StripeSecretKey: v["stripeSecretKey"],
+		StripePublishableKey: v["stripePublishableKey"], StripeWebhookSecret: v["stripeWebhookSecret"],
+		LogRetentionDays: r.integer("logRetentionDays"), Expires: v["expires"],
+		MonthlyBudget: r.integer("monthlyBudget"), BudgetEmail: v["budgetEmail"],
+		OperatorCIDR: v["operatorCidr"], Kubeconfig: v["kubeconfig"], Meshery: r.boolean("meshery"),
+	}
+}
+
+// byTopology fills what was left to the topology.
+func (c *Config) byTopology() {
+	if c.InstanceType == "" && c.Topology != Fargate {
+		size := "small"
+		if c.Topology == Mesh {
+			size = "large"
+		}
+		family := "t4g."
+		if c.Architecture == "amd64" {
+			family = "t3."
+		}
+		c.InstanceType = family + size
+	}
+	if c.MonthlyBudget == 0 {
+		c.MonthlyBudget = map[string]int{Single: 30, Balanced: 100, Fargate: 90, Mesh: 120}[c.Topology]
+	}
+}
+
+// ConnectionsNeeded is how many database connections the stack may open at worst: during a rolling
+// deploy every instance exists twice.
+func (c Config) ConnectionsNeeded() int {
+	return 2*c.MaxInstances*c.PoolPerInstance + connectionReserve
+}
+
+// graviton matches ARM instance families: t4g, m7gd, c8gn, im4gn, a1.
+var graviton = regexp.MustCompile(`^([a-z]+[0-9]+g[a-z]*|a1)\.`)
+
+// imageByDigest matches a container image reference by digest.
+var imageByDigest = regexp.MustCompile(`^[a-z0-9][a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$`)
+
+// check finds what is wrong with values that are well typed.
+func (r *reader) check(c Config) {
+	r.oneOf("topology", c.Topology, Single, Balanced, Fargate, Mesh)
+	r.oneOf("architecture", c.Architecture, "arm64", "amd64")
+	r.oneOf("https", c.HTTPS, HTTPSCloudFront, HTTPSDomain, HTTPSOff)
+	r.oneOf("payments", c.Payments, PaymentsSimulated, PaymentsStripe)
+	r.between("instances", c.Instances, 1, 100)
+	r.between("maxInstances", c.MaxInstances, c.Instances, 100)
+	r.between("poolPerInstance", c.PoolPerInstance, 1, 1000)
+	r.between("healthCheckInterval", c.HealthCheckInterval, 5, 300)
+	r.between("spotShare", c.SpotShare, 0, 100)
+	r.between("databaseStorage", c.DatabaseStorage, 20, 65536)
+	r.between("databaseBackupDays", c.DatabaseBackupDays, 0, 35)
+	r.between("monthlyBudget", c.MonthlyBudget, 0, 1_000_000)
+	if !slices.Contains([]int{1, 3, 5, 7, 14, 30, 60, 90, 180, 365}, c.LogRetentionDays) {
+		r.problem("shoplab:logRetentionDays is %d; CloudWatch takes 1, 3, 5, 7, 14, 30, 60, 90, 180 or 365", c.LogRetentionDays)
+	}
+	if need := c.ConnectionsNeeded(); need > c.DatabaseConnections {
+		r.problem("2 x %d maxInstances x %d poolPerInstance + %d in reserve = %d connections, but the database accepts %d (shoplab:databaseConnections)",
+			c.MaxInstances, c.PoolPerInstance, connectionReserve, need, c.DatabaseConnections)
+	}
+	if c.InstanceType != "" && graviton.MatchString(c.InstanceType) != (c.Architecture == "arm64") {
+		r.problem("shoplab:instanceType %s does not run %s (shoplab:architecture)", c.InstanceType, c.Architecture)
+	}
+	if c.Image != "" && !imageByDigest.MatchString(c.Image) {
+		r.problem("shoplab:image is %q, not registry/name@sha256:...", c.Image)
+	}
+	r.checkTopology(c)
+	r.checkOptions(c)
+}
+
+// checkTopology finds what one topology asks for.
+func (r *reader) checkTopology(c Config) {
+	switch c.Topology {
+	case Single:
+		if c.MaxInstances != 1 {
+			r.problem("shoplab:maxInstances is %d, but topology single is one server", c.MaxInstances)
+		}
+	case Fargate:
+		r.fargateSize(c.CPU, c.Memory)
+	case Mesh:
+		if c.Kubeconfig == "" && c.OperatorCIDR == "" {
+			r.problem("shoplab:operatorCidr is required: the network that may reach the Kubernetes API, such as 203.0.113.7/32")
+		}
+	}
+	if c.Topology != Mesh && c.Kubeconfig != "" {
+		r.problem("shoplab:kubeconfig belongs to topology mesh, not %s", c.Topology)
+	}
+	if c.OperatorCIDR != "" {
+		if p, err := netip.ParsePrefix(c.OperatorCIDR); err != nil || p.Bits() < 8 {
+			r.problem("shoplab:operatorCidr is %q, not a network of /8 or narrower such as 203.0.113.7/32", c.OperatorCIDR)
+		}
+	}
+}
+
+// checkOptions finds what one option asks of others.
+func (r *reader) checkOptions(c Config) {
+	if c.HTTPS == HTTPSDomain {
+		if c.Domain == "" || c.Zone == "" {
+			r.problem("shoplab:https domain needs shoplab:domain and shoplab:zone")
+		} else if c.Domain != c.Zone && !strings.HasSuffix(c.Domain, "."+c.Zone) {
+			r.problem("shoplab:domain %s is not in the zone %s (shoplab:zone)", c.Domain, c.Zone)
+		}
+	}
+	if c.Payments == PaymentsStripe {
+		for name, value := range map[string]string{"stripeSecretKey": c.StripeSecretKey,
+			"stripePublishableKey": c.StripePublishableKey, "stripeWebhookSecret": c.StripeWebhookSecret} {
+			if value == "" {
+				r.problem("shoplab:payments stripe needs shoplab:%s", name)
+			}
+		}
+		if c.HTTPS == HTTPSOff {
+			r.problem("shoplab:payments stripe needs HTTPS, but shoplab:https is off")
+		}
+	}
+	if c.Expires != "" {
+		if _, err := time.Parse(time.RFC3339, c.Expires); err != nil {
+			r.problem("shoplab:expires is %q, not a time such as 2026-12-31T18:00:00Z", c.Expires)
+		}
+	}
+	if c.BudgetEmail != "" && !strings.Contains(c.BudgetEmail, "@") {
+		r.problem("shoplab:budgetEmail is %q, not an address", c.BudgetEmail)
+	}
+}
+
+// fargateSize checks what AWS offers: a task's memory depends on its CPU.
+func (r *reader) fargateSize(cpu, memory int) {
+	sizes := map[int][3]int{ // CPU units: least, most, step in MiB
+		256: {512, 2048, 512}, 512: {1024, 4096, 1024}, 1024: {2048, 8192, 1024},
+		2048: {4096, 16384, 1024}, 4096: {8192, 30720, 1024},
+	}
+	size, ok := sizes[cpu]
+	if !ok {
+		r.problem("shoplab:cpu is %d; Fargate takes 256, 512, 1024, 2048 or 4096", cpu)
+		return
+	}
+	if memory < size[0] || memory > size[1] || memory%size[2] != 0 || (cpu == 256 && memory == 1536) {
+		r.problem("shoplab:memory is %d; with %d CPU units Fargate takes %d to %d MiB in steps of %d",
+			memory, cpu, size[0], size[1], size[2])
+	}
+}
+
+func (r *reader) oneOf(name, value string, choices ...string) {
+	if !slices.Contains(choices, value) {
+		r.problem("shoplab:%s is %q; choose one of %s", name, value, strings.Join(choices, ", "))
+	}
+}
+
+func (r *reader) between(name string, value, low, high int) {
+	if value < low || value > high {
+		r.problem("shoplab:%s is %d, not between %d and %d", name, value, low, high)
+	}
+}

@@ -1,0 +1,78 @@
+package platform
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
+	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const postgresPort = 5432
+
+// Database is an RDS PostgreSQL instance in the private subnets, open to what computes.
+type Database struct {
+	pulumi.ResourceState
+	Instance *rds.Instance
+	// URL is the service's DATABASE_URL, a secret.
+	URL pulumi.StringOutput
+}
+
+// NewDatabase makes the database of a stage. Nothing of it outlives the stack: a laboratory's data
+// is seeded again.
+func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, opts ...pulumi.ResourceOption) (*Database, error) {
+	d := &Database{}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Database", name, d, opts...); err != nil {
+		return nil, err
+	}
+	subnets, err := rds.NewSubnetGroup(ctx, name+"-subnets", &rds.SubnetGroupArgs{
+		SubnetIds: network.PrivateSubnets,
+	}, child(d)...)
+	if err != nil {
+		return nil, err
+	}
+	group, err := newGroup(ctx, name+"-group", "PostgreSQL", network.VPC, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := openTo(ctx, name+"-from-compute", group, network.Compute, postgresPort, d); err != nil {
+		return nil, err
+	}
+	major, _, _ := strings.Cut(c.DatabaseVersion, ".")
+	parameters, err := rds.NewParameterGroup(ctx, name+"-parameters", &rds.ParameterGroupArgs{
+		Family: pulumi.String("postgres" + major),
+		Parameters: rds.ParameterGroupParameterArray{
+			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
+		},
+	}, child(d)...)
+	if err != nil {
+		return nil, err
+	}
+	password, err := random.NewRandomPassword(ctx, name+"-password", &random.RandomPasswordArgs{
+		Length: pulumi.Int(32), Special: pulumi.Bool(false),
+	}, child(d)...)
+	if err != nil {
+		return nil, err
+	}
+	d.Instance, err = rds.NewInstance(ctx, name+"-instance", &rds.InstanceArgs{
+		Engine: pulumi.String("postgres"), EngineVersion: pulumi.String(c.DatabaseVersion),
+		InstanceClass:    pulumi.String(c.DatabaseInstanceClass),
+		AllocatedStorage: pulumi.Int(c.DatabaseStorage), StorageType: pulumi.String("gp3"),
+		StorageEncrypted: pulumi.Bool(true), CopyTagsToSnapshot: pulumi.Bool(true),
+		DbName: pulumi.String("shop"), Username: pulumi.String("shop"), Password: password.Result,
+		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
+		ParameterGroupName: parameters.Name, CaCertIdentifier: pulumi.String("rds-ca-rsa2048-g1"),
+		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
+		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
+		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),
+		DeleteAutomatedBackups: pulumi.Bool(true), DeletionProtection: pulumi.Bool(false),
+		SkipFinalSnapshot: pulumi.Bool(true),
+	}, child(d)...)
+	if err != nil {
+		return nil, err
+	}
+	// require encrypts without checking the certificate: RDS signs with an authority of its own
+	// whose bundle would have to be shipped and kept fresh in the image (docs/decisions/0062).
+	d.URL = pulumi.Sprintf("postgres://shop:%s@%s/shop?sslmode=require", password.Result, d.Instance.Endpoint)
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"endpoint": d.Instance.Endpoint})
+}

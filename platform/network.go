@@ -1,0 +1,157 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// vpcCIDR is the address range of every stage; k3s' own ranges (10.42 and 10.43) lie outside it.
+const vpcCIDR = "10.0.0.0/16"
+
+// Network is a VPC over two zones without a NAT gateway: what computes stands in public subnets
+// behind a closed security group, data in private subnets without a route to the internet.
+type Network struct {
+	pulumi.ResourceState
+	VPC            *ec2.Vpc
+	PublicSubnets  pulumi.StringArray
+	PrivateSubnets pulumi.StringArray
+	// Compute is the security group of whatever runs the service. Data opens to it.
+	Compute *ec2.SecurityGroup
+	// Online is ready when the public subnets reach the internet. What has a public address
+	// depends on it, so that it is also gone before the gateway goes.
+	Online []pulumi.Resource
+}
+
+// NewNetwork makes the VPC of a stage.
+func NewNetwork(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Network, error) {
+	n := &Network{}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Network", name, n, opts...); err != nil {
+		return nil, err
+	}
+	var err error
+	n.VPC, err = ec2.NewVpc(ctx, name+"-vpc", &ec2.VpcArgs{
+		CidrBlock:          pulumi.String(vpcCIDR),
+		EnableDnsHostnames: pulumi.Bool(true), // CloudFront reaches a server by its public name
+		EnableDnsSupport:   pulumi.Bool(true),
+	}, child(n)...)
+	if err != nil {
+		return nil, err
+	}
+	// AWS makes this group and lets everything in it talk; adopted without rules it lets nothing.
+	if _, err = ec2.NewDefaultSecurityGroup(ctx, name+"-default-group", &ec2.DefaultSecurityGroupArgs{
+		VpcId: n.VPC.ID(),
+	}, child(n)...); err != nil {
+		return nil, err
+	}
+	if err := n.subnets(ctx, name); err != nil {
+		return nil, err
+	}
+	n.Compute, err = newGroup(ctx, name+"-compute-group", "What runs the service", n.VPC, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := openOut(ctx, name+"-compute-out", n.Compute, n); err != nil {
+		return nil, err
+	}
+	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"vpcId": n.VPC.ID()})
+}
+
+// subnets makes a public and a private subnet in each of two zones, with their routes.
+func (n *Network) subnets(ctx *pulumi.Context, name string) error {
+	zones, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
+		State:   pulumi.StringRef("available"),
+		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
+	}, pulumi.Parent(n))
+	if err != nil {
+		return fmt.Errorf("list the region's zones: %w", err)
+	}
+	if len(zones.Names) < 2 {
+		return fmt.Errorf("the region has %d zone(s), a load balancer needs two", len(zones.Names))
+	}
+	gateway, err := ec2.NewInternetGateway(ctx, name+"-gateway", &ec2.InternetGatewayArgs{VpcId: n.VPC.ID()}, child(n)...)
+	if err != nil {
+		return err
+	}
+	public, err := ec2.NewRouteTable(ctx, name+"-public-routes", &ec2.RouteTableArgs{VpcId: n.VPC.ID()}, child(n)...)
+	if err != nil {
+		return err
+	}
+	route, err := ec2.NewRoute(ctx, name+"-public-route", &ec2.RouteArgs{
+		RouteTableId: public.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), GatewayId: gateway.ID(),
+	}, child(n)...)
+	if err != nil {
+		return err
+	}
+	n.Online = []pulumi.Resource{gateway, route}
+	private, err := ec2.NewRouteTable(ctx, name+"-private-routes", &ec2.RouteTableArgs{VpcId: n.VPC.ID()}, child(n)...)
+	if err != nil {
+		return err
+	}
+	for i, zone := range zones.Names[:2] {
+		id, err := n.subnet(ctx, fmt.Sprintf("%s-public-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", i), public)
+		if err != nil {
+			return err
+		}
+		n.PublicSubnets = append(n.PublicSubnets, id)
+		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i), private); err != nil {
+			return err
+		}
+		n.PrivateSubnets = append(n.PrivateSubnets, id)
+	}
+	return nil
+}
+
+// subnet makes one subnet and returns its id once its routes are in place.
+func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, routes *ec2.RouteTable) (pulumi.StringOutput, error) {
+	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
+		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), AvailabilityZone: pulumi.String(zone),
+	}, child(n)...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	link, err := ec2.NewRouteTableAssociation(ctx, name+"-routes", &ec2.RouteTableAssociationArgs{
+		SubnetId: s.ID(), RouteTableId: routes.ID(),
+	}, child(n)...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return pulumi.All(s.ID(), link.ID()).ApplyT(func(ids []any) string { return string(ids[0].(pulumi.ID)) }).(pulumi.StringOutput), nil
+}
+
+// newGroup makes a security group that lets nothing in or out. Rules are resources of their own, so
+// that groups may name one another and still be destroyed.
+func newGroup(ctx *pulumi.Context, name, about string, in *ec2.Vpc, parent pulumi.Resource) (*ec2.SecurityGroup, error) {
+	return ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
+		VpcId: in.ID(), Description: pulumi.String(about), RevokeRulesOnDelete: pulumi.Bool(true),
+	}, child(parent)...)
+}
+
+// openTo lets the members of one group reach a TCP port of another's.
+func openTo(ctx *pulumi.Context, name string, group, from *ec2.SecurityGroup, port int, parent pulumi.Resource) error {
+	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: group.ID(), ReferencedSecurityGroupId: from.ID(),
+		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(port), ToPort: pulumi.Int(port),
+	}, child(parent)...)
+	return err
+}
+
+// openToNetwork lets a network reach a TCP port of a group's members.
+func openToNetwork(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, cidr string, port int, parent pulumi.Resource) error {
+	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: group.ID(), CidrIpv4: pulumi.String(cidr),
+		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(port), ToPort: pulumi.Int(port),
+	}, child(parent)...)
+	return err
+}
+
+// openOut lets the members of a group reach anything.
+func openOut(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, parent pulumi.Resource) error {
+	_, err := vpc.NewSecurityGroupEgressRule(ctx, name, &vpc.SecurityGroupEgressRuleArgs{
+		SecurityGroupId: group.ID(), CidrIpv4: pulumi.String("0.0.0.0/0"), IpProtocol: pulumi.String("-1"),
+	}, child(parent)...)
+	return err
+}

@@ -1,0 +1,62 @@
+package platform
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
+)
+
+// Secrets are the stage's secrets as SSM parameters of type SecureString: encrypted with the
+// account's key, free, and gone at once when destroyed.
+type Secrets struct {
+	pulumi.ResourceState
+	// Path is the folder of the parameters, such as /shoplab/stage2. A secret's name in it is the
+	// environment variable's.
+	Path string
+	// ARNs of the parameters by name.
+	ARNs map[string]pulumi.StringOutput
+	// Values by name, all of them secret outputs.
+	Values map[string]pulumi.StringOutput
+}
+
+// NewSecrets stores the given secrets, SESSION_KEY, which it makes, and the Stripe keys, if any.
+func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pulumi.StringOutput, opts ...pulumi.ResourceOption) (*Secrets, error) {
+	s := &Secrets{Path: "/shoplab/" + c.Stack, ARNs: map[string]pulumi.StringOutput{}, Values: maps.Clone(values)}
+	if s.Values == nil {
+		s.Values = map[string]pulumi.StringOutput{}
+	}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Secrets", name, s, opts...); err != nil {
+		return nil, err
+	}
+	session, err := random.NewRandomPassword(ctx, name+"-session-key", &random.RandomPasswordArgs{
+		Length: pulumi.Int(64), Special: pulumi.Bool(false),
+	}, child(s)...)
+	if err != nil {
+		return nil, err
+	}
+	s.Values[contract.EnvSessionKey] = session.Result
+	if c.Payments == PaymentsStripe {
+		s.Values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
+		s.Values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
+		parameter, err := ssm.NewParameter(ctx, fmt.Sprintf("%s-%s", name, key), &ssm.ParameterArgs{
+			Name: pulumi.String(s.Path + "/" + key), Type: pulumi.String("SecureString"), Value: s.Values[key],
+		}, child(s)...)
+		if err != nil {
+			return nil, err
+		}
+		s.ARNs[key] = parameter.Arn
+	}
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"path": pulumi.String(s.Path)})
+}
+
+func secret(value string) pulumi.StringOutput {
+	return pulumi.ToSecret(pulumi.String(value)).(pulumi.StringOutput)
+}
