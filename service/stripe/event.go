@@ -23,7 +23,7 @@ func parseEvent(body []byte, signature, secret string, log *slog.Logger) (shop.E
 	e, err := webhook.ConstructEventWithOptions(body, signature, secret, opts)
 	if err != nil {
 		log.Warn("webhook refused", "error", err)
-		return shop.Event{}, shop.Errorf(shop.CodeBadSignature, "The webhook's signature is missing, wrong or too old.")
+		return shop.Event{}, shop.Errorf(shop.CodeBadSignature, "The webhook is not signed by the payment provider, too old, or not an event.")
 	}
 	out := shop.Event{ID: e.ID, Type: shop.EventType(e.Type), CreatedAt: time.Unix(e.Created, 0).UTC()}
 	switch out.Type {
