@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
@@ -234,4 +235,40 @@ func shortTemp(t *testing.T) string {
 func run(ctx context.Context, conn *pgx.Conn, sql string) error {
 	_, err := conn.Exec(ctx, sql)
 	return err
+}
+
+func TestPgBouncerPools(t *testing.T) {
+	pg := start(t, PostgresOptions{})
+	for _, mode := range []string{"session", "transaction"} {
+		b, err := StartPgBouncer(t.Context(), PgBouncerOptions{Postgres: pg, Mode: mode, PoolSize: 1})
+		if errors.Is(err, ErrNoPgBouncer) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Two clients at once on one server connection: only transaction mode serves both.
+		served := 0
+		var conns []*pgx.Conn
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if conn, err := pgx.Connect(ctx, b.URL()); err == nil {
+				conns = append(conns, conn)
+				var one int
+				if conn.QueryRow(ctx, "SELECT $1::int", 1).Scan(&one) == nil && one == 1 {
+					served++
+				}
+			}
+			cancel()
+		}
+		for _, c := range conns {
+			_ = c.Close(t.Context()) // the second of session mode is broken by its time limit
+		}
+		if want := map[string]int{"session": 1, "transaction": 2}[mode]; served != want {
+			t.Errorf("%s mode served %d clients, want %d", mode, served, want)
+		}
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
 }

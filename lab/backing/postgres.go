@@ -16,11 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,6 +44,9 @@ type PostgresOptions struct {
 	Settings map[string]string
 	// Log gets the server's log; nil drops it (errors still carry the last lines).
 	Log io.Writer
+	// Enter is called with the server's process id as soon as it exists, to put it into a control
+	// group before it starts its own processes.
+	Enter func(pid int) error
 }
 
 // Postgres is a running PostgreSQL server.
@@ -75,7 +76,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (_ *Postgres, err err
 	if err != nil {
 		return nil, err
 	}
-	if p.user, err = unprivileged(); err != nil {
+	if p.user, err = process.Unprivileged(); err != nil {
 		return nil, err
 	}
 	if p.tmp, err = process.NewTempDir("postgres"); err != nil {
@@ -106,13 +107,20 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	p.password = string(bytes.TrimSpace(password))
 	p.proc, err = process.Start(process.Spec{
 		Name: "postgres", Path: filepath.Join(p.bin, "postgres"), Args: p.args(), Dir: p.tmp.Path,
-		User: p.user, Log: p.opts.Log,
+		User: p.user, Log: p.opts.Log, Enter: p.opts.Enter,
 		StopSignal: syscall.SIGINT, // "fast": ends the sessions, then writes a checkpoint
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.awaitReady(ctx); err != nil {
+	err = await(ctx, p.proc, func(ctx context.Context) error {
+		conn, err := pgx.Connect(ctx, p.AdminURL())
+		if err != nil {
+			return err
+		}
+		return conn.Close(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	return p.createOwner(ctx)
@@ -129,7 +137,7 @@ func (p *Postgres) prepareDir() error {
 		if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- the server's user passes through
 			return fmt.Errorf("make the data folder: %w", err)
 		}
-		if err := passable(dir, p.user); err != nil {
+		if err := process.CheckPassable(dir, p.user); err != nil {
 			return err
 		}
 		p.dir = filepath.Join(dir, "postgres")
@@ -137,15 +145,7 @@ func (p *Postgres) prepareDir() error {
 			return fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	if p.user == nil {
-		return nil
-	}
-	for _, dir := range slices.Compact([]string{p.tmp.Path, p.dir}) {
-		if err := os.Chown(dir, int(p.user.UID), int(p.user.GID)); err != nil {
-			return fmt.Errorf("give %s to user %s: %w", dir, p.user.Name, err)
-		}
-	}
-	return nil
+	return errors.Join(p.user.Own(p.tmp.Path), p.user.Own(p.dir))
 }
 
 func (p *Postgres) initdb(ctx context.Context) error {
@@ -153,10 +153,8 @@ func (p *Postgres) initdb(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write the password: %w", err)
 	}
-	if p.user != nil {
-		if err := os.Chown(file, int(p.user.UID), int(p.user.GID)); err != nil {
-			return fmt.Errorf("give the password to user %s: %w", p.user.Name, err)
-		}
+	if err := p.user.Own(file); err != nil {
+		return err
 	}
 	args := []string{
 		"-D", filepath.Join(p.dir, "data"), "-U", superuser, "-E", "UTF8", "--locale=C",
@@ -202,27 +200,6 @@ func (p *Postgres) args() []string {
 		args = append(args, "-c", k+"="+v)
 	}
 	return args
-}
-
-// awaitReady waits until the server accepts a connection, ends, or ctx is done.
-func (p *Postgres) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		conn, err := pgx.Connect(ctx, p.AdminURL())
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-tick.C:
-		case <-p.proc.Done():
-			return p.proc.Err()
-		case <-ctx.Done():
-			return fmt.Errorf("wait for PostgreSQL: %w; last attempt: %w", ctx.Err(), err)
-		}
-	}
 }
 
 // createOwner makes the shop's role and database unless an earlier run did.

@@ -24,6 +24,8 @@ type RedisOptions struct {
 	// Settings go to redis-server by name, such as "maxmemory": "384mb".
 	Settings map[string]string
 	Log      io.Writer
+	// Enter is called with the server's process id as soon as it exists.
+	Enter func(pid int) error
 }
 
 // Redis is a running Redis without persistence: the shop keeps nothing in it that it cannot lose.
@@ -70,31 +72,11 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 	for k, v := range r.opts.Settings {
 		args = append(args, "--"+k, v)
 	}
-	r.proc, err = process.Start(process.Spec{Name: "redis-server", Path: r.path, Args: args, Log: r.opts.Log})
+	r.proc, err = process.Start(process.Spec{Name: "redis-server", Path: r.path, Args: args, Log: r.opts.Log, Enter: r.opts.Enter})
 	if err != nil {
 		return err
 	}
-	return r.awaitReady(ctx)
-}
-
-func (r *Redis) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ping(ctx, r.addr())
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-r.proc.Done():
-			return r.proc.Err()
-		case <-ctx.Done():
-			return fmt.Errorf("wait for redis-server: %w; last attempt: %w", ctx.Err(), err)
-		}
-	}
+	return await(ctx, r.proc, func(ctx context.Context) error { return ping(ctx, r.addr()) })
 }
 
 func ping(ctx context.Context, addr string) (err error) {

@@ -36,6 +36,9 @@ type Spec struct {
 	StopTimeout time.Duration
 	// Stdin is the program's standard input; nil means none.
 	Stdin io.Reader
+	// Enter is called with the process id as soon as it exists, before Start returns: to put the
+	// program into a control group before it has done much. When it fails, so does Start.
+	Enter func(pid int) error
 }
 
 // User is whom a process runs as.
@@ -83,6 +86,13 @@ func Start(s Spec) (*Process, error) {
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
+	}
+	if s.Enter != nil {
+		if err := s.Enter(p.PID()); err != nil {
+			kill(p.PID())
+			<-p.done
+			return nil, fmt.Errorf("start %s: %w", s.Name, err)
+		}
 	}
 	return p, nil
 }

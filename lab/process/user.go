@@ -1,4 +1,4 @@
-package backing
+package process
 
 import (
 	"errors"
@@ -8,12 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-
-	"shoplab/lab/process"
 )
 
-// unprivileged returns whom PostgreSQL runs as when the lab runs as root, nil otherwise.
-func unprivileged() (*process.User, error) {
+// Unprivileged returns whom PostgreSQL, PgBouncer and nginx run as when the lab runs as root (the
+// first two refuse to run as root), and nil when the lab is an ordinary user.
+func Unprivileged() (*User, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil //nolint:nilnil // no other user is needed
 	}
@@ -27,14 +26,14 @@ func unprivileged() (*process.User, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, fmt.Errorf("read user %s: %w", name, err)
 		}
-		return &process.User{Name: name, UID: uint32(uid), GID: uint32(gid)}, nil
+		return &User{Name: name, UID: uint32(uid), GID: uint32(gid)}, nil
 	}
 	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody " +
 		"to run it as; run the lab as an ordinary user")
 }
 
-// passable says which folder on the way to dir keeps u out, if any.
-func passable(dir string, u *process.User) error {
+// CheckPassable says which folder on the way to dir keeps u out, if any.
+func CheckPassable(dir string, u *User) error {
 	if u == nil {
 		return nil
 	}
@@ -53,4 +52,15 @@ func passable(dir string, u *process.User) error {
 			return nil
 		}
 	}
+}
+
+// Own gives a file or folder to u; nothing happens when u is nil.
+func (u *User) Own(path string) error {
+	if u == nil {
+		return nil
+	}
+	if err := os.Chown(path, int(u.UID), int(u.GID)); err != nil {
+		return fmt.Errorf("give %s to user %s: %w", path, u.Name, err)
+	}
+	return nil
 }
