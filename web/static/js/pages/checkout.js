@@ -1,0 +1,177 @@
+// The checkout: first what is bought is reviewed and ordered, then it is paid (?order=ID).
+import { account, signedIn } from "../account.js";
+import { cart, loadCart, pieces, removeItem, setItem } from "../cart.js";
+import { clock, count, price } from "../format.js";
+import { html, render } from "../html.js";
+import { info } from "../info.js";
+import { getOrder, placeOrder, unanswered } from "../order.js";
+import { openPayment, simulate, stripeForm } from "../payment.js";
+import { busy, empty, inform, load } from "../view.js";
+
+const element = document.getElementById("checkout");
+const orderID = new URLSearchParams(location.search).get("order");
+
+function markStep(current) {
+  for (const step of document.querySelectorAll("#steps li")) {
+    if (step.dataset.step === current) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  }
+}
+
+const line = (item, currency) =>
+  html`<li class="line">
+    <img src="${item.image_url}" alt="" width="600" height="600" />
+    <div class="line-text">
+      <h2>${item.name}</h2>
+      <p>${item.quantity} × ${price(item.unit_price_cents, currency)}</p>
+    </div>
+    <p class="price">${price(item.subtotal_cents, currency)}</p>
+  </li>`;
+
+const bill = (bought) =>
+  html`<ul class="lines" role="list">${bought.items.map((item) => line(item, bought.currency))}</ul>
+    <p class="sum-line"><span>${count(pieces(bought), "piece")}, total</span>
+      <strong class="price">${price(bought.total_cents, bought.currency)}</strong></p>`;
+
+const toPayment = (order) => location.replace(`/checkout?${new URLSearchParams({ order: order.id })}`);
+
+function showReview(value) {
+  render(
+    element,
+    html`${bill(value)}
+      <div class="alert" role="alert" id="alert" hidden></div>
+      <div class="remedy" id="remedy"></div>
+      <div class="actions">
+        <button class="button" type="button" id="place">Place the order</button>
+        <a class="button quiet" href="/cart">Change the cart</a>
+      </div>
+      <p class="note">The goods are set aside for you when you place the order. You pay in the next step.</p>`,
+  );
+  document.getElementById("place").addEventListener("click", (event) => place(event.target));
+}
+
+async function place(button) {
+  if (button.ariaDisabled) return;
+  const alert = document.getElementById("alert");
+  inform(alert, null);
+  render(document.getElementById("remedy"), "");
+  try {
+    toPayment(await busy(button, () => signedIn(() => placeOrder(cart.value))));
+  } catch (problem) {
+    inform(alert, problem);
+    if (problem.code === "OUT_OF_STOCK") offerRemedy(alert, problem.members);
+    if (problem.code === "EMPTY_CART") await load(element, review);
+    if (!problem.final) button.textContent = "Try again";
+  }
+}
+
+// offerRemedy lets the shopper take what is left, or do without.
+function offerRemedy(alert, { product_id: id, name, available }) {
+  const remedy = document.getElementById("remedy");
+  render(
+    remedy,
+    html`<button class="button quiet" type="button">
+      ${available > 0 ? `Take the ${available} that ${available === 1 ? "is" : "are"} left` : `Go on without ${name}`}
+    </button>`,
+  );
+  const button = remedy.firstElementChild;
+  button.addEventListener("click", async () => {
+    if (button.ariaDisabled) return;
+    try {
+      await busy(button, () => (available > 0 ? setItem(id, available) : removeItem(id)));
+      await load(element, review);
+    } catch (problem) {
+      inform(alert, problem);
+    }
+  });
+}
+
+async function review() {
+  markStep("review");
+  const value = await signedIn(loadCart);
+  // The cart of an order whose answer was lost is empty: its key brings the order back.
+  if (value.items.length === 0 && unanswered()) return toPayment(await signedIn(() => placeOrder(value)));
+  if (value.items.length) return showReview(value);
+  render(element, empty("There is nothing to check out", "Your cart is empty.", "/", "Go shopping"));
+}
+
+const paidURL = (order, more) => `/order?${new URLSearchParams({ id: order.id, ...more })}`;
+
+const payment = (order, form) =>
+  html`<p>Order ${order.id} is held for you until ${clock(order.expires_at)}.</p>
+    <section class="payment" aria-labelledby="payment-title">
+      <h2 id="payment-title">Pay ${price(order.total_cents, order.currency)}</h2>
+      ${form}
+      <div class="alert" role="alert" id="alert" hidden></div>
+    </section>
+    <details class="bill"><summary>What you are buying</summary>${bill(order)}</details>
+    <p><a href="${paidURL(order)}">Pay later, or cancel the order</a></p>`;
+
+// attempt runs work of a payment button and shows what went wrong, if anything did.
+async function attempt(button, work) {
+  if (button.ariaDisabled) return;
+  const alert = document.getElementById("alert");
+  inform(alert, null);
+  try {
+    await busy(button, work);
+  } catch (problem) {
+    inform(alert, problem);
+  }
+}
+
+function showSimulated(order, secret) {
+  render(
+    element,
+    payment(
+      order,
+      html`<p class="note">Payments are simulated here: no card is asked for and no money moves. You choose how it ends.</p>
+        <div class="actions">
+          <button class="button" type="button" id="pay">Pay (simulated)</button>
+          <button class="button quiet" type="button" id="fail">Let the payment fail</button>
+        </div>`,
+    ),
+  );
+  document.getElementById("pay").addEventListener("click", (event) =>
+    attempt(event.target, async () => {
+      await simulate(secret, "succeeded");
+      location.assign(paidURL(order, { redirect_status: "succeeded" }));
+    }),
+  );
+  document.getElementById("fail").addEventListener("click", (event) =>
+    attempt(event.target, async () => {
+      await simulate(secret, "failed");
+      inform(document.getElementById("alert"), {
+        code: "PAYMENT_REFUSED",
+        message: "The payment was refused, as you asked. Nothing was charged, and the order is still held for you.",
+      });
+    }),
+  );
+}
+
+async function showStripe(order, secret, publishableKey) {
+  render(
+    element,
+    payment(
+      order,
+      html`<div class="stripe" id="stripe"></div>
+        <button class="button" type="button" id="pay">Pay ${price(order.total_cents, order.currency)}</button>`,
+    ),
+  );
+  const returnURL = new URL(paidURL(order), location.origin).href;
+  const confirm = await stripeForm(document.getElementById("stripe"), publishableKey, secret, returnURL);
+  document.getElementById("pay").addEventListener("click", (event) => attempt(event.target, confirm));
+}
+
+async function pay() {
+  markStep("pay");
+  const order = await signedIn(() => getOrder(orderID));
+  if (order.status !== "pending") return location.replace(paidURL(order));
+  const [{ client_secret: secret }, { payments, publishable_key: key }] = await Promise.all([
+    signedIn(() => openPayment(order.id)),
+    info(),
+  ]);
+  if (payments === "stripe") await showStripe(order, secret, key);
+  else showSimulated(order, secret);
+}
+
+load(element, orderID ? pay : review);
