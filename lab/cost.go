@@ -71,6 +71,9 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		short := strings.SplitN(filepath.Base(name), ".", 2)[0]
+		if name == "-" {
+			short = "preview"
+		}
 		options = append(options, cost.Option{Name: short, Graph: g})
 		estimates[short] = table.Of(g, o.usage)
 	}

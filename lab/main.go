@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand())
 	return root
 }

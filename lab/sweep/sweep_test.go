@@ -1,0 +1,144 @@
+package sweep
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+func TestFilter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	tags := func(stage, expires string) map[string]string {
+		return map[string]string{"project": Project, "stage": stage, "expires": expires}
+	}
+	all := []Resource{
+		{ID: "b", Tags: tags("stage1", "2026-01-01T00:00:00Z")},
+		{ID: "a", Tags: tags("stage2", "2026-01-03T00:00:00Z")},
+		{ID: "c", Tags: tags("stage1", "soon")},
+		{ID: "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop"},
+		{ID: "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage10/shop"},
+		{ID: "b", Tags: tags("stage1", "2026-01-01T00:00:00Z")},
+	}
+	for name, c := range map[string]struct {
+		f    Filter
+		want []string
+	}{
+		"all, each once": {Filter{}, []string{"a", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage10/shop", "b", "c"}},
+		"a stage":        {Filter{Stage: "stage1"}, []string{"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "b", "c"}},
+		"expired":        {Filter{ExpiredAt: now}, []string{"b"}},
+	} {
+		if got := ids(c.f.selected(all)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func ids(rs []Resource) (out []string) {
+	for _, r := range rs {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+// emulatedAccount starts an empty account of the emulator's and returns how to reach it.
+func emulatedAccount(t *testing.T) aws.Config {
+	t.Helper()
+	shared := os.Getenv("SHOPLAB_SHARED")
+	if shared == "" {
+		shared = "../../../shared"
+	}
+	kit, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(kit); err != nil {
+		t.Skip("no emulated AWS account: set SHOPLAB_SHARED to the folder that has emulator/emulator.sh")
+	}
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		if out, err := exec.Command(kit, "down", "--dir", dir).CombinedOutput(); err != nil {
+			t.Errorf("stop the emulator: %v\n%s", err, out)
+		}
+	})
+	out, err := exec.Command(kit, "up", "--dir", dir).CombinedOutput()
+	if err != nil {
+		t.Skipf("the emulated AWS account does not start (it needs zstd, and Python with moto[server]): %v\n%s", err, out)
+	}
+	for _, m := range regexp.MustCompile(`\b(AWS_\w+)=(\S*)`).FindAllStringSubmatch(string(out), -1) {
+		t.Setenv(m[1], m[2])
+	}
+	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestSweepOfAnAccount(t *testing.T) {
+	cfg := emulatedAccount(t)
+	ctx := t.Context()
+	sweepIDs := func(f Filter) []string {
+		t.Helper()
+		r, err := Sweep(ctx, cfg, f, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Clean() != (len(r.Found) == 0) || r.Account == "" || len(r.Services) < 7 {
+			t.Errorf("receipt: %+v", r)
+		}
+		return ids(r.Found)
+	}
+	if got := sweepIDs(Filter{}); len(got) != 0 {
+		t.Fatalf("an empty account has %v", got)
+	}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	tag := []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeVpc, Tags: []ec2types.Tag{
+		{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage2")},
+	}}}
+	vpc, err := ec2.NewFromConfig(cfg).CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tag})
+	check(err)
+	_, err = iam.NewFromConfig(cfg).CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: aws.String("anything"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`),
+		Tags: []iamtypes.Tag{{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")}},
+	})
+	check(err)
+	for _, g := range []string{"/shoplab/stage1/shop", "/somebody/else"} {
+		_, err = cloudwatchlogs.NewFromConfig(cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(g)})
+		check(err)
+	}
+	_, err = cloudwatch.NewFromConfig(cfg).PutDashboard(ctx, &cloudwatch.PutDashboardInput{
+		DashboardName: aws.String("shoplab-stage1"), DashboardBody: aws.String(`{"widgets":[]}`),
+	})
+	check(err)
+
+	got := sweepIDs(Filter{})
+	if len(got) != 4 {
+		t.Errorf("found %v, want the VPC, the role, one log group and the dashboard", got)
+	}
+	if got := sweepIDs(Filter{Stage: "stage2"}); len(got) != 1 || !strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
+		t.Errorf("of stage2 found %v, want %s", got, aws.ToString(vpc.Vpc.VpcId))
+	}
+	if got := sweepIDs(Filter{Stage: "stage1"}); len(got) != 3 {
+		t.Errorf("of stage1 found %v", got)
+	}
+}

@@ -1,0 +1,97 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+)
+
+// tagged lists what carries the project's tag, less what is gone: the tagging API goes on listing
+// terminated instances for about an hour, and ECS keeps inactive task definitions and clusters.
+func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
+	in := &resourcegroupstaggingapi.GetResourcesInput{
+		TagFilters: []tagtypes.TagFilter{{Key: aws.String("project"), Values: []string{Project}}},
+	}
+	var out []Resource
+	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg), in); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.ResourceTagMappingList {
+			arn := aws.ToString(m.ResourceARN)
+			r := Resource{Service: strings.SplitN(arn+":::", ":", 4)[2], ID: arn, Tags: map[string]string{}}
+			for _, t := range m.Tags {
+				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			out = append(out, r)
+		}
+	}
+	return alive(ctx, cfg, out)
+}
+
+func alive(ctx context.Context, cfg aws.Config, all []Resource) ([]Resource, error) {
+	instances, err := livingInstances(ctx, ec2.NewFromConfig(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("EC2 instances: %w", err)
+	}
+	var out []Resource
+	for _, r := range all {
+		gone := false
+		switch {
+		case strings.Contains(r.ID, ":instance/"):
+			gone = !instances[r.ID[strings.LastIndex(r.ID, "/")+1:]]
+		case strings.Contains(r.ID, ":task-definition/"), strings.HasPrefix(r.ID, "arn:aws:ecs:") && strings.Contains(r.ID, ":cluster/"):
+			if gone, err = inactive(ctx, ecs.NewFromConfig(cfg), r.ID); err != nil {
+				return nil, err
+			}
+		}
+		if !gone {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func livingInstances(ctx context.Context, c *ec2.Client) (map[string]bool, error) {
+	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{{Name: aws.String("tag:project"), Values: []string{Project}}}}
+	out := map[string]bool{}
+	for p := ec2.NewDescribeInstancesPaginator(c, in); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, res := range page.Reservations {
+			for _, i := range res.Instances {
+				if i.State == nil || i.State.Name != ec2types.InstanceStateNameTerminated {
+					out[aws.ToString(i.InstanceId)] = true
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// inactive tells whether ECS has only the memory of a task definition or cluster: it costs nothing
+// and runs nothing.
+func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
+	if strings.Contains(arn, ":task-definition/") {
+		out, err := c.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
+		if err != nil {
+			return false, fmt.Errorf("task definition %s: %w", arn, err)
+		}
+		return out.TaskDefinition != nil && out.TaskDefinition.Status == "INACTIVE", nil
+	}
+	out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
+	if err != nil {
+		return false, fmt.Errorf("cluster %s: %w", arn, err)
+	}
+	return len(out.Clusters) == 0 || aws.ToString(out.Clusters[0].Status) == "INACTIVE", nil
+}
