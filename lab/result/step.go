@@ -56,6 +56,8 @@ type Step struct {
 	MissedSends *int `json:"missed_sends,omitempty"`
 	// GeneratorCPU is the load generator's CPU use as a share of one core's time.
 	GeneratorCPU *float64 `json:"generator_cpu_cores,omitempty"`
+	// GeneratorShare is the same as a share of all CPU time that its machine spent on anything.
+	GeneratorShare *float64 `json:"generator_share_ratio,omitempty"`
 	// MachineCPU is the use of the whole machine that the generator ran on, as a share of all cores.
 	MachineCPU *float64 `json:"machine_cpu_ratio,omitempty"`
 

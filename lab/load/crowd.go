@@ -1,0 +1,209 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shoplab/lab/result"
+)
+
+// Options is what a crowd needs to know.
+type Options struct {
+	URL string // the shop's address, such as http://127.0.0.1:8080
+	// Objective decides whether a step was served. Zero means DefaultObjective.
+	Objective result.Objective
+	// Timeout is how long a shopper waits for an answer; 10 s if zero.
+	Timeout time.Duration
+}
+
+// DefaultObjective is the objective of every run unless told otherwise.
+var DefaultObjective = result.Objective{P95MS: 500, MaxErrorRatio: 0.01}
+
+// Crowd is shoppers before one shop. Its steps run one at a time; connections and accounts are kept
+// between them.
+type Crowd struct {
+	url       string
+	run       string // distinguishes this run's accounts and keys from earlier ones
+	objective result.Objective
+	timeout   time.Duration
+	transport *http.Transport
+	catalog   catalog
+	accounts  accounts
+	ledger    ledger
+
+	mu       sync.Mutex
+	shoppers []*shopper
+	idle     []*shopper
+
+	keys        atomic.Int64
+	accountless atomic.Int64 // purchases that found no free account
+	soldOut     atomic.Int64 // orders refused because somebody else was faster
+}
+
+// Info is what a shop says of itself.
+type Info struct {
+	Stage    string `json:"stage"`
+	Topology string `json:"topology"`
+	Version  string `json:"version"`
+	Payments string `json:"payments"`
+}
+
+// catalog is what shoppers know of the shop before they come.
+type catalog struct {
+	products   []id
+	categories []string
+	words      []string // to search for
+}
+
+// NewCrowd looks at the shop and gathers shoppers before it. The shop must have products and
+// simulated payments.
+func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, Info{}, fmt.Errorf("shop URL %q: want http://host or https://host", o.URL)
+	}
+	if o.Objective == (result.Objective{}) {
+		o.Objective = DefaultObjective
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	c := &Crowd{
+		url: strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
+		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36),
+		transport: &http.Transport{
+			// As browsers and load balancers do: connections are kept, one request on each at a time.
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			MaxIdleConnsPerHost: 1 << 16, IdleConnTimeout: 90 * time.Second,
+			DisableCompression: true, // bodies are thrown away; unpacking them is not the shop's time
+		},
+	}
+	var info Info
+	if err := c.ask(ctx, "/api/info", &info); err != nil {
+		return nil, Info{}, err
+	}
+	if info.Payments != "simulated" {
+		return nil, info, errors.New("the shop does not simulate payments: the load would place real orders; run it with PAYMENTS=simulated")
+	}
+	if err := c.learn(ctx); err != nil {
+		return nil, info, err
+	}
+	return c, info, nil
+}
+
+// Close drops the connections.
+func (c *Crowd) Close() { c.transport.CloseIdleConnections() }
+
+// URL is the address of the shop.
+func (c *Crowd) URL() string { return c.url }
+
+// SoldOut is how many orders were refused because a product was sold out.
+func (c *Crowd) SoldOut() int { return int(c.soldOut.Load()) }
+
+// Accountless is how many purchases could not begin because every prepared account was in use.
+func (c *Crowd) Accountless() int { return int(c.accountless.Load()) }
+
+// ask gets a JSON document outside any measurement.
+func (c *Crowd) ask(ctx context.Context, path string, into any) error {
+	status, _, body, err := c.call(ctx, http.MethodGet, path, nil, "")
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", path, statusKind(status, body))
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("GET %s: decode: %w", path, err)
+	}
+	return nil
+}
+
+// catalogSize is how many products shoppers spread over at most.
+const catalogSize = 500
+
+// learn reads the catalog.
+func (c *Crowd) learn(ctx context.Context) error {
+	var cats struct{ Items []struct{ Name string } }
+	if err := c.ask(ctx, "/api/categories", &cats); err != nil {
+		return err
+	}
+	for _, cat := range cats.Items {
+		c.catalog.categories = append(c.catalog.categories, cat.Name)
+	}
+	seen := map[string]bool{}
+	for cursor := ""; len(c.catalog.products) < catalogSize; {
+		var page struct {
+			Items []struct {
+				ID    id
+				Name  string
+				Stock int
+			}
+			NextCursor string `json:"next_cursor"`
+		}
+		if err := c.ask(ctx, "/api/products?limit=100&cursor="+url.QueryEscape(cursor), &page); err != nil {
+			return err
+		}
+		for _, p := range page.Items {
+			if p.Stock > 0 {
+				c.catalog.products = append(c.catalog.products, p.ID)
+			}
+			for word := range strings.FieldsSeq(strings.ToLower(p.Name)) {
+				if word = strings.Trim(word, ".,()-"); len(word) > 2 && !seen[word] {
+					seen[word] = true
+					c.catalog.words = append(c.catalog.words, word)
+				}
+			}
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if len(c.catalog.products) == 0 || len(c.catalog.categories) == 0 || len(c.catalog.words) == 0 {
+		return errors.New("the shop has no products in stock to load it with")
+	}
+	return nil
+}
+
+// enter returns an idle shopper, or a new one.
+func (c *Crowd) enter() *shopper {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.idle); n > 0 {
+		s := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		return s
+	}
+	s := &shopper{id: len(c.shoppers), crowd: c}
+	s.rng = rand.New(rand.NewPCG(uint64(s.id), 1)) //nolint:gosec // the same errands in every run
+	c.shoppers = append(c.shoppers, s)
+	return s
+}
+
+// shopper returns the shopper with the number in a request's header.
+func (c *Crowd) shopper(number string) *shopper {
+	n, err := strconv.Atoi(number)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil || n < 0 || n >= len(c.shoppers) {
+		return nil
+	}
+	return c.shoppers[n]
+}
+
+// rest makes the shopper available again.
+func (c *Crowd) rest(s *shopper) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = append(c.idle, s)
+}

@@ -1,0 +1,99 @@
+// Package load sends shoppers to a shop and measures what they see: closed and open loops, load
+// steps, the search for the breaking point, the fit of the Universal Scalability Law, the validity
+// of it all, and the shop's invariants while it is under load.
+package load
+
+import (
+	"math/rand/v2"
+
+	"shoplab/lab/result"
+)
+
+// flow is one errand of a shopper: its requests in order, and how often it is run.
+type flow struct {
+	name   string
+	weight int // of all weights in mix
+	reason string
+	ops    []op
+}
+
+// mix is what shoppers do. Weights are shares of errands, not of requests: an errand that asks
+// three things counts once. They are a declaration, not a measurement of any real shop.
+var mix = []flow{
+	{
+		name: "browse", weight: 34,
+		reason: "the front page, a category, a product: the commonest way through a shop, and what caches are for",
+		ops:    []op{opCategories, opList, opProduct},
+	},
+	{
+		name: "search", weight: 20,
+		reason: "free text misses caches and makes the database read",
+		ops:    []op{opSearch, opProduct},
+	},
+	{
+		name: "product", weight: 25,
+		reason: "arrivals from a link outside land on one product and leave",
+		ops:    []op{opProduct},
+	},
+	{
+		name: "cart", weight: 11,
+		reason: "guests fill carts that they abandon: writes without an account",
+		ops:    []op{opProduct, opGuestAdd, opGuestSet, opGuestCart},
+	},
+	{
+		name: "login", weight: 2,
+		reason: "sessions outlive visits, so sign-ins are rare; but each burns CPU and memory on purpose (argon2)",
+		ops:    []op{opLogin, opAccount},
+	},
+	{
+		name: "buy", weight: 8,
+		reason: "more than shops sell, on purpose: transactions, locks and the payment's webhook are what breaks",
+		ops:    []op{opProduct, opAdd, opOrder, opPay, opConfirm, opAwait},
+	},
+}
+
+// mixWeight is the sum of the weights.
+func mixWeight() int {
+	total := 0
+	for _, f := range mix {
+		total += f.weight
+	}
+	return total
+}
+
+// pick draws an errand by weight.
+func pick(rng *rand.Rand) *flow {
+	n := rng.IntN(mixWeight())
+	for i := range mix {
+		if n -= mix[i].weight; n < 0 {
+			return &mix[i]
+		}
+	}
+	return &mix[0] // not reached: n is below the sum of the weights
+}
+
+// Mix returns the declared mix for the result file.
+func Mix() []result.Weight {
+	weights := make([]result.Weight, 0, len(mix))
+	for _, f := range mix {
+		w := result.Weight{Flow: f.name, ShareRatio: float64(f.weight) / float64(mixWeight()), Reason: f.reason}
+		for _, o := range f.ops {
+			w.Operations = append(w.Operations, o.name)
+		}
+		weights = append(weights, w)
+	}
+	return weights
+}
+
+// accountShare is the share of requests that need an account of their own for the errand's length:
+// those of "buy". It decides how many accounts a step with N users needs.
+func accountShare() float64 {
+	var all, buying int
+	for _, f := range mix {
+		all += f.weight * len(f.ops)
+		if f.name == "buy" {
+			buying += f.weight * len(f.ops)
+		}
+	}
+	return float64(buying) / float64(all)
+}

@@ -1,0 +1,117 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+
+	"shoplab/lab/result"
+)
+
+// Limits of the validity gate.
+const (
+	// maxGeneratorShare is how much of a saturated machine the generator may have had. What it took,
+	// the shop on the same cores did not get: above a quarter the figure is about the generator.
+	maxGeneratorShare = 0.25
+	// saturated is the use of all cores from which client and server are in each other's way.
+	saturated = 0.95
+	// maxMissedSends is the share of an open loop's requests that may leave late.
+	maxMissedSends = 0.01
+	// maxSpread is how far apart repeats may be, (max-min)/median.
+	maxSpread = 0.35
+)
+
+// Judge passes the measured steps and repeats through the validity gate.
+func Judge(steps []result.Step, bp *result.BreakingPoint, levels []result.Level) *result.Validity {
+	gates := []result.Gate{generatorGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels)}
+	v := &result.Validity{Valid: true, Gates: gates}
+	for _, g := range gates {
+		if !g.Passed {
+			v.Valid = false
+			v.Reasons = append(v.Reasons, g.Reason)
+		}
+	}
+	return v
+}
+
+// generatorGate looks at the steps in which the generator's machine was saturated.
+func generatorGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "generator CPU", Limit: maxGeneratorShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
+	for _, s := range steps {
+		if s.GeneratorShare == nil || s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
+			continue
+		}
+		share := *s.GeneratorShare
+		if *s.MachineCPU < saturated {
+			share = 0 // there was CPU to spare: nobody went without
+		}
+		if g.Value == nil || share > *g.Value {
+			g.Value = &share
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the machine was saturated and the load generator took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// missedGate looks at the open-loop steps that count: those that kept the objective. A step beyond
+// capacity may well be late, and says no more than that.
+func missedGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "missed sends", Limit: maxMissedSends, Unit: "share of the requests due", Passed: true}
+	for _, s := range steps {
+		if s.MissedSends == nil || !s.ObjectiveKept || s.Requests == 0 {
+			continue
+		}
+		share := float64(*s.MissedSends) / (s.Rate * s.Seconds)
+		if g.Value == nil || share > *g.Value {
+			g.Value = &share
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("%.1f%% of an open loop's requests left late (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// spreadGate looks at the repeats of the breaking point; one repeat has no spread to measure.
+func spreadGate(bp *result.BreakingPoint) result.Gate {
+	g := result.Gate{Name: "spread of the breaking point", Limit: maxSpread, Unit: "(max-min)/median of the repeats", Passed: true}
+	if bp == nil || bp.MedianUsers == nil || len(bp.Searches) < 2 {
+		return g
+	}
+	spread := float64(*bp.HighUsers-*bp.LowUsers) / *bp.MedianUsers
+	g.Value = &spread
+	if spread > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the breaking point's repeats are %.0f%% apart (limit %.0f%%)", spread*100, g.Limit*100)
+	}
+	return g
+}
+
+// minNoiseMS is a difference between repeats too small to matter, whatever its share.
+const minNoiseMS = 20
+
+// noiseGate looks at the repeats of each declared number of users.
+func noiseGate(levels []result.Level) result.Gate {
+	g := result.Gate{Name: "noise between repeats", Limit: maxSpread, Unit: "(max-min)/median of p95", Passed: true}
+	for _, l := range levels {
+		if len(l.AllP95MS) < 2 {
+			continue
+		}
+		lowest, highest := slices.Min(l.AllP95MS), slices.Max(l.AllP95MS)
+		spread := (highest - lowest) / Median(l.AllP95MS)
+		if highest-lowest < minNoiseMS {
+			spread = 0
+		}
+		if g.Value == nil || spread > *g.Value {
+			g.Value = &spread
+		}
+		if spread > g.Limit && g.Passed {
+			g.Passed = false
+			g.Reason = fmt.Sprintf("p95 at %d users differs by %.0f%% between repeats (limit %.0f%%)", l.Users, spread*100, g.Limit*100)
+		}
+	}
+	return g
+}
