@@ -67,12 +67,15 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 		return Payment{}, err
 	}
 	if o.Status != OrderPending {
-		return Payment{}, Errorf(CodeOrderNotPending, "The order is %s.", o.Status)
+		return Payment{}, ErrOrderNotPending(o.Status)
 	}
 	if !time.Now().Before(o.ExpiresAt) {
-		return Payment{}, Errorf(CodeOrderNotPending, "The order has expired.")
+		return Payment{}, ErrOrderNotPending(OrderExpired)
 	}
 	p, err := c.Payments.Payment(ctx, orderID)
+	if err == nil && p.Status != PaymentOpen { // paid in another amount or currency than asked for
+		return Payment{}, Errorf(CodeOrderNotPending, "What was paid for this order is being given back; please order again.")
+	}
 	if CodeOf(err) != CodeNotFound {
 		return p, err
 	}

@@ -113,7 +113,7 @@ func (g *Gateway) CancelIntent(ctx context.Context, intentID string) error {
 	return nil
 }
 
-// RefundIntent gives the money back. The intent is the idempotency key; a charge that is already
+// RefundIntent gives the money back. Intent and amount are the idempotency key; a charge that is already
 // refunded is no error.
 func (g *Gateway) RefundIntent(ctx context.Context, r shop.Refund) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -123,7 +123,7 @@ func (g *Gateway) RefundIntent(ctx context.Context, r shop.Refund) error {
 		Amount:        stripe.Int64(r.AmountCents),
 	}
 	params.AddMetadata("order_id", strconv.FormatInt(r.OrderID, 10))
-	params.SetIdempotencyKey("refund-" + r.IntentID)
+	params.SetIdempotencyKey(fmt.Sprintf("refund-%s-%d", r.IntentID, r.AmountCents))
 	params.Context = ctx
 	re, err := g.refunds.New(params)
 	if hasCode(err, stripe.ErrorCodeChargeAlreadyRefunded) {

@@ -175,7 +175,7 @@ func TestRefundIntent(t *testing.T) {
 				t.Errorf("err = %v, want ok = %v", err, tt.ok)
 			}
 			c := s.calls[0]
-			if c.form.Get("payment_intent") != "pi_1" || c.form.Get("amount") != "4999" || c.header.Get("Idempotency-Key") != "refund-pi_1" {
+			if c.form.Get("payment_intent") != "pi_1" || c.form.Get("amount") != "4999" || c.header.Get("Idempotency-Key") != "refund-pi_1-4999" {
 				t.Errorf("request = %v, key %q", c.form, c.header.Get("Idempotency-Key"))
 			}
 		})

@@ -1,0 +1,391 @@
+package shop_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"shoplab/service/shop"
+	"shoplab/service/shoptest"
+)
+
+// gateway is a shop.Gateway that records what it is asked, and can be made to fail.
+type gateway struct {
+	mu       sync.Mutex
+	err      error
+	created  int
+	canceled []string
+	refunded map[string]int
+}
+
+func (g *gateway) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.err = err
+}
+
+func (g *gateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err != nil {
+		return shop.Payment{}, g.err
+	}
+	g.created++
+	return shop.Payment{OrderID: o.ID, IntentID: intentOf(o.ID), ClientSecret: "secret", AmountCents: o.TotalCents, Currency: shop.Currency, Status: shop.PaymentOpen}, nil
+}
+
+func (g *gateway) CancelIntent(_ context.Context, id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.canceled = append(g.canceled, id)
+	return g.err
+}
+
+func (g *gateway) RefundIntent(_ context.Context, r shop.Refund) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err != nil {
+		return g.err
+	}
+	g.refunded[r.IntentID]++
+	return nil
+}
+
+// ParseEvent takes "TYPE INTENT CENTS" signed "good".
+func (g *gateway) ParseEvent(body []byte, signature string) (shop.Event, error) {
+	if signature != "good" {
+		return shop.Event{}, shop.Errorf(shop.CodeBadSignature, "bad")
+	}
+	e := shop.Event{ID: "evt " + string(body), Currency: shop.Currency}
+	_, err := fmt.Sscan(string(body), &e.Type, &e.IntentID, &e.AmountCents)
+	return e, err
+}
+
+func intentOf(orderID int64) string { return fmt.Sprintf("pi_%d", orderID) }
+
+// till is a cashier on an in-memory store, with what it was observed to do.
+type till struct {
+	*shop.Cashier
+	store   *shoptest.Store
+	gateway *gateway
+	mu      sync.Mutex
+	seen    map[string]int
+	product shop.Product
+}
+
+func newTill(t *testing.T) *till {
+	t.Helper()
+	l := &till{store: shoptest.NewStore(), gateway: &gateway{refunded: map[string]int{}}, seen: map[string]int{}}
+	l.Cashier = l.another()
+	var err error
+	l.product, err = l.store.PutProduct(t.Context(), shop.Product{Name: "Mug", Category: "Kitchen", PriceCents: 1000, Stock: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// another returns a second instance on the same store and gateway.
+func (l *till) another() *shop.Cashier {
+	c := shop.NewCashier(l.store, l.store, l.gateway)
+	c.Log = slog.New(slog.DiscardHandler)
+	c.Observe = func(event string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.seen[event]++
+	}
+	return c
+}
+
+func (l *till) observed(event string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[event]
+}
+
+// order places an order for one mug of user 1 that is held for ttl.
+func (l *till) order(t *testing.T, ttl time.Duration) shop.Order {
+	t.Helper()
+	if _, err := l.store.AddItem(t.Context(), shop.Owner{UserID: 1}, l.product.ID, 1); err != nil {
+		t.Fatal(err)
+	}
+	o, _, err := l.store.PlaceOrder(t.Context(), 1, rand.Text(), ttl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// started places an order and starts its payment.
+func (l *till) started(t *testing.T, ttl time.Duration) shop.Order {
+	t.Helper()
+	o := l.order(t, ttl)
+	if _, err := l.StartPayment(t.Context(), 1, o.ID); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// pays sends the webhook of a successful payment.
+func (l *till) pays(t *testing.T, o shop.Order, cents int64, want shop.Outcome) {
+	t.Helper()
+	body := fmt.Sprintf("%s %s %d", shop.EventSucceeded, intentOf(o.ID), cents)
+	got, err := l.Webhook(t.Context(), []byte(body), "good")
+	if err != nil || got != want {
+		t.Errorf("webhook = %q, %v, want %q", got, err, want)
+	}
+}
+
+func (l *till) status(t *testing.T, o shop.Order) shop.OrderStatus {
+	t.Helper()
+	o, err := l.store.Order(t.Context(), o.UserID, o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Status
+}
+
+func TestStartPayment(t *testing.T) {
+	l := newTill(t)
+	o := l.order(t, time.Hour)
+	var callers sync.WaitGroup
+	for range 20 {
+		callers.Go(func() {
+			p, err := l.StartPayment(t.Context(), 1, o.ID)
+			if err != nil || p.IntentID != intentOf(o.ID) || p.AmountCents != 1000 {
+				t.Errorf("payment = %+v, %v", p, err)
+			}
+		})
+	}
+	callers.Wait()
+	made := l.gateway.created
+	if _, err := l.StartPayment(t.Context(), 1, o.ID); err != nil || l.gateway.created != made {
+		t.Errorf("a payment that is stored was made again (%v)", err)
+	}
+}
+
+func TestStartPaymentRefuses(t *testing.T) {
+	l := newTill(t)
+	canceled := l.order(t, time.Hour)
+	if _, err := l.Cancel(t.Context(), 1, canceled.ID); err != nil {
+		t.Fatal(err)
+	}
+	paid := l.started(t, time.Hour)
+	l.pays(t, paid, 1000, shop.OutcomePaid)
+	short := l.started(t, time.Hour)
+	l.pays(t, short, 999, shop.OutcomeRefund)
+	tests := []struct {
+		name  string
+		user  int64
+		order shop.Order
+		code  shop.Code
+	}{
+		{"another's", 2, l.order(t, time.Hour), shop.CodeNotFound},
+		{"canceled", 1, canceled, shop.CodeOrderNotPending},
+		{"due but not yet swept", 1, l.order(t, 0), shop.CodeOrderNotPending},
+		{"paid", 1, paid, shop.CodeOrderNotPending},
+		{"paid in another amount", 1, short, shop.CodeOrderNotPending},
+	}
+	for _, tt := range tests {
+		if _, err := l.StartPayment(t.Context(), tt.user, tt.order.ID); shop.CodeOf(err) != tt.code {
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.code)
+		}
+	}
+}
+
+func TestStartPaymentWithTheGatewayDown(t *testing.T) {
+	l := newTill(t)
+	o := l.order(t, time.Hour)
+	down := errors.New("connection refused")
+	l.gateway.fail(down)
+	_, err := l.StartPayment(t.Context(), 1, o.ID)
+	if shop.CodeOf(err) != shop.CodePaymentUnavailable || !errors.Is(err, down) {
+		t.Errorf("err = %v, want %s and the cause", err, shop.CodePaymentUnavailable)
+	}
+	if l.status(t, o) != shop.OrderPending || l.observed(shop.ObservedPaymentUnavailable) != 1 {
+		t.Errorf("order is %s; observed %v", l.status(t, o), l.seen)
+	}
+	l.gateway.fail(nil)
+	if _, err := l.StartPayment(t.Context(), 1, o.ID); err != nil {
+		t.Errorf("after the outage: %v", err)
+	}
+}
+
+func TestWebhook(t *testing.T) {
+	l := newTill(t)
+	o := l.started(t, time.Hour)
+	succeeded := fmt.Appendf(nil, "%s %s 1000", shop.EventSucceeded, intentOf(o.ID))
+	if _, err := l.Webhook(t.Context(), succeeded, "forged"); shop.CodeOf(err) != shop.CodeBadSignature {
+		t.Errorf("forged: %v", err)
+	}
+	l.store.SetError(errors.New("database is gone"))
+	if _, err := l.Webhook(t.Context(), succeeded, "good"); err == nil {
+		t.Error("an event that was not applied was acknowledged")
+	}
+	if got, err := l.Webhook(t.Context(), []byte("customer.created cus_1 0"), "good"); err != nil || got != shop.OutcomeIgnored {
+		t.Errorf("an event of no interest went to the store: %q, %v", got, err)
+	}
+	l.store.SetError(nil)
+	l.pays(t, o, 1000, shop.OutcomePaid)
+	l.pays(t, o, 1000, shop.OutcomeDuplicate)
+	if l.status(t, o) != shop.OrderPaid {
+		t.Errorf("order is %s", l.status(t, o))
+	}
+	for event, want := range map[string]int{"payment_paid": 1, "payment_duplicate": 1, "payment_ignored": 1, shop.ObservedPaymentStarted: 1} {
+		if got := l.observed(event); got != want {
+			t.Errorf("%s was observed %d times, want %d", event, got, want)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	l := newTill(t)
+	unpaid, begun, down := l.order(t, time.Hour), l.started(t, time.Hour), l.started(t, time.Hour)
+	for _, o := range []shop.Order{unpaid, begun} {
+		if o, err := l.Cancel(t.Context(), 1, o.ID); err != nil || o.Status != shop.OrderCanceled {
+			t.Errorf("cancel: %s, %v", o.Status, err)
+		}
+	}
+	if len(l.gateway.canceled) != 1 || l.gateway.canceled[0] != intentOf(begun.ID) {
+		t.Errorf("canceled intents %v, want that of the order with a payment", l.gateway.canceled)
+	}
+	if _, err := l.Cancel(t.Context(), 1, begun.ID); shop.CodeOf(err) != shop.CodeOrderNotPending {
+		t.Errorf("cancel again: %v", err)
+	}
+	l.gateway.fail(errors.New("connection refused"))
+	if o, err := l.Cancel(t.Context(), 1, down.ID); err != nil || o.Status != shop.OrderCanceled {
+		t.Errorf("cancel with the gateway down: %s, %v", o.Status, err)
+	}
+}
+
+func TestSweepExpiresOrders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTill(t)
+		for range 25 { // more than one batch
+			l.started(t, time.Minute)
+		}
+		kept := l.started(t, time.Hour)
+		ctx, stop := context.WithCancel(t.Context())
+		var sweeping sync.WaitGroup
+		for range 3 {
+			sweeping.Go(func() { l.another().Sweep(ctx) })
+		}
+		time.Sleep(time.Minute + 10*time.Second)
+		synctest.Wait()
+		if got := l.observed(shop.ObservedOrderExpired); got != 25 {
+			t.Errorf("%d orders expired, want 25", got)
+		}
+		if len(l.gateway.canceled) != 25 {
+			t.Errorf("%d intents canceled, want 25", len(l.gateway.canceled))
+		}
+		if l.status(t, kept) != shop.OrderPending {
+			t.Errorf("the order that is not due is %s", l.status(t, kept))
+		}
+		stop()
+		sweeping.Wait()
+	})
+}
+
+// TestSweepRefundsLatePayments pays orders that are canceled or expired while the gateway is down.
+func TestSweepRefundsLatePayments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTill(t)
+		ctx, stop := context.WithCancel(t.Context())
+		var sweeping sync.WaitGroup
+		sweeping.Go(func() { l.Sweep(ctx) })
+		for range 3 {
+			sweeping.Go(func() { l.another().Sweep(ctx) })
+		}
+		canceled, expired := l.started(t, time.Hour), l.started(t, time.Second)
+		if _, err := l.Cancel(t.Context(), 1, canceled.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		l.gateway.fail(errors.New("connection refused"))
+		l.pays(t, canceled, 1000, shop.OutcomeRefund)
+		l.pays(t, expired, 1000, shop.OutcomeRefund)
+		synctest.Wait()
+		if got := l.observed(shop.ObservedRefundFailed); got != 2 {
+			t.Errorf("%d refunds were tried at once, want 2", got)
+		}
+		l.gateway.fail(nil)
+		time.Sleep(2 * time.Minute) // the lease, then a sweep
+		synctest.Wait()
+		for _, o := range []shop.Order{canceled, expired} {
+			if n := l.gateway.refunded[intentOf(o.ID)]; n != 1 {
+				t.Errorf("order %d was refunded %d times", o.ID, n)
+			}
+		}
+		if got := l.observed(shop.ObservedRefundSettled); got != 2 {
+			t.Errorf("%d refunds settled, want 2", got)
+		}
+		if l.status(t, canceled) != shop.OrderCanceled || l.status(t, expired) != shop.OrderExpired {
+			t.Errorf("orders are %s and %s", l.status(t, canceled), l.status(t, expired))
+		}
+		money, err := l.store.MoneyAudit(t.Context())
+		if err != nil || money != (shoptest.MoneyAudit{Captured: 2000, Refunded: 2000}) {
+			t.Errorf("money = %+v, %v", money, err)
+		}
+		stop()
+		sweeping.Wait()
+	})
+}
+
+// TestSweepAfterACrash loses an instance between the capture and the refund: it claimed the refund
+// and is never heard of again.
+func TestSweepAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTill(t)
+		o := l.started(t, time.Hour)
+		if _, err := l.Cancel(t.Context(), 1, o.ID); err != nil {
+			t.Fatal(err)
+		}
+		l.pays(t, o, 1000, shop.OutcomeRefund)
+		if due, err := l.store.DueRefunds(t.Context(), 10, time.Minute); err != nil || len(due) != 1 {
+			t.Fatalf("due = %v, %v", due, err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var sweeping sync.WaitGroup
+		sweeping.Go(func() { l.another().Sweep(ctx) })
+		time.Sleep(50 * time.Second)
+		if n := len(l.gateway.refunded); n != 0 {
+			t.Errorf("%d refunds while another instance held the claim", n)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n := l.gateway.refunded[intentOf(o.ID)]; n != 1 {
+			t.Errorf("refunded %d times, want once", n)
+		}
+		stop()
+		sweeping.Wait()
+	})
+}
+
+func TestSweepOutlivesTheDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTill(t)
+		o := l.order(t, time.Second)
+		l.store.SetError(errors.New("database is gone"))
+		ctx, stop := context.WithCancel(t.Context())
+		var sweeping sync.WaitGroup
+		sweeping.Go(func() { l.Sweep(ctx) })
+		time.Sleep(time.Minute)
+		if l.observed(shop.ObservedSweepFailed) == 0 {
+			t.Error("a failed sweep was not observed")
+		}
+		l.store.SetError(nil)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if l.status(t, o) != shop.OrderExpired {
+			t.Errorf("order is %s", l.status(t, o))
+		}
+		stop()
+		sweeping.Wait()
+	})
+}
