@@ -9,48 +9,51 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"shoplab/lab/result"
 )
 
 func TestShoppersRunEveryErrand(t *testing.T) {
-	shop := newFakeShop(t, 0, time.Millisecond)
-	c := newTestCrowd(t, shop)
-	if err := c.Prepare(t.Context(), AccountsFor(20), nil); err != nil {
-		t.Fatal(err)
-	}
-	step, err := c.Run(t.Context(), Load{Purpose: result.PurposeLevel, Users: 20, Duration: 1500 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if step.Failed != 0 || !step.ObjectiveKept || step.Orders == 0 {
-		t.Fatalf("failed %d (%v), kept %v, orders %d", step.Failed, step.Errors, step.ObjectiveKept, step.Orders)
-	}
-	var names []string
-	sum := 0
-	for _, o := range step.Operations {
-		names = append(names, o.Name)
-		sum += o.Requests
-	}
-	var want []string
-	for _, f := range mix {
-		for _, o := range f.ops {
-			if !slices.Contains(want, o.name) {
-				want = append(want, o.name)
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 0, 5*time.Millisecond)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), AccountsFor(20), nil); err != nil {
+			t.Fatal(err)
+		}
+		step, err := c.Run(t.Context(), Load{Purpose: result.PurposeLevel, Users: 20, Duration: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.Failed != 0 || !step.ObjectiveKept || step.Orders == 0 {
+			t.Fatalf("failed %d (%v), kept %v, orders %d", step.Failed, step.Errors, step.ObjectiveKept, step.Orders)
+		}
+		var names []string
+		sum := 0
+		for _, o := range step.Operations {
+			names = append(names, o.Name)
+			sum += o.Requests
+		}
+		var want []string
+		for _, f := range mix {
+			for _, o := range f.ops {
+				if !slices.Contains(want, o.name) {
+					want = append(want, o.name)
+				}
 			}
 		}
-	}
-	if !slices.Equal(names, want) {
-		t.Errorf("operations %q, want %q", names, want)
-	}
-	if sum != step.Requests {
-		t.Errorf("operations add up to %d of %d requests", sum, step.Requests)
-	}
-	inv, err := c.CheckOrders(t.Context())
-	if err != nil || inv.Status != result.InvariantHeld {
-		t.Errorf("orders: %+v, %v", inv, err)
-	}
+		if !slices.Equal(names, want) {
+			t.Errorf("operations %q, want %q", names, want)
+		}
+		if sum != step.Requests {
+			t.Errorf("operations add up to %d of %d requests", sum, step.Requests)
+		}
+		inv, err := c.CheckOrders(t.Context())
+		if err != nil || inv.Status != result.InvariantHeld {
+			t.Errorf("orders: %+v, %v", inv, err)
+		}
+	})
 }
 
 func TestOrderInvariantIsSeenToBreak(t *testing.T) {
@@ -59,71 +62,77 @@ func TestOrderInvariantIsSeenToBreak(t *testing.T) {
 		"twice": func(f *fakeShop) { f.twice = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			shop := newFakeShop(t, 0, 0)
-			breakIt(shop)
-			c := newTestCrowd(t, shop)
-			if _, err := c.Run(t.Context(), Load{Users: 8, Duration: 700 * time.Millisecond}); err != nil {
-				t.Fatal(err)
-			}
-			inv, err := c.CheckOrders(t.Context())
-			if err != nil || inv.Status != result.InvariantViolated {
-				t.Errorf("got %+v, %v", inv, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				shop := newFakeShop(t, 0, 5*time.Millisecond)
+				breakIt(shop)
+				c := newTestCrowd(t, shop)
+				if _, err := c.Run(t.Context(), Load{Users: 8, Duration: 2 * time.Second}); err != nil {
+					t.Fatal(err)
+				}
+				inv, err := c.CheckOrders(t.Context())
+				if err != nil || inv.Status != result.InvariantViolated {
+					t.Errorf("got %+v, %v", inv, err)
+				}
+			})
 		})
 	}
 }
 
 // A closed loop of N users against c servers must show Little's law.
 func TestClosedLoopKeepsItsConcurrency(t *testing.T) {
-	shop := newFakeShop(t, 5, 5*time.Millisecond)
-	c := newTestCrowd(t, shop)
-	step, err := c.Run(t.Context(), Load{Users: 20, Settle: 200 * time.Millisecond, Duration: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	inSystem := step.Throughput * step.Latency.MeanMS / 1000
-	if math.Abs(inSystem-20) > 2 {
-		t.Errorf("throughput x latency = %.1f users, want 20", inSystem)
-	}
-	if step.MissedSends != nil {
-		t.Error("a closed loop has no missed sends")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 5, 5*time.Millisecond)
+		c := newTestCrowd(t, shop)
+		step, err := c.Run(t.Context(), Load{Users: 20, Settle: 200 * time.Millisecond, Duration: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inSystem := step.Throughput * step.Latency.MeanMS / 1000
+		if math.Abs(inSystem-20) > 0.5 {
+			t.Errorf("throughput x latency = %.1f users, want 20", inSystem)
+		}
+		if step.MissedSends != nil {
+			t.Error("a closed loop has no missed sends")
+		}
+	})
 }
 
 // The shop stalls for a second in the middle of a run with a constant rate. Requests that were due
 // meanwhile waited up to a second, whether or not the generator had managed to send them.
 func TestOpenLoopCountsFromWhenRequestsWereDue(t *testing.T) {
-	shop := newFakeShop(t, 0, 0)
-	c := newTestCrowd(t, shop)
-	if err := c.Prepare(t.Context(), 8, nil); err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	shop.stall = func() time.Duration {
-		into := time.Since(began)
-		if into > time.Second && into < 2*time.Second {
-			return 2*time.Second - into
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 0, 0)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), 8, nil); err != nil {
+			t.Fatal(err)
 		}
-		return 0
-	}
-	step, err := c.Run(t.Context(), Load{Rate: 100, Duration: 3 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A third of the requests fell into the stall and waited 1000, 990, ... 10 ms: the 90th
-	// percentile of all is the 70th of those, 700 ms.
-	if p90 := step.Latency.P90MS; p90 < 600 || p90 > 800 {
-		t.Errorf("p90 = %.0f ms, want about 700", p90)
-	}
-	if step.Latency.P50MS > 50 {
-		t.Errorf("p50 = %.0f ms, want next to nothing", step.Latency.P50MS)
-	}
-	if step.Requests < 295 || step.Requests > 301 {
-		t.Errorf("%d requests, want 300", step.Requests)
-	}
-	if *step.MissedSends > 10 {
-		t.Errorf("%d missed sends", *step.MissedSends)
-	}
+		began := time.Now()
+		shop.stall = func() time.Duration {
+			into := time.Since(began)
+			if into > time.Second && into < 2*time.Second {
+				return 2*time.Second - into
+			}
+			return 0
+		}
+		step, err := c.Run(t.Context(), Load{Rate: 100, Duration: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A third of the requests fell into the stall and waited 1000, 990, ... 10 ms: the 90th
+		// percentile of all is the 70th of those, 700 ms.
+		if p90 := step.Latency.P90MS; p90 < 690 || p90 > 710 {
+			t.Errorf("p90 = %.0f ms, want about 700", p90)
+		}
+		if step.Latency.P50MS > 50 {
+			t.Errorf("p50 = %.0f ms, want next to nothing", step.Latency.P50MS)
+		}
+		if step.Requests < 295 || step.Requests > 301 {
+			t.Errorf("%d requests, want 300", step.Requests)
+		}
+		if *step.MissedSends > 10 {
+			t.Errorf("%d missed sends", *step.MissedSends)
+		}
+	})
 }
 
 // The same with a generator that cannot send more than two requests at once: the delay in sending
@@ -149,65 +158,69 @@ func TestALateGeneratorIsNotForgiven(t *testing.T) {
 }
 
 func TestErrorsAreCountedByKind(t *testing.T) {
-	shop := newFakeShop(t, 0, time.Millisecond)
-	c := newTestCrowd(t, shop)
-	if err := c.Prepare(t.Context(), 8, nil); err != nil {
-		t.Fatal(err)
-	}
-	var n atomic.Int64
-	shop.fail = func(path string) int {
-		if strings.HasPrefix(path, "/api/products/") && n.Add(1)%2 == 0 {
-			return http.StatusServiceUnavailable
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 0, time.Millisecond)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), 8, nil); err != nil {
+			t.Fatal(err)
 		}
-		return 0
-	}
-	step, err := c.Run(t.Context(), Load{Users: 4, Duration: 500 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if step.Errors["503 OVERLOADED"] != step.Failed || step.Failed == 0 || step.ObjectiveKept {
-		t.Errorf("errors %v of %d failed, kept %v", step.Errors, step.Failed, step.ObjectiveKept)
-	}
-	if step.Goodput >= step.Throughput {
-		t.Errorf("goodput %.0f of %.0f", step.Goodput, step.Throughput)
-	}
+		var n atomic.Int64
+		shop.fail = func(path string) int {
+			if strings.HasPrefix(path, "/api/products/") && n.Add(1)%2 == 0 {
+				return http.StatusServiceUnavailable
+			}
+			return 0
+		}
+		step, err := c.Run(t.Context(), Load{Users: 4, Duration: 500 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.Errors["503 OVERLOADED"] != step.Failed || step.Failed == 0 || step.ObjectiveKept {
+			t.Errorf("errors %v of %d failed, kept %v", step.Errors, step.Failed, step.ObjectiveKept)
+		}
+		if step.Goodput >= step.Throughput {
+			t.Errorf("goodput %.0f of %.0f", step.Goodput, step.Throughput)
+		}
+	})
 }
 
 func TestADeadShopIsAnErrorOfEveryRequest(t *testing.T) {
-	shop := newFakeShop(t, 0, 0)
-	c := newTestCrowd(t, shop)
-	if err := c.Prepare(t.Context(), 8, nil); err != nil {
-		t.Fatal(err)
-	}
-	shop.Close()
-	step, err := c.Run(t.Context(), Load{Rate: 50, Duration: 300 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if step.ErrorRatio != 1 || step.ObjectiveKept || step.Goodput != 0 {
-		t.Errorf("%+v", step)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 0, 0)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), 8, nil); err != nil {
+			t.Fatal(err)
+		}
+		shop.close()
+		step, err := c.Run(t.Context(), Load{Rate: 50, Duration: 300 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.ErrorRatio != 1 || step.ObjectiveKept || step.Goodput != 0 {
+			t.Errorf("%+v", step)
+		}
+	})
 }
 
 func TestRunStopsWhenCanceled(t *testing.T) {
-	shop := newFakeShop(t, 1, 10*time.Second)
-	shop.service = 0
-	c := newTestCrowd(t, shop)
-	if err := c.Prepare(t.Context(), 8, nil); err != nil {
-		t.Fatal(err)
-	}
-	shop.service = 5 * time.Second
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	_, err := c.Run(ctx, Load{Users: 4, Duration: time.Minute})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("err = %v", err)
-	}
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("took %v to stop", took)
-	}
-	shop.CloseClientConnections()
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 0, 0)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), 8, nil); err != nil {
+			t.Fatal(err)
+		}
+		shop.service = 5 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		_, err := c.Run(ctx, Load{Users: 4, Duration: time.Minute})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v", err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("took %v to stop", took)
+		}
+	})
 }
 
 func TestLoadIsBounded(t *testing.T) {

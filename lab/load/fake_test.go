@@ -1,11 +1,13 @@
 package load
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -14,10 +16,12 @@ import (
 // service time, and waits in order until one is free. With zero think time, N users and c servers
 // of service time s, each answer takes N*s/c once N > c (Little's law).
 type fakeShop struct {
-	*httptest.Server
-	servers chan struct{} // nil: unlimited
-	service time.Duration
+	listener pipeListener
+	server   *http.Server
+	servers  chan struct{} // nil: unlimited
+	service  time.Duration
 
+	once      sync.Once
 	mu        sync.Mutex
 	next      int
 	orders    map[string]string // status by id
@@ -38,9 +42,48 @@ func newFakeShop(t *testing.T, servers int, service time.Duration) *fakeShop {
 	if servers > 0 {
 		f.servers = make(chan struct{}, servers)
 	}
-	f.Server = httptest.NewServer(f.handler())
-	t.Cleanup(f.Close)
+	f.listener = make(pipeListener)
+	f.server = &http.Server{Handler: f.handler()}
+	done := make(chan error, 1)
+	go func() { done <- f.server.Serve(f.listener) }()
+	t.Cleanup(func() {
+		f.close()
+		<-done
+		time.Sleep(time.Minute) // lets every handler end, in no time
+	})
 	return f
+}
+
+// close stops the shop: it no longer answers nor accepts.
+func (f *fakeShop) close() {
+	f.once.Do(func() {
+		_ = f.server.Close() // only of listener and connections in memory
+	})
+}
+
+// pipeListener is a network in memory, so that a test runs in the virtual time of synctest.
+type pipeListener chan net.Conn
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	c, ok := <-l
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (f *fakeShop) dial(context.Context, string, string) (conn net.Conn, err error) {
+	defer func() {
+		if recover() != nil { // the listener is closed
+			conn, err = nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+	}()
+	client, server := net.Pipe()
+	f.listener <- server
+	return client, nil
 }
 
 func (f *fakeShop) handler() http.Handler {
@@ -147,7 +190,7 @@ func (f *fakeShop) work() {
 
 func newTestCrowd(t *testing.T, f *fakeShop) *Crowd {
 	t.Helper()
-	c, info, err := NewCrowd(t.Context(), Options{URL: f.URL})
+	c, info, err := NewCrowd(t.Context(), Options{URL: "http://shop.test", dial: f.dial})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -14,26 +15,28 @@ import (
 // Ten servers of 10 ms each answer N users in N ms: the objective of 100 ms is missed from 100
 // users on. The search must find that within 10%.
 func TestSearchFindsTheComputedBreakingPoint(t *testing.T) {
-	shop := newFakeShop(t, 10, 10*time.Millisecond)
-	c := newTestCrowd(t, shop)
-	c.objective = result.Objective{P95MS: 100, MaxErrorRatio: .01}
-	if err := c.Prepare(t.Context(), 60, nil); err != nil {
-		t.Fatal(err)
-	}
-	found, err := Find(t.Context(), Bounds{Start: 16, Min: 1, Max: 1000, Precision: .1, Whole: true},
-		func(ctx context.Context, users float64) (result.Step, error) {
-			return c.Run(ctx, Load{Users: int(users), Settle: 300 * time.Millisecond, Duration: 700 * time.Millisecond})
-		})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bp := BreakingPoint([]result.Search{found})
-	if bp.MedianUsers == nil || math.Abs(*bp.MedianUsers-100) > 10 {
-		for _, p := range found.Probes {
-			t.Logf("%v users: p95 %.0f ms, kept %v", p.Level, *p.P95MS, p.Kept)
+	synctest.Test(t, func(t *testing.T) {
+		shop := newFakeShop(t, 10, 10*time.Millisecond)
+		c := newTestCrowd(t, shop)
+		c.objective = result.Objective{P95MS: 100, MaxErrorRatio: .01}
+		if err := c.Prepare(t.Context(), 60, nil); err != nil {
+			t.Fatal(err)
 		}
-		t.Fatalf("breaking point %+v, want 100 +- 10", bp)
-	}
+		found, err := Find(t.Context(), Bounds{Start: 16, Min: 1, Max: 1000, Precision: .1, Whole: true},
+			func(ctx context.Context, users float64) (result.Step, error) {
+				return c.Run(ctx, Load{Users: int(users), Settle: 300 * time.Millisecond, Duration: 700 * time.Millisecond})
+			})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bp := BreakingPoint([]result.Search{found})
+		if bp.MedianUsers == nil || math.Abs(*bp.MedianUsers-100) > 10 {
+			for _, p := range found.Probes {
+				t.Logf("%v users: p95 %.0f ms, kept %v", p.Level, *p.P95MS, p.Kept)
+			}
+			t.Fatalf("breaking point %+v, want 100 +- 10", bp)
+		}
+	})
 }
 
 func TestFindBracketsAnyThreshold(t *testing.T) {
