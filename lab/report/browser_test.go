@@ -1,0 +1,74 @@
+package report
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/chromedp"
+)
+
+// TestPageInABrowser opens the report where a person does: nothing may come from the network or be
+// refused by the page's own policy, every chart must have a size, and a phone must not scroll sideways.
+func TestPageInABrowser(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium on PATH: apt-get install chromium")
+	}
+	asked := make(chan string, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		if err := HTML(w, sample()); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
+	defer cancel()
+	ctx, cancel = chromedp.NewContext(ctx)
+	defer cancel()
+	err = chromedp.Listen(ctx, func(e any) {
+		if e, ok := e.(*log.EventEntryAdded); ok && e.Entry.Level == log.EntryLevelError {
+			t.Errorf("the browser reports: %s", e.Entry.Text)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844), chromedp.Navigate(srv.URL+"/index.html")); err != nil {
+		t.Fatal(err)
+	}
+	count := func(script string) int {
+		t.Helper()
+		n, err := chromedp.Run(ctx, chromedp.Evaluate[int](script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(`document.querySelectorAll("figure svg").length`); n != 4 {
+		t.Errorf("%d charts, want 4", n)
+	}
+	if n := count(`[...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height < 100).length`); n != 0 {
+		t.Errorf("%d charts have no height", n)
+	}
+	if n := count(`document.documentElement.scrollWidth - document.documentElement.clientWidth`); n > 0 {
+		t.Errorf("%d pixels too wide for a phone", n)
+	}
+	close(asked)
+	for path := range asked {
+		if path != "/index.html" && path != "/favicon.ico" {
+			t.Errorf("the page asked for %s", path)
+		}
+	}
+}
