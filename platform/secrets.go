@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
@@ -21,6 +22,8 @@ type Secrets struct {
 	Path string
 	// ARNs of the parameters by name.
 	ARNs map[string]pulumi.StringOutput
+	// Folder is the ARN of Path, for policies.
+	Folder pulumi.StringOutput
 	// Values by name, all of them secret outputs.
 	Values map[string]pulumi.StringOutput
 }
@@ -53,8 +56,20 @@ func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pu
 			return nil, err
 		}
 		s.ARNs[key] = parameter.Arn
+		s.Folder = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+key) }).(pulumi.StringOutput)
 	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"path": pulumi.String(s.Path)})
+}
+
+// Folders is what a server's role may read.
+func (s *Secrets) Folders() []pulumi.StringInput { return []pulumi.StringInput{s.Folder} }
+
+// Env are the names of the secrets that the service reads.
+func (s *Secrets) Env() []string {
+	return slices.DeleteFunc(slices.Clone(contract.SecretEnv), func(name string) bool {
+		_, ok := s.Values[name]
+		return !ok
+	})
 }
 
 func secret(value string) pulumi.StringOutput {

@@ -1,0 +1,45 @@
+package platform
+
+import (
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/budgets"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Budget is a monthly AWS Budget over what carries the stage's tag. AWS sees the tag only once it
+// is activated as a cost allocation tag, once per account.
+type Budget struct {
+	pulumi.ResourceState
+}
+
+// NewBudget makes the budget of a stage. It writes to shoplab:budgetEmail, if set, when 80% are
+// spent and when the forecast exceeds the whole.
+func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Budget, error) {
+	b := &Budget{}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Budget", name, b, opts...); err != nil {
+		return nil, err
+	}
+	var notifications budgets.BudgetNotificationArray
+	for kind, threshold := range map[string]float64{"ACTUAL": 80, "FORECASTED": 100} {
+		if c.BudgetEmail == "" {
+			break
+		}
+		notifications = append(notifications, budgets.BudgetNotificationArgs{
+			NotificationType: pulumi.String(kind), ComparisonOperator: pulumi.String("GREATER_THAN"),
+			Threshold: pulumi.Float64(threshold), ThresholdType: pulumi.String("PERCENTAGE"),
+			SubscriberEmailAddresses: pulumi.ToStringArray([]string{c.BudgetEmail}),
+		})
+	}
+	if _, err := budgets.NewBudget(ctx, name+"-monthly", &budgets.BudgetArgs{
+		BudgetType: pulumi.String("COST"), TimeUnit: pulumi.String("MONTHLY"),
+		LimitAmount: pulumi.String(strconv.Itoa(c.MonthlyBudget)), LimitUnit: pulumi.String("USD"),
+		CostFilters: budgets.BudgetCostFilterArray{budgets.BudgetCostFilterArgs{
+			Name: pulumi.String("TagKeyValue"), Values: pulumi.ToStringArray([]string{"user:stage$" + c.Stack}),
+		}},
+		Notifications: notifications,
+	}, child(b)...); err != nil {
+		return nil, err
+	}
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
+}

@@ -1,0 +1,190 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudfront"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// OriginHeader is the request header by which CloudFront proves to the origin that it is this
+// stage's distribution and not another customer's.
+const OriginHeader = "X-Origin-Secret"
+
+// originPort is where a stage's origin listens: the load balancer, nginx or the mesh's gateway.
+const originPort = 80
+
+// CloudFront's managed policies have the same ids in every account:
+// docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+const (
+	cachingDisabled   = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" // CachingDisabled
+	forwardEverything = "216adef6-5c7f-47e4-b989-5492eafa07d3" // AllViewer
+)
+
+// Edge is the way in: CloudFront with its own certificate or with your domain's, or nothing.
+type Edge struct {
+	pulumi.ResourceState
+	// Secret is the value of OriginHeader; unset if the edge is off.
+	Secret pulumi.StringOutput
+	// Proxies are the networks from which CloudFront reaches origins, empty if the edge is off.
+	Proxies []string
+
+	name       string
+	config     Config
+	prefixList string
+}
+
+// NewEdge prepares the way in. Admit and Serve do the rest, when there is an origin.
+func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Edge, error) {
+	e := &Edge{name: name, config: c}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Edge", name, e, opts...); err != nil {
+		return nil, err
+	}
+	if !e.Closed() {
+		return e, nil
+	}
+	list, err := ec2.LookupManagedPrefixList(ctx, &ec2.LookupManagedPrefixListArgs{
+		Name: pulumi.StringRef("com.amazonaws.global.cloudfront.origin-facing"),
+	}, pulumi.Parent(e))
+	if err != nil {
+		return nil, fmt.Errorf("find CloudFront's prefix list: %w", err)
+	}
+	e.prefixList = list.Id
+	for _, entry := range list.Entries {
+		e.Proxies = append(e.Proxies, entry.Cidr)
+	}
+	secret, err := random.NewRandomPassword(ctx, name+"-origin-secret", &random.RandomPasswordArgs{
+		Length: pulumi.Int(48), Special: pulumi.Bool(false),
+	}, child(e)...)
+	if err != nil {
+		return nil, err
+	}
+	e.Secret = secret.Result
+	return e, nil
+}
+
+// Closed says that only CloudFront may reach the origin.
+func (e *Edge) Closed() bool { return e.config.HTTPS != HTTPSOff }
+
+// Admit opens the origin's port in its security group: to CloudFront, or to the world. CloudFront's
+// list counts as 55 of the 60 rules that a group may have, so a group admits it on one port only.
+func (e *Edge) Admit(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, parent pulumi.Resource) error {
+	if !e.Closed() {
+		return openToNetwork(ctx, name, group, "0.0.0.0/0", originPort, parent)
+	}
+	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: group.ID(), PrefixListId: pulumi.String(e.prefixList),
+		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(originPort), ToPort: pulumi.Int(originPort),
+	}, child(parent)...)
+	return err
+}
+
+// Serve puts the edge before the origin, given by its DNS name, and returns what a shopper opens.
+func (e *Edge) Serve(ctx *pulumi.Context, origin pulumi.StringOutput) (pulumi.StringOutput, error) {
+	if !e.Closed() {
+		return pulumi.Sprintf("http://%s", origin), ctx.RegisterResourceOutputs(e, pulumi.Map{})
+	}
+	args := e.distribution(origin)
+	var zone string
+	if e.config.HTTPS == HTTPSDomain {
+		found, err := route53.LookupZone(ctx, &route53.LookupZoneArgs{Name: pulumi.StringRef(e.config.Zone)}, pulumi.Parent(e))
+		if err != nil {
+			return pulumi.StringOutput{}, fmt.Errorf("find the Route 53 zone %s: %w", e.config.Zone, err)
+		}
+		zone = found.ZoneId
+		certificate, err := e.certificate(ctx, zone)
+		if err != nil {
+			return pulumi.StringOutput{}, err
+		}
+		args.Aliases = pulumi.ToStringArray([]string{e.config.Domain})
+		args.ViewerCertificate = cloudfront.DistributionViewerCertificateArgs{
+			AcmCertificateArn: certificate, SslSupportMethod: pulumi.String("sni-only"),
+			MinimumProtocolVersion: pulumi.String("TLSv1.2_2021"),
+		}
+	}
+	distribution, err := cloudfront.NewDistribution(ctx, e.name+"-distribution", args, child(e)...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	url := pulumi.Sprintf("https://%s", distribution.DomainName)
+	if zone != "" {
+		if _, err := route53.NewRecord(ctx, e.name+"-record", &route53.RecordArgs{
+			ZoneId: pulumi.String(zone), Name: pulumi.String(e.config.Domain), Type: pulumi.String("A"),
+			Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
+				Name: distribution.DomainName, ZoneId: distribution.HostedZoneId, EvaluateTargetHealth: pulumi.Bool(false),
+			}},
+		}, child(e)...); err != nil {
+			return pulumi.StringOutput{}, err
+		}
+		url = pulumi.String("https://" + e.config.Domain).ToStringOutput()
+	}
+	return url, ctx.RegisterResourceOutputs(e, pulumi.Map{"url": url})
+}
+
+// distribution forwards every request with every header and cookie. It caches nothing: what a
+// shopper sees depends on who asks, and the stages are compared by what the origin bears.
+func (e *Edge) distribution(origin pulumi.StringOutput) *cloudfront.DistributionArgs {
+	return &cloudfront.DistributionArgs{
+		Enabled: pulumi.Bool(true), Comment: pulumi.String("Shoplab " + e.config.Stack),
+		HttpVersion: pulumi.String("http2and3"), IsIpv6Enabled: pulumi.Bool(true),
+		PriceClass: pulumi.String("PriceClass_100"),
+		Origins: cloudfront.DistributionOriginArray{cloudfront.DistributionOriginArgs{
+			OriginId: pulumi.String("origin"), DomainName: origin,
+			CustomHeaders: cloudfront.DistributionOriginCustomHeaderArray{
+				cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(OriginHeader), Value: e.Secret},
+			},
+			CustomOriginConfig: cloudfront.DistributionOriginCustomOriginConfigArgs{
+				HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),
+				OriginProtocolPolicy: pulumi.String("http-only"), OriginSslProtocols: pulumi.ToStringArray([]string{"TLSv1.2"}),
+			},
+		}},
+		DefaultCacheBehavior: cloudfront.DistributionDefaultCacheBehaviorArgs{
+			TargetOriginId: pulumi.String("origin"), ViewerProtocolPolicy: pulumi.String("redirect-to-https"),
+			AllowedMethods: pulumi.ToStringArray([]string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}),
+			CachedMethods:  pulumi.ToStringArray([]string{"GET", "HEAD"}),
+			CachePolicyId:  pulumi.String(cachingDisabled), OriginRequestPolicyId: pulumi.String(forwardEverything),
+			Compress: pulumi.Bool(true),
+		},
+		Restrictions: cloudfront.DistributionRestrictionsArgs{
+			GeoRestriction: cloudfront.DistributionRestrictionsGeoRestrictionArgs{RestrictionType: pulumi.String("none")},
+		},
+		ViewerCertificate: cloudfront.DistributionViewerCertificateArgs{CloudfrontDefaultCertificate: pulumi.Bool(true)},
+	}
+}
+
+// certificate asks ACM for the domain's certificate and answers its challenge in the zone.
+// CloudFront takes certificates from us-east-1 only, wherever the stage is.
+func (e *Edge) certificate(ctx *pulumi.Context, zone string) (pulumi.StringOutput, error) {
+	none := pulumi.StringOutput{}
+	virginia, err := aws.NewProvider(ctx, e.name+"-us-east-1", &aws.ProviderArgs{Region: pulumi.String("us-east-1")}, child(e)...)
+	if err != nil {
+		return none, err
+	}
+	certificate, err := acm.NewCertificate(ctx, e.name+"-certificate", &acm.CertificateArgs{
+		DomainName: pulumi.String(e.config.Domain), ValidationMethod: pulumi.String("DNS"),
+	}, child(e, pulumi.Provider(virginia))...)
+	if err != nil {
+		return none, err
+	}
+	challenge := certificate.DomainValidationOptions.Index(pulumi.Int(0))
+	answer, err := route53.NewRecord(ctx, e.name+"-certificate-challenge", &route53.RecordArgs{
+		ZoneId: pulumi.String(zone), Name: challenge.ResourceRecordName().Elem(), Type: challenge.ResourceRecordType().Elem(),
+		Records: pulumi.StringArray{challenge.ResourceRecordValue().Elem()}, Ttl: pulumi.Int(60), AllowOverwrite: pulumi.Bool(true),
+	}, child(e)...)
+	if err != nil {
+		return none, err
+	}
+	valid, err := acm.NewCertificateValidation(ctx, e.name+"-certificate-validation", &acm.CertificateValidationArgs{
+		CertificateArn: certificate.Arn, ValidationRecordFqdns: pulumi.StringArray{answer.Fqdn},
+	}, child(e, pulumi.Provider(virginia))...)
+	if err != nil {
+		return none, err
+	}
+	return valid.CertificateArn, nil
+}

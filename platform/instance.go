@@ -1,0 +1,161 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// rootVolumeGiB holds Debian, the image and, on one server, the database.
+const rootVolumeGiB = 20
+
+// Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, and
+// read the parameters of its stage.
+type Machine struct {
+	Profile *iam.InstanceProfile
+	// Ready is everything that an instance needs from its first second on.
+	Ready []pulumi.Resource
+}
+
+// newMachine makes the instance role of a component. paths are the ARNs of SSM parameter folders.
+func newMachine(ctx *pulumi.Context, name string, parent pulumi.Resource, paths ...pulumi.StringInput) (*Machine, error) {
+	role, err := newRole(ctx, name, "ec2.amazonaws.com", parent)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{}
+	for short, arn := range map[string]string{
+		"session-manager": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+		"pull":            "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly",
+	} {
+		attachment, err := iam.NewRolePolicyAttachment(ctx, name+"-"+short, &iam.RolePolicyAttachmentArgs{
+			Role: role.Name, PolicyArn: pulumi.String(arn),
+		}, child(parent)...)
+		if err != nil {
+			return nil, err
+		}
+		m.Ready = append(m.Ready, attachment)
+	}
+	if len(paths) > 0 {
+		policy, err := readParameters(ctx, name+"-parameters", role, parent, paths...)
+		if err != nil {
+			return nil, err
+		}
+		m.Ready = append(m.Ready, policy)
+	}
+	m.Profile, err = iam.NewInstanceProfile(ctx, name+"-profile", &iam.InstanceProfileArgs{Role: role.Name}, child(parent)...)
+	return m, err
+}
+
+// newRole makes a role that an AWS service may take on.
+func newRole(ctx *pulumi.Context, name, service string, parent pulumi.Resource) (*iam.Role, error) {
+	return iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
+		AssumeRolePolicy: pulumi.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+			`"Action":"sts:AssumeRole","Principal":{"Service":"` + service + `"}}]}`),
+		ForceDetachPolicies: pulumi.Bool(true),
+	}, child(parent)...)
+}
+
+// readParameters lets a role read and decrypt the parameters in folders, given by their ARNs. The
+// account's own key for parameters needs no grant.
+func readParameters(ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, paths ...pulumi.StringInput) (*iam.RolePolicy, error) {
+	var resources pulumi.Array
+	for _, path := range paths {
+		resources = append(resources, path, pulumi.Sprintf("%s/*", path))
+	}
+	return iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Role: role.Name,
+		Policy: pulumi.JSONMarshal(pulumi.Map{
+			"Version": pulumi.String("2012-10-17"),
+			"Statement": pulumi.Array{pulumi.Map{
+				"Effect":   pulumi.String("Allow"),
+				"Action":   pulumi.ToStringArray([]string{"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}),
+				"Resource": resources,
+			}},
+		}),
+	}, child(parent)...)
+}
+
+// debianImage finds the id of the pinned Debian image in the region.
+func debianImage(ctx *pulumi.Context, c Config, parent pulumi.Resource) (string, error) {
+	path := fmt.Sprintf("/aws/service/debian/release/%s/%s", c.Debian, c.Architecture)
+	found, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: path}, pulumi.Parent(parent))
+	if err != nil {
+		return "", fmt.Errorf("find the Debian image %s (shoplab:debian): %w", path, err)
+	}
+	return found.Value, nil
+}
+
+// Server is one EC2 instance with an address that stays when the instance is replaced.
+type Server struct {
+	pulumi.ResourceState
+	Instance *ec2.Instance
+	// Address is the public IPv4 address; DNSName is its public name.
+	Address pulumi.StringOutput
+	DNSName pulumi.StringOutput
+}
+
+// ServerArgs are the arguments of NewServer.
+type ServerArgs struct {
+	Config  Config
+	Network *Network
+	// Paths are the ARNs of the SSM parameter folders that the server may read.
+	Paths []pulumi.StringInput
+	// UserData renders the cloud-init document; the address exists before the instance.
+	UserData func(address pulumi.StringOutput) pulumi.StringOutput
+	// HopLimit of the instance metadata service: 1, or 2 where pods ask it.
+	HopLimit int
+	// Needs are what must exist before the server boots, such as its parameters.
+	Needs []pulumi.Resource
+}
+
+// NewServer makes a server in the first public subnet. Changed user data replaces it.
+func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi.ResourceOption) (*Server, error) {
+	s := &Server{}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Server", name, s, opts...); err != nil {
+		return nil, err
+	}
+	address, err := ec2.NewEip(ctx, name+"-address", &ec2.EipArgs{Domain: pulumi.String("vpc")},
+		child(s, pulumi.DependsOn(args.Network.Online))...)
+	if err != nil {
+		return nil, err
+	}
+	s.Address, s.DNSName = address.PublicIp, address.PublicDns
+	machine, err := newMachine(ctx, name, s, args.Paths...)
+	if err != nil {
+		return nil, err
+	}
+	image, err := debianImage(ctx, args.Config, s)
+	if err != nil {
+		return nil, err
+	}
+	needs := append(append(machine.Ready, args.Needs...), args.Network.Online...)
+	s.Instance, err = ec2.NewInstance(ctx, name+"-instance", &ec2.InstanceArgs{
+		Ami: pulumi.String(image), InstanceType: pulumi.String(args.Config.InstanceType),
+		SubnetId: args.Network.PublicSubnets[0], VpcSecurityGroupIds: pulumi.StringArray{args.Network.Compute.ID()},
+		AssociatePublicIpAddress: pulumi.Bool(true), // until the static address is attached
+		IamInstanceProfile:       machine.Profile.Name,
+		UserData:                 args.UserData(s.Address), UserDataReplaceOnChange: pulumi.Bool(true),
+		MetadataOptions: ec2.InstanceMetadataOptionsArgs{
+			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"),
+			HttpPutResponseHopLimit: pulumi.Int(args.HopLimit),
+		},
+		RootBlockDevice: ec2.InstanceRootBlockDeviceArgs{
+			VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(rootVolumeGiB), Encrypted: pulumi.Bool(true),
+			DeleteOnTermination: pulumi.Bool(true), Tags: pulumi.ToStringMap(args.Config.tags(name)),
+		},
+		CreditSpecification: ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String("standard")},
+	}, child(s, pulumi.DependsOn(needs), pulumi.DeleteBeforeReplace(true))...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ec2.NewEipAssociation(ctx, name+"-address-link", &ec2.EipAssociationArgs{
+		AllocationId: address.AllocationId, InstanceId: s.Instance.ID(),
+	}, child(s)...); err != nil {
+		return nil, err
+	}
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"address": s.Address})
+}

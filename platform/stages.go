@@ -1,0 +1,161 @@
+// Package platform is the shop's infrastructure: one program, four stages.
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
+	"shoplab/platform/boot"
+)
+
+// stage is what a composition hands over to be exported.
+type stage struct {
+	url, image pulumi.StringOutput
+	watched    Watched
+	kubeconfig pulumi.StringOutput
+	dashboards pulumi.StringMap
+}
+
+// Deploy is the whole program: configuration first, then the composition that it names.
+func Deploy(ctx *pulumi.Context) (err error) {
+	defer stop(&err)
+	c := must(loadConfig(ctx))
+	if err := tagEverything(ctx, c); err != nil {
+		return fmt.Errorf("tag everything: %w", err)
+	}
+	compose := map[string]func(*pulumi.Context, Config) stage{
+		Single: single, Balanced: balanced, Fargate: fargate,
+	}[c.Topology]
+	s := compose(ctx, c)
+	must(NewBudget(ctx, "budget", c))
+	observed := must(NewObservability(ctx, "observe", c, s.watched))
+	export(ctx, c, s, observed)
+	return nil
+}
+
+// single: nginx, the shop, PostgreSQL and Redis on one server.
+func single(ctx *pulumi.Context, c Config) stage {
+	image := must(NewImage(ctx, "image", c))
+	network := must(NewNetwork(ctx, "network"))
+	edge := must(NewEdge(ctx, "edge", c))
+	own := map[string]pulumi.StringOutput{}
+	header := ""
+	if edge.Closed() {
+		own[boot.OriginSecret], header = edge.Secret, OriginHeader
+	}
+	secrets := must(NewSecrets(ctx, "secrets", c, own))
+	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
+	server := must(NewServer(ctx, "server", ServerArgs{
+		Config: c, Network: network, Paths: secrets.Folders(), HopLimit: 1, Needs: []pulumi.Resource{secrets},
+		UserData: func(pulumi.StringOutput) pulumi.StringOutput {
+			return image.Reference.ApplyT(func(reference string) (string, error) {
+				return boot.Single(boot.SingleArgs{
+					Shop:           c.shop(reference, secrets, c.env(edge, "127.0.0.1/32")),
+					MaxConnections: c.DatabaseConnections, OriginHeader: header,
+				})
+			}).(pulumi.StringOutput)
+		},
+	}))
+	url := must(edge.Serve(ctx, server.DNSName))
+	return stage{url: url, image: image.Reference, watched: Watched{Server: server}}
+}
+
+// balanced: a load balancer before an Auto Scaling group, RDS and ElastiCache.
+func balanced(ctx *pulumi.Context, c Config) stage {
+	image := must(NewImage(ctx, "image", c))
+	network := must(NewNetwork(ctx, "network"))
+	edge := must(NewEdge(ctx, "edge", c))
+	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "instance"))
+	database := must(NewDatabase(ctx, "database", c, network))
+	cache := must(NewCache(ctx, "cache", c, network))
+	secrets := must(NewSecrets(ctx, "secrets", c, dataSecrets(database, cache)))
+	fleet := must(NewFleet(ctx, "fleet", FleetArgs{
+		Config: c, Network: network, Balancer: balancer, Secrets: secrets,
+		UserData: image.Reference.ApplyT(func(reference string) (string, error) {
+			return boot.Fleet(boot.FleetArgs{Shop: c.shop(reference, secrets, c.env(edge, vpcCIDR))})
+		}).(pulumi.StringOutput),
+	}))
+	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
+	return stage{url: url, image: image.Reference,
+		watched: Watched{Balancer: balancer, Fleet: fleet, Database: database, Cache: cache}}
+}
+
+// fargate: a load balancer before an ECS service on Fargate, RDS and ElastiCache.
+func fargate(ctx *pulumi.Context, c Config) stage {
+	image := must(NewImage(ctx, "image", c))
+	network := must(NewNetwork(ctx, "network"))
+	edge := must(NewEdge(ctx, "edge", c))
+	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "ip"))
+	database := must(NewDatabase(ctx, "database", c, network))
+	cache := must(NewCache(ctx, "cache", c, network))
+	secrets := must(NewSecrets(ctx, "secrets", c, dataSecrets(database, cache)))
+	tasks := must(NewTasks(ctx, "tasks", TasksArgs{
+		Config: c, Network: network, Balancer: balancer, Secrets: secrets,
+		Image: image.Reference, Env: c.env(edge, vpcCIDR),
+	}))
+	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
+	return stage{url: url, image: image.Reference,
+		watched: Watched{Balancer: balancer, Tasks: tasks, Database: database, Cache: cache}}
+}
+
+// dataSecrets are the addresses of the data, passwords included.
+func dataSecrets(database *Database, cache *Cache) map[string]pulumi.StringOutput {
+	return map[string]pulumi.StringOutput{contract.EnvDatabaseURL: database.URL, contract.EnvRedisURL: cache.URL}
+}
+
+// shop is what a server of its own has to know to run the service.
+func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot.Shop {
+	return boot.Shop{Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory}
+}
+
+// export names the outputs alike on every stage, so that one tool drives all four.
+func export(ctx *pulumi.Context, c Config, s stage, observed *Observability) {
+	dashboards := pulumi.StringMap{"cloudwatch": observed.URL}
+	for name, url := range s.dashboards {
+		dashboards[name] = url
+	}
+	ctx.Export("url", s.url)
+	ctx.Export("stage", pulumi.String(c.Stack))
+	ctx.Export("topology", pulumi.String(c.Topology))
+	ctx.Export("region", pulumi.String(c.Region))
+	ctx.Export("image", s.image)
+	ctx.Export("costTags", pulumi.ToStringMap(map[string]string{"project": "shoplab", "stage": c.Stack}))
+	ctx.Export("dashboards", dashboards)
+	ctx.Export("capacity", pulumi.ToIntMap(map[string]int{
+		"instances": c.Instances, "maxInstances": c.MaxInstances,
+		"poolPerInstance": c.PoolPerInstance, "databaseConnections": c.DatabaseConnections,
+	}))
+	if c.Topology == Mesh {
+		ctx.Export("kubeconfig", pulumi.ToSecret(s.kubeconfig))
+	}
+}
+
+// failure carries an error from a composition to Deploy: whatever fails there ends the program, and
+// without thirty checks a composition reads like the drawing it is.
+type failure struct{ error }
+
+// must returns the value or ends the composition.
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+// check ends the composition if there is an error.
+func check(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+// stop turns a failure into the error that it carries. Any other panic goes on.
+func stop(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case failure:
+		*err = r.error
+	default:
+		panic(r)
+	}
+}
