@@ -57,6 +57,13 @@ func (g *gateway) RefundIntent(_ context.Context, r shop.Refund) error {
 	return nil
 }
 
+// refunds returns how often the intent was refunded.
+func (g *gateway) refunds(o shop.Order) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refunded[intentOf(o.ID)]
+}
+
 // ParseEvent takes "TYPE INTENT CENTS" signed "good".
 func (g *gateway) ParseEvent(body []byte, signature string) (shop.Event, error) {
 	if signature != "good" {
@@ -318,7 +325,7 @@ func TestSweepRefundsLatePayments(t *testing.T) {
 		time.Sleep(2 * time.Minute) // the lease, then a sweep
 		synctest.Wait()
 		for _, o := range []shop.Order{canceled, expired} {
-			if n := l.gateway.refunded[intentOf(o.ID)]; n != 1 {
+			if n := l.gateway.refunds(o); n != 1 {
 				t.Errorf("order %d was refunded %d times", o.ID, n)
 			}
 		}
@@ -354,12 +361,12 @@ func TestSweepAfterACrash(t *testing.T) {
 		var sweeping sync.WaitGroup
 		sweeping.Go(func() { l.another().Sweep(ctx) })
 		time.Sleep(50 * time.Second)
-		if n := len(l.gateway.refunded); n != 0 {
+		if n := l.gateway.refunds(o); n != 0 {
 			t.Errorf("%d refunds while another instance held the claim", n)
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if n := l.gateway.refunded[intentOf(o.ID)]; n != 1 {
+		if n := l.gateway.refunds(o); n != 1 {
 			t.Errorf("refunded %d times, want once", n)
 		}
 		stop()

@@ -218,6 +218,7 @@ func TestSimulationDeliversAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if len(attempts) != want {
 				t.Errorf("%d attempts, want %d", len(attempts), want)
 			}
