@@ -6,8 +6,11 @@ package boot
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,71 +89,130 @@ type K3sArgs struct {
 // Single renders the user data of stage 1: nginx, the shop's container, PostgreSQL and Redis on
 // one Debian 13 server.
 func Single(args SingleArgs) (string, error) {
-	if args.MaxConnections <= 0 {
-		return "", fmt.Errorf("user data of the single server: MaxConnections is %d", args.MaxConnections)
+	if err := args.check(); err != nil {
+		return "", fmt.Errorf("user data of the single server: %w", err)
 	}
-	args.Env = withDefaults(args.Env, map[string]string{
+	s := newServer(args.Shop, map[string]string{
 		contract.EnvAddr:           "127.0.0.1:" + strconv.Itoa(contract.Port),
-		contract.EnvAdminAddr:      "127.0.0.1:" + strconv.Itoa(contract.AdminPort),
 		contract.EnvTrustedProxies: "127.0.0.1/32",
 		contract.EnvDatabaseURL:    "postgres:///shop?host=/run/postgresql&user=shop",
 		contract.EnvRedisURL:       "unix:///run/redis/shop.sock",
 	})
-	return render("single.tmpl", args.Shop, args)
+	s.After, s.Sockets = "postgresql.service redis-server.service", []string{"/run/postgresql", "/run/redis"}
+	s.ShopMemory = args.Memory / 4
+	if args.OriginHeader != "" {
+		s.Fetched = append(s.Fetched, OriginSecret)
+	}
+	return execute("single.tmpl", struct {
+		SingleArgs
+		server
+		OriginSecret, OriginVariable string
+	}{args, s, OriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
 }
 
 // Fleet renders the user data of stage 2: the shop's container alone on a Debian 13 server; the
 // load balancer talks to contract.Port directly.
 func Fleet(args FleetArgs) (string, error) {
-	args.Env = withDefaults(args.Env, map[string]string{
-		contract.EnvAddr:      ":" + strconv.Itoa(contract.Port),
-		contract.EnvAdminAddr: "127.0.0.1:" + strconv.Itoa(contract.AdminPort),
-	})
-	return render("fleet.tmpl", args.Shop, args)
+	if err := args.check(); err != nil {
+		return "", fmt.Errorf("user data of the fleet: %w", err)
+	}
+	s := newServer(args.Shop, map[string]string{contract.EnvAddr: ":" + strconv.Itoa(contract.Port)})
+	s.ShopMemory = args.Memory * 3 / 4
+	return execute("fleet.tmpl", struct {
+		FleetArgs
+		server
+	}{args, s})
 }
 
 // K3s renders the user data of stage 4: a k3s server whose CA the program chose.
 func K3s(args K3sArgs) (string, error) {
-	return execute("k3s.tmpl", args)
+	if args.Region == "" || args.Address == "" || len(args.CAFiles) == 0 || !parameterPath.MatchString(args.Parameters) {
+		return "", fmt.Errorf("user data of k3s: Region, Address, CAFiles and Parameters are required: %+v", args)
+	}
+	return execute("k3s.tmpl", struct {
+		K3sArgs
+		Release string
+	}{args, url.PathEscape(args.Version)})
 }
 
-func withDefaults(env, defaults map[string]string) map[string]string {
-	all := maps.Clone(defaults)
-	maps.Copy(all, env)
-	return all
+// server is what the templates need beside the arguments.
+type server struct {
+	Env                              map[string]string
+	Fetched, Sockets                 []string
+	After                            string
+	ShopMemory                       int // MiB
+	UID, Port                        int
+	LivePath, ReadyPath, MetricsPath string
+}
+
+func newServer(shop Shop, defaults map[string]string) server {
+	env := map[string]string{contract.EnvAdminAddr: "127.0.0.1:" + strconv.Itoa(contract.AdminPort)}
+	maps.Copy(env, defaults)
+	maps.Copy(env, shop.Env)
+	return server{
+		Env: env, Fetched: slices.Clone(shop.Secrets), UID: contract.UID, Port: contract.Port,
+		LivePath: contract.LivePath, ReadyPath: contract.ReadyPath, MetricsPath: contract.MetricsPath,
+	}
 }
 
 //go:embed *.tmpl
 var files embed.FS
 
-func render(name string, shop Shop, args any) (string, error) {
-	for _, required := range []struct{ name, value string }{
-		{"Region", shop.Region}, {"Image", shop.Image}, {"Parameters", shop.Parameters},
-	} {
-		if required.value == "" {
-			return "", fmt.Errorf("user data %s: %s is empty", name, required.name)
+var (
+	imageByDigest = regexp.MustCompile(`^[a-z0-9][a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$`)
+	variable      = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+	blankLine     = regexp.MustCompile(`(?m)^ +$`)
+	parameterPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+)
+
+// check refuses, beside what Shop.check does, a database that accepts nobody.
+func (a SingleArgs) check() error {
+	err := a.Shop.check()
+	if a.MaxConnections <= 0 {
+		err = errors.Join(err, fmt.Errorf("MaxConnections is %d", a.MaxConnections))
+	}
+	return err
+}
+
+// check refuses what would make a server that cannot work, or put a secret into user data.
+func (s Shop) check() error {
+	var problems []error
+	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if s.Region == "" {
+		add("Region is empty")
+	}
+	if !imageByDigest.MatchString(s.Image) {
+		add("Image %q is not a name by digest", s.Image)
+	}
+	if !parameterPath.MatchString(s.Parameters) {
+		add("Parameters %q is not a path such as /shoplab/stage1", s.Parameters)
+	}
+	if s.Memory <= 0 {
+		add("Memory is %d MiB", s.Memory)
+	}
+	for name, value := range s.Env {
+		if !variable.MatchString(name) || strings.ContainsAny(value, "\r\n") {
+			add("Env: %q is no line of an environment file", name)
+		}
+		if slices.Contains(contract.SecretEnv, name) {
+			add("Env: %s is a secret", name)
 		}
 	}
-	if !strings.Contains(shop.Image, "@sha256:") {
-		return "", fmt.Errorf("user data %s: image %q is not named by digest", name, shop.Image)
-	}
-	for _, secret := range contract.SecretEnv {
-		local := secret == contract.EnvDatabaseURL || secret == contract.EnvRedisURL
-		if _, ok := shop.Env[secret]; ok && !(local && name == "single.tmpl") {
-			return "", fmt.Errorf("user data %s: %s is a secret and cannot be in Env", name, secret)
+	for _, name := range s.Secrets {
+		if !variable.MatchString(name) {
+			add("Secrets: %q is not the name of a variable", name)
 		}
 	}
-	return execute(name, args)
+	return errors.Join(problems...)
 }
 
 func execute(name string, args any) (string, error) {
 	functions := template.FuncMap{
 		"indent": func(n int, s string) string {
-			return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+strings.Repeat(" ", n))
+			return blankLine.ReplaceAllString(strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n)), "")
 		},
-		"join":   func(sep string, s []string) string { return strings.Join(s, sep) },
-		"sorted": func(s []string) []string { return slices.Sorted(slices.Values(s)) },
-		"mib":    func(memory, numerator, denominator int) int { return memory * numerator / denominator },
+		"join": func(sep string, s []string) string { return strings.Join(s, sep) },
+		"mib":  func(memory, numerator, denominator int) int { return memory * numerator / denominator },
 	}
 	t := template.New(name).Funcs(functions).Option("missingkey=error")
 	functions["include"] = func(name string, args any) (string, error) {
