@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -72,6 +73,7 @@ func Open(url string, o Options) (*Client, error) {
 	opt.Protocol = 2 // nothing here needs RESP3's push messages
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	logging.Disable() // the library would write a line of plain text for every dial that fails
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Client{
 		rdb:     redis.NewClient(opt),
@@ -125,8 +127,11 @@ func (c *Client) report(ctx context.Context, err error) {
 func (c *Client) probe(ctx context.Context) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
-	for {
+	for first := true; ; first = false {
 		err := c.rdb.Ping(ctx).Err()
+		if err != nil && first {
+			c.log.Warn("redis cannot be reached yet: catalog uncached, rate limits per instance", "error", err)
+		}
 		if err == nil {
 			c.failures.Store(0)
 			c.observe(ObservedUp)
