@@ -101,18 +101,27 @@ func (q ProductQuery) SortKey(p Product) SortKey {
 	case SortPrice, SortPriceDesc:
 		return SortKey{Number: p.PriceCents}
 	case SortName:
-		return SortKey{Text: strings.ToLower(p.Name)}
+		return SortKey{Text: asciiLower(p.Name)}
 	default:
 		return SortKey{Number: p.CreatedAt.UnixMicro()}
 	}
 }
 
-// SortKey is a value that products are sorted by: Text for SortName, compared byte by byte so that
-// it is the same in every database; else Number, a price in cents or a time in microseconds since
+// SortKey is a value that products are sorted by: Text for SortName, the name with A-Z as a-z,
+// compared byte by byte so that it is the same in every database; else Number, a price in cents or a time in microseconds since
 // 1970, PostgreSQL's resolution.
 type SortKey struct {
 	Text   string
 	Number int64
+}
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // NextCursor returns the cursor of the page that begins after last.

@@ -107,7 +107,9 @@ func (s *Store) PutProduct(_ context.Context, p shop.Product) (shop.Product, err
 	return p, nil
 }
 
-func errNotFound(what string) error { return shop.Errorf(shop.CodeNotFound, "There is no such %s.", what) }
+func errNotFound(what string) error {
+	return shop.Errorf(shop.CodeNotFound, "There is no such %s.", what)
+}
 
 // CreateUser implements shop.Accounts.
 func (s *Store) CreateUser(ctx context.Context, u shop.User) (shop.User, error) {

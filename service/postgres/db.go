@@ -1,0 +1,220 @@
+// Package postgres keeps the shop in PostgreSQL. Every call is one or two round trips, and every
+// query is written by hand; docs/decisions/0010 says why.
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shoplab/service/shop"
+)
+
+// Config says how to reach the database.
+type Config struct {
+	// URL is a PostgreSQL connection URL. TLS is asked for there (sslmode=require, or verify-full
+	// with sslrootcert), and default_query_exec_mode=exec for a pooler that keeps no prepared
+	// statements (PgBouncer in transaction mode, before 1.21 or without max_prepared_statements).
+	URL string
+	// MaxConns is the size of the pool. Zero means pgxpool's default: 4, or the number of CPUs.
+	MaxConns int
+	// AcquireTimeout is how long a call waits for a connection before it gives up with
+	// shop.CodeOverloaded. Zero means one second.
+	AcquireTimeout time.Duration
+	// StatementTimeout is how long a statement may run, waiting for locks included. Zero means five
+	// seconds.
+	StatementTimeout time.Duration
+	// Log is told when the database goes away and comes back. nil means slog.Default().
+	Log *slog.Logger
+}
+
+// DB is the shop in PostgreSQL: a shop.Catalog, Accounts, Carts, Orders and Payments.
+type DB struct {
+	pool           *pgxpool.Pool
+	acquireTimeout time.Duration
+	log            *slog.Logger
+	trigram        atomic.Bool // pg_trgm is there
+	down           atomic.Pointer[error]
+	stopProbe      context.CancelFunc
+	probeDone      chan struct{}
+}
+
+var _ interface {
+	shop.Catalog
+	shop.Accounts
+	shop.Carts
+	shop.Orders
+	shop.Payments
+} = (*DB)(nil)
+
+// Open connects to the database and keeps an eye on it until Close.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	pc, err := poolConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open database pool: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	probeCtx, stop := context.WithCancel(context.Background())
+	db := &DB{
+		pool:           pool,
+		acquireTimeout: cmp.Or(c.AcquireTimeout, time.Second),
+		log:            cmp.Or(c.Log, slog.Default()),
+		stopProbe:      stop,
+		probeDone:      make(chan struct{}),
+	}
+	go db.probe(probeCtx)
+	return db, nil
+}
+
+func poolConfig(c Config) (*pgxpool.Config, error) {
+	pc, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	if c.MaxConns > 0 {
+		pc.MaxConns = int32(min(c.MaxConns, 10_000)) //nolint:gosec // bounded
+	}
+	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, 5*time.Second)
+	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
+	pc.MaxConnIdleTime = 5 * time.Minute
+	pc.PingTimeout = 2 * time.Second
+	timeout := cmp.Or(c.StatementTimeout, 5*time.Second).Milliseconds()
+	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d", timeout, timeout)
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		// Not as startup parameters: PgBouncer refuses the ones it does not know.
+		if err := conn.PgConn().Exec(ctx, settings).Close(); err != nil {
+			return fmt.Errorf("set timeouts: %w", err)
+		}
+		return nil
+	}
+	return pc, nil
+}
+
+// Close waits for running calls and closes all connections.
+func (db *DB) Close() {
+	db.stopProbe()
+	<-db.probeDone
+	db.pool.Close()
+}
+
+// Stat returns the pool's numbers, for metrics. CanceledAcquireCount counts the calls that found
+// the pool exhausted and gave up.
+func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
+
+// Ready returns nil when the database answered the last time that it was asked, at most a few
+// seconds ago. It asks nothing itself, so that probes cost no connection.
+func (db *DB) Ready(context.Context) error {
+	if err := db.down.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// probe asks the database each second whether it is there.
+func (db *DB) probe(ctx context.Context) {
+	defer close(db.probeDone)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pingCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := db.pool.Ping(pingCtx)
+		cancel()
+		if err != nil {
+			// A pool that is busy is no sign of a database that is gone: leave it as it was.
+			if s := db.pool.Stat(); ctx.Err() != nil || s.AcquiredConns() >= s.MaxConns() {
+				continue
+			}
+			err = fmt.Errorf("ask the database whether it is there: %w", err)
+			if db.down.Swap(&err) == nil {
+				db.log.Error("database lost", "error", err)
+			}
+			continue
+		}
+		if db.down.Swap(nil) != nil {
+			db.log.Info("database back")
+		}
+	}
+}
+
+// do runs fn on a connection. It waits at most the acquire timeout for one.
+func (db *DB) do(ctx context.Context, what string, fn func(*pgxpool.Conn) error) error {
+	acquireCtx, cancel := context.WithTimeout(ctx, db.acquireTimeout)
+	conn, err := db.pool.Acquire(acquireCtx)
+	cancel()
+	if err != nil {
+		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return overloaded(what, err)
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer conn.Release()
+	return explain(what, fn(conn))
+}
+
+// send runs a batch on a connection: one round trip, and one transaction unless it holds its own.
+func (db *DB) send(ctx context.Context, what string, b *pgx.Batch) error {
+	return db.do(ctx, what, func(conn *pgxpool.Conn) error { return conn.SendBatch(ctx, b).Close() })
+}
+
+// explain turns what the database cannot do now into shop.CodeOverloaded, and says what failed.
+func explain(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*shop.Error](err); ok {
+		return err
+	}
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pgErr.Code {
+		case "57014", // query_canceled: statement_timeout
+			"40P01",                   // deadlock_detected
+			"25P03",                   // idle_in_transaction_session_timeout
+			"53300",                   // too_many_connections
+			"57P01", "57P02", "57P03", // shutting down, starting up
+			"25006": // read_only_sql_transaction: failed over
+			return overloaded(what, err)
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	_, network := errors.AsType[net.Error](err)
+	if network || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+		return overloaded(what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func overloaded(what string, err error) error {
+	return &shop.Error{
+		Code: shop.CodeOverloaded, Detail: "The shop is very busy. Try again in a moment.",
+		Err: fmt.Errorf("%s: %w", what, err),
+	}
+}
+
+// isCode tells whether err is PostgreSQL's, with this SQLSTATE.
+func isCode(err error, code string) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == code
+}
+
+func notFound(what string) error { return shop.Errorf(shop.CodeNotFound, "There is no such %s.", what) }

@@ -1,0 +1,332 @@
+package shoptest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shoplab/service/shop"
+)
+
+// TestPayments holds a shop.Payments to its contract.
+func TestPayments(t *testing.T, newStore func(*testing.T) Backend) {
+	for name, test := range map[string]func(*testing.T, suite){
+		"save":                       testSavePayment,
+		"paid":                       testPaid,
+		"same event at once":         testSameEventAtOnce,
+		"late":                       testPaidLate,
+		"wrong amount":               testWrongAmount,
+		"refund by event":            testRefundEvents,
+		"refund leases":              testRefundLeases,
+		"refunds claimed at once":    testRefundsAtOnce,
+		"cancel and payment at once": testCancelAgainstPayment,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, newSuite(t, newStore)) })
+	}
+}
+
+// pay saves the payment of an order as a gateway would have made it.
+func (s suite) pay(o shop.Order) shop.Payment {
+	s.t.Helper()
+	p, err := s.SavePayment(s.ctx(), shop.Payment{
+		OrderID: o.ID, IntentID: fmt.Sprint("pi_", o.ID), ClientSecret: "secret", AmountCents: o.TotalCents,
+		Currency: shop.Currency, Status: shop.PaymentOpen,
+	})
+	s.must(err)
+	return p
+}
+
+// event applies an event of p with p's amount.
+func (s suite) event(id string, kind shop.EventType, p shop.Payment) shop.Outcome {
+	s.t.Helper()
+	outcome, err := s.ApplyEvent(s.ctx(), shop.Event{
+		ID: id, Type: kind, IntentID: p.IntentID, AmountCents: p.AmountCents, Currency: p.Currency, CreatedAt: time.Now(),
+	})
+	s.must(err)
+	return outcome
+}
+
+// wantStates compares the state of an order and of its payment.
+func (s suite) wantStates(o shop.Order, order shop.OrderStatus, payment shop.PaymentStatus) {
+	s.t.Helper()
+	got, err := s.Order(s.ctx(), o.UserID, o.ID)
+	s.must(err)
+	p, err := s.Payment(s.ctx(), o.ID)
+	s.must(err)
+	if got.Status != order || p.Status != payment {
+		s.t.Fatalf("order is %s and payment %s, want %s and %s", got.Status, p.Status, order, payment)
+	}
+}
+
+func wantOutcome(t *testing.T, got, want shop.Outcome) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("outcome is %s, want %s", got, want)
+	}
+}
+
+func testSavePayment(t *testing.T, s suite) {
+	ctx := t.Context()
+	u, p := s.user("ada@example.com"), s.product("p", 100, 10)
+	o := s.order(u, p, 1, "k", time.Minute)
+	_, err := s.Payment(ctx, o.ID)
+	wantCode(t, err, shop.CodeNotFound)
+	want := shop.Payment{
+		OrderID: o.ID, IntentID: "pi_1", ClientSecret: "secret", AmountCents: 100, Currency: "usd", Status: shop.PaymentOpen,
+	}
+	got, err := s.SavePayment(ctx, want)
+	s.must(err)
+	if got != want {
+		t.Fatalf("saved %+v, want %+v", got, want)
+	}
+	other := want
+	other.IntentID, other.ClientSecret = "pi_2", "another"
+	got, err = s.SavePayment(ctx, other) // the first one stays
+	s.must(err)
+	if got != want {
+		t.Fatalf("saved %+v, want %+v", got, want)
+	}
+	got, err = s.Payment(ctx, o.ID)
+	s.must(err)
+	if got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+	_, err = s.SavePayment(ctx, shop.Payment{OrderID: o.ID + 1000, IntentID: "pi_3", Currency: "usd"})
+	wantCode(t, err, shop.CodeNotFound)
+}
+
+func testPaid(t *testing.T, s suite) {
+	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
+	o := s.order(u, product, 3, "k", 0)
+	p := s.pay(o)
+	wantOutcome(t, s.event("evt_1", shop.EventFailed, p), shop.OutcomeFailed)
+	s.wantStates(o, shop.OrderPending, shop.PaymentOpen)
+	wantOutcome(t, s.event("evt_2", shop.EventSucceeded, p), shop.OutcomePaid)
+	wantOutcome(t, s.event("evt_2", shop.EventSucceeded, p), shop.OutcomeDuplicate)
+	wantOutcome(t, s.event("evt_3", shop.EventSucceeded, p), shop.OutcomeIgnored)
+	wantOutcome(t, s.event("evt_4", shop.EventCanceled, p), shop.OutcomeIgnored)
+	s.wantStates(o, shop.OrderPaid, shop.PaymentCaptured)
+	s.wantStock(product, 7, 0, 3)
+	s.wantMoney(MoneyAudit{Captured: 300, Paid: 300})
+
+	unknown := p
+	unknown.IntentID = "pi_unknown"
+	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeIgnored)
+	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeIgnored)
+
+	_, err := s.CancelOrder(t.Context(), u.ID, o.ID)
+	wantCode(t, err, shop.CodeOrderNotPending)
+	ids, err := s.ExpireOrders(t.Context(), 10) // due, but paid
+	s.must(err)
+	if len(ids) != 0 {
+		t.Fatalf("a paid order expired: %v", ids)
+	}
+	refunds, err := s.DueRefunds(t.Context(), 10, time.Minute)
+	s.must(err)
+	if len(refunds) != 0 {
+		t.Fatalf("refunds owed: %v", refunds)
+	}
+}
+
+func testSameEventAtOnce(t *testing.T, s suite) {
+	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
+	p := s.pay(s.order(u, product, 1, "k", time.Minute))
+	var (
+		wg         sync.WaitGroup
+		paid, dups atomic.Int32
+	)
+	for range 16 {
+		wg.Go(func() {
+			outcome, err := s.ApplyEvent(t.Context(), shop.Event{
+				ID: "evt_1", Type: shop.EventSucceeded, IntentID: p.IntentID, AmountCents: 100, Currency: "usd",
+			})
+			switch {
+			case err != nil:
+				t.Errorf("apply: %v", err)
+			case outcome == shop.OutcomePaid:
+				paid.Add(1)
+			case outcome == shop.OutcomeDuplicate:
+				dups.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if paid.Load() != 1 || dups.Load() != 15 {
+		t.Fatalf("paid %d times, %d duplicates", paid.Load(), dups.Load())
+	}
+	s.wantMoney(MoneyAudit{Captured: 100, Paid: 100})
+}
+
+func testPaidLate(t *testing.T, s suite) {
+	ctx := t.Context()
+	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
+	o := s.order(u, product, 2, "k", time.Minute)
+	p := s.pay(o)
+	_, err := s.CancelOrder(ctx, u.ID, o.ID)
+	s.must(err)
+	wantOutcome(t, s.event("evt_1", shop.EventSucceeded, p), shop.OutcomeRefund)
+	s.wantStates(o, shop.OrderCanceled, shop.PaymentRefunding)
+	s.wantStock(product, 10, 0, 0)
+	s.wantMoney(MoneyAudit{Captured: 200, Owed: 200})
+	refunds, err := s.DueRefunds(ctx, 10, time.Minute)
+	s.must(err)
+	if want := []shop.Refund{{IntentID: p.IntentID, OrderID: o.ID, AmountCents: 200}}; !slices.Equal(refunds, want) {
+		t.Fatalf("refunds are %+v, want %+v", refunds, want)
+	}
+	s.must(s.SettleRefund(ctx, p.IntentID))
+	s.must(s.SettleRefund(ctx, p.IntentID))
+	s.must(s.SettleRefund(ctx, "pi_unknown"))
+	s.wantStates(o, shop.OrderCanceled, shop.PaymentRefunded)
+	wantOutcome(t, s.event("evt_2", shop.EventRefunded, p), shop.OutcomeIgnored)
+	s.wantMoney(MoneyAudit{Captured: 200, Refunded: 200})
+}
+
+func testWrongAmount(t *testing.T, s suite) {
+	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
+	o := s.order(u, product, 1, "k", time.Minute)
+	p := s.pay(o)
+	p.AmountCents = 99
+	wantOutcome(t, s.event("evt_1", shop.EventSucceeded, p), shop.OutcomeRefund)
+	s.wantStates(o, shop.OrderPending, shop.PaymentRefunding)
+	refunds, err := s.DueRefunds(t.Context(), 10, time.Minute)
+	s.must(err)
+	if len(refunds) != 1 || refunds[0].AmountCents != 99 {
+		t.Fatalf("refunds are %+v", refunds)
+	}
+	s.wantMoney(MoneyAudit{Captured: 99, Owed: 99})
+}
+
+func testRefundEvents(t *testing.T, s suite) {
+	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
+	o := s.order(u, product, 1, "k", time.Minute)
+	p := s.pay(o)
+	wantOutcome(t, s.event("evt_1", shop.EventSucceeded, p), shop.OutcomePaid)
+	part := p
+	part.AmountCents = 30
+	wantOutcome(t, s.event("evt_2", shop.EventRefunded, part), shop.OutcomeIgnored)
+	s.wantStates(o, shop.OrderPaid, shop.PaymentCaptured)
+	s.wantMoney(MoneyAudit{Captured: 100, Paid: 70, Refunded: 30})
+	wantOutcome(t, s.event("evt_3", shop.EventRefunded, p), shop.OutcomeRefunded)
+	s.wantStates(o, shop.OrderRefunded, shop.PaymentRefunded)
+	s.wantMoney(MoneyAudit{Captured: 100, Refunded: 100})
+	s.wantStock(product, 9, 0, 1)
+
+	// The news of a refund overtakes that of its capture.
+	o = s.order(u, product, 1, "k2", time.Minute)
+	p = s.pay(o)
+	wantOutcome(t, s.event("evt_4", shop.EventRefunded, p), shop.OutcomeIgnored)
+	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, p), shop.OutcomeRefunded)
+	s.wantStates(o, shop.OrderPending, shop.PaymentRefunded)
+	s.wantMoney(MoneyAudit{Captured: 200, Refunded: 200})
+}
+
+// owe makes n canceled orders that are paid late.
+func (s suite) owe(n int) {
+	s.t.Helper()
+	u, product := s.user("ada@example.com"), s.product("p", 100, 100)
+	for i := range n {
+		o := s.order(u, product, 1, fmt.Sprint("k", i), time.Minute)
+		p := s.pay(o)
+		_, err := s.CancelOrder(s.ctx(), u.ID, o.ID)
+		s.must(err)
+		wantOutcome(s.t, s.event(fmt.Sprint("evt_", i), shop.EventSucceeded, p), shop.OutcomeRefund)
+	}
+}
+
+func testRefundLeases(t *testing.T, s suite) {
+	s.owe(3)
+	claim := func(limit int, lease time.Duration) []shop.Refund {
+		t.Helper()
+		refunds, err := s.DueRefunds(t.Context(), limit, lease)
+		s.must(err)
+		return refunds
+	}
+	first, rest := claim(1, time.Hour), claim(10, 0)
+	if len(first) != 1 || len(rest) != 2 || slices.Contains(rest, first[0]) {
+		t.Fatalf("claimed %v, then %v", first, rest)
+	}
+	if again := claim(10, 0); len(again) != 2 || slices.Contains(again, first[0]) {
+		t.Fatalf("leases that ran out give %v", again)
+	}
+	s.must(s.SettleRefund(t.Context(), rest[0].IntentID))
+	if again := claim(10, time.Hour); len(again) != 1 || again[0] != rest[1] {
+		t.Fatalf("after one is settled: %v", again)
+	}
+	if again := claim(10, time.Hour); len(again) != 0 {
+		t.Fatalf("leased refunds are claimed again: %v", again)
+	}
+	s.wantMoney(MoneyAudit{Captured: 300, Owed: 200, Refunded: 100})
+}
+
+func testRefundsAtOnce(t *testing.T, s suite) {
+	const owed = 20
+	s.owe(owed)
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		seen = map[string]int{}
+	)
+	for range 6 {
+		wg.Go(func() {
+			for {
+				refunds, err := s.DueRefunds(t.Context(), 3, time.Hour)
+				if err != nil {
+					t.Errorf("claim: %v", err)
+				}
+				mu.Lock()
+				for _, r := range refunds {
+					seen[r.IntentID]++
+				}
+				done := len(seen) == owed || err != nil || t.Context().Err() != nil
+				mu.Unlock()
+				if done {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for intent, n := range seen {
+		if n != 1 {
+			t.Errorf("%s was claimed %d times", intent, n)
+		}
+	}
+}
+
+// testCancelAgainstPayment lets each order be canceled and paid at once: whoever comes first, the
+// pieces are sold or back in stock, and the money is earned or owed back.
+func testCancelAgainstPayment(t *testing.T, s suite) {
+	const orders = 20
+	product := s.product("p", 100, 100)
+	var (
+		wg   sync.WaitGroup
+		paid atomic.Int64
+	)
+	for i, u := range s.users(orders) {
+		o := s.order(u, product, 1, "k", time.Minute)
+		p := s.pay(o)
+		wg.Go(func() {
+			if _, err := s.CancelOrder(t.Context(), u.ID, o.ID); err != nil && shop.CodeOf(err) != shop.CodeOrderNotPending {
+				t.Errorf("cancel: %v", err)
+			}
+		})
+		wg.Go(func() {
+			outcome, err := s.ApplyEvent(t.Context(), shop.Event{
+				ID: fmt.Sprint("evt_", i), Type: shop.EventSucceeded, IntentID: p.IntentID, AmountCents: 100, Currency: "usd",
+			})
+			if err != nil {
+				t.Errorf("apply: %v", err)
+			}
+			if outcome == shop.OutcomePaid {
+				paid.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	n := paid.Load()
+	s.wantStock(product, int(100-n), 0, int(n))
+	s.wantMoney(MoneyAudit{Captured: 100 * orders, Paid: 100 * n, Owed: 100 * (orders - n)})
+}
