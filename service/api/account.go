@@ -1,0 +1,152 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"shoplab/service/shop"
+)
+
+// Registration is what a new user fills in. Package shop holds its rules.
+type Registration struct {
+	Email     string `json:"email" format:"email" doc:"Upper and lower case are the same."`
+	Password  string `json:"password" minLength:"8" maxLength:"128"`
+	FirstName string `json:"first_name" minLength:"1" maxLength:"100"`
+	LastName  string `json:"last_name" minLength:"1" maxLength:"100"`
+}
+
+// Credentials are what a user signs in with.
+type Credentials struct {
+	Email    string `json:"email" maxLength:"254"`
+	Password string `json:"password" maxLength:"128"`
+}
+
+// User is an account as its owner sees it.
+type User struct {
+	ID        int64  `json:"id"`
+	Email     string `json:"email"`
+	FirstName string `json:"first_name"`
+	LastName  string `json:"last_name"`
+}
+
+// Session is a user who has just signed in. The token goes into "Authorization: Bearer".
+type Session struct {
+	User  User   `json:"user"`
+	Token string `json:"token"`
+}
+
+// Account is who is signed in.
+type Account struct {
+	User User `json:"user"`
+}
+
+func newUser(u shop.User) User {
+	return User{ID: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}
+}
+
+// register answers POST /api/auth/register.
+func (s *Server) register(c *fiber.Ctx) error {
+	if err := s.limit(c, limitRegister, s.network(c)); err != nil {
+		return err
+	}
+	var in Registration
+	if err := s.decode(c, &in); err != nil {
+		return err
+	}
+	r, err := shop.Registration(in).Normalize()
+	if err != nil {
+		return err
+	}
+	ctx := c.UserContext()
+	hash, err := s.Hasher.Hash(ctx, r.Password)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	u, err := s.Accounts.CreateUser(ctx, shop.User{Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, PasswordHash: hash})
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	return s.signIn(c, fiber.StatusCreated, u)
+}
+
+// login answers POST /api/auth/login. For an email that nobody has it does the same work as for a
+// wrong password, and says the same.
+func (s *Server) login(c *fiber.Ctx) error {
+	if err := s.limit(c, limitLoginAddress, s.network(c)); err != nil {
+		return err
+	}
+	var in Credentials
+	if err := s.decode(c, &in); err != nil {
+		return err
+	}
+	email := shop.NormalizeEmail(in.Email)
+	if err := s.limit(c, limitLoginAccount, email); err != nil {
+		return err
+	}
+	ctx := c.UserContext()
+	u, err := s.Accounts.UserByEmail(ctx, email)
+	if err != nil && shop.CodeOf(err) != shop.CodeNotFound {
+		return fmt.Errorf("login: %w", err)
+	}
+	ok, err := s.Hasher.Verify(ctx, u.PasswordHash, in.Password)
+	if err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	if !ok {
+		return shop.Errorf(shop.CodeInvalidCredentials, "Email and password do not match.")
+	}
+	return s.signIn(c, fiber.StatusOK, u)
+}
+
+// signIn answers with a session of the user and moves the guest's cart into the user's.
+func (s *Server) signIn(c *fiber.Ctx, status int, u shop.User) error {
+	token, err := s.token(u.ID, time.Now())
+	if err != nil {
+		return err
+	}
+	s.mergeCart(c, u.ID)
+	s.setCookie(c, sessionName, token, sessionTTL)
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.Status(status).JSON(Session{User: newUser(u), Token: token})
+}
+
+// mergeCart moves the guest's cart into the user's. Should that fail, the user is signed in all the
+// same, and the guest keeps the cart for the next time.
+func (s *Server) mergeCart(c *fiber.Ctx, userID int64) {
+	guest, err := s.guest(c)
+	if err != nil || guest == "" {
+		return
+	}
+	if err := s.Carts.MergeCart(c.UserContext(), guest, userID); err != nil {
+		s.log.ErrorContext(c.UserContext(), "merge cart", "request_id", requestID(c), "user", userID, "error", err)
+		return
+	}
+	if s.cookie(c, cartName) != "" {
+		s.dropCookie(c, cartName)
+	}
+}
+
+// logout answers POST /api/auth/logout.
+func (s *Server) logout(c *fiber.Ctx) error {
+	s.dropCookie(c, sessionName)
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// account answers GET /api/account.
+func (s *Server) account(c *fiber.Ctx) error {
+	id, err := s.signedIn(c)
+	if err != nil {
+		return err
+	}
+	u, err := s.Accounts.User(c.UserContext(), id)
+	if shop.CodeOf(err) == shop.CodeNotFound {
+		return shop.Errorf(shop.CodeUnauthenticated, "This account is gone.")
+	}
+	if err != nil {
+		return fmt.Errorf("get account: %w", err)
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.JSON(Account{User: newUser(u)})
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"mime"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"shoplab/service/shop"
+)
+
+// maxJSON bounds a JSON body in bytes. Webhooks may be larger; see bodyLimit.
+const maxJSON = 16 << 10
+
+// decode reads the request's JSON body into into, and holds it against the schema that the OpenAPI
+// document shows for its type.
+func (s *Server) decode(c *fiber.Ctx, into any) error {
+	mediaType, _, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	if err != nil || mediaType != fiber.MIMEApplicationJSON {
+		return shop.Errorf(codeMediaType, "Send the body as application/json.")
+	}
+	return s.decodeJSON(c.Request().Body(), into)
+}
+
+func (s *Server) decodeJSON(body []byte, into any) error {
+	if len(body) > maxJSON {
+		return shop.Errorf(codeTooLarge, "The body is larger than %d bytes.", maxJSON)
+	}
+	var v any
+	d := json.NewDecoder(bytes.NewReader(body))
+	if err := d.Decode(&v); err != nil || d.More() {
+		return shop.Errorf(codeMalformed, "The body is not one JSON value.")
+	}
+	schema := s.spec.schema(reflect.TypeOf(into))
+	var res huma.ValidateResult
+	huma.Validate(s.spec.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, v, &res)
+	if len(res.Errors) > 0 {
+		return fieldErrors(res.Errors)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		// The schema admits what Go's type does not: a whole number too large for it.
+		var e *json.UnmarshalTypeError
+		if errors.As(err, &e) {
+			return invalid(e.Field, "is out of range")
+		}
+		return shop.Errorf(codeMalformed, "The body is not one JSON value.")
+	}
+	return nil
+}
+
+// fieldErrors puts the validator's findings into the shop's words.
+func fieldErrors(found []error) error {
+	e := &shop.Error{Code: shop.CodeInvalid, Detail: "The input is not valid."}
+	for _, f := range found {
+		var d *huma.ErrorDetail
+		if !errors.As(f, &d) {
+			continue
+		}
+		field, message := d.Location, d.Message
+		// "expected required property NAME to be present" is located at the object around it.
+		if name, ok := strings.CutPrefix(message, "expected required property "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			field, message = strings.TrimPrefix(field+"."+name, "."), "is required"
+		}
+		e.Fields = append(e.Fields, shop.FieldError{Field: field, Message: message})
+	}
+	return e
+}
+
+// pathID is the id in the path; anything that cannot be one is not found.
+func pathID(c *fiber.Ctx, name string) (int64, error) {
+	id, err := strconv.ParseInt(c.Params(name), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, shop.Errorf(shop.CodeNotFound, "There is nothing at this address.")
+	}
+	return id, nil
+}
+
+// Limits of a page, in items.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+	maxCursor    = 512 // bytes
+	maxText      = 200 // bytes, of a search or a category
+)
+
+// page reads limit and cursor out of the query.
+func page(c *fiber.Ctx) (limit int, cursor string, err error) {
+	limit = defaultLimit
+	if v := c.Query("limit"); v != "" {
+		limit, err = strconv.Atoi(v)
+		if err != nil || limit < 1 || limit > maxLimit {
+			return 0, "", invalid("limit", "must be a number from 1 to "+strconv.Itoa(maxLimit))
+		}
+	}
+	cursor = strings.Clone(c.Query("cursor"))
+	if len(cursor) > maxCursor {
+		return 0, "", shop.Errorf(shop.CodeInvalidCursor, "This is not a cursor of the shop.")
+	}
+	return limit, cursor, nil
+}
+
+// checkText refuses what no name in the catalog can be, before a database has to.
+func checkText(field, text string) error {
+	switch {
+	case len(text) > maxText:
+		return invalid(field, "must not be longer than "+strconv.Itoa(maxText)+" bytes")
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+		return invalid(field, "must be text in UTF-8")
+	}
+	return nil
+}

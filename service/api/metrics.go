@@ -1,0 +1,80 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shoplab/service/shop"
+)
+
+// Metrics counts what the shop does. The package's documentation lists the names.
+type Metrics struct {
+	duration      *prometheus.HistogramVec
+	inFlight      prometheus.Gauge
+	catalogCache  *prometheus.CounterVec
+	hits, misses  prometheus.Counter // of catalogCache in this process
+	orders        *prometheus.CounterVec
+	payments      *prometheus.CounterVec
+	sweepFailures prometheus.Counter
+	limited       *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "shoplab", Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "shoplab", Name: "http_request_duration_seconds", Help: "Time from a request's arrival to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route", "method", "status"}),
+		inFlight:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "shoplab", Name: "http_requests_in_flight", Help: "Requests being answered."}),
+		catalogCache: counter("catalog_cache_total", "Answers of the catalog by cache layer and result.", "layer", "result"),
+		orders:       counter("orders_total", "Orders by what became of them.", "outcome"),
+		payments:     counter("payments_total", "Payments and their events by what became of them.", "outcome"),
+		limited:      counter("rate_limited_total", "Requests refused by a rate limit.", "limit"),
+		sweepFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "shoplab", Name: "sweep_failures_total", Help: "Rounds of the sweeper that failed.",
+		}),
+	}
+	m.hits, m.misses = m.catalogCache.WithLabelValues("process", "hit"), m.catalogCache.WithLabelValues("process", "miss")
+	r.MustRegister(m.duration, m.inFlight, m.catalogCache, m.orders, m.payments, m.limited, m.sweepFailures)
+	return m
+}
+
+// ObserveCashier counts what a shop.Cashier tells.
+func (m *Metrics) ObserveCashier(event string) {
+	kind, outcome, _ := strings.Cut(event, "_")
+	switch {
+	case kind == "order":
+		m.order(outcome)
+	case kind == "payment":
+		m.payment(outcome)
+	case event == shop.ObservedSweepFailed:
+		m.sweepFailures.Inc()
+	default:
+		m.payment(event)
+	}
+}
+
+// ObserveRedis counts what the Redis layer of the catalog tells.
+func (m *Metrics) ObserveRedis(event string) { m.catalogCache.WithLabelValues("redis", event).Inc() }
+
+func (m *Metrics) order(outcome string)   { m.orders.WithLabelValues(outcome).Inc() }
+func (m *Metrics) payment(outcome string) { m.payments.WithLabelValues(outcome).Inc() }
+
+func (m *Metrics) answered(hit bool) {
+	if hit {
+		m.hits.Inc()
+	} else {
+		m.misses.Inc()
+	}
+}
+
+func (m *Metrics) request(route, method string, status int, took time.Duration) {
+	m.duration.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+}

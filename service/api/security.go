@@ -1,0 +1,53 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// secure sets the headers that every response has. HSTS does not ask for subdomains: they may be
+// somebody else's.
+func (s *Server) secure(c *fiber.Ctx) {
+	h := &c.Response().Header
+	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if s.https(c) {
+		h.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
+	h.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+}
+
+// pagePolicy is the Content-Security-Policy of the storefront: itself, and Stripe where it is used,
+// as https://docs.stripe.com/security/guide#content-security-policy asks for Stripe.js.
+func pagePolicy(payments string) string {
+	var script, frame, connect, img string
+	if payments == "stripe" {
+		script = " https://js.stripe.com https://*.js.stripe.com"
+		frame = script + " https://hooks.stripe.com"
+		connect = " https://api.stripe.com"
+		img = " https://*.stripe.com"
+	} else {
+		frame = " 'none'"
+	}
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self'" + script,
+		"style-src 'self'",
+		"img-src 'self'" + img,
+		"font-src 'self'",
+		"connect-src 'self'" + connect,
+		"frame-src" + frame,
+		"form-action 'self'",
+		"base-uri 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+}
+
+// permissions is the storefront's Permissions-Policy.
+func permissions(payments string) string {
+	payment := "payment=()"
+	if payments == "stripe" {
+		payment = `payment=(self "https://js.stripe.com")`
+	}
+	return payment + ", camera=(), geolocation=(), microphone=(), usb=()"
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"mime"
+	"path"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"shoplab/web"
+)
+
+// file is one of the storefront's files as it is sent.
+type file struct {
+	body, zipped []byte // zipped is nil where gzip does not make it smaller
+	contentType  string
+	etag         string
+	cacheControl string
+	page         bool
+}
+
+// storefront holds the storefront's files by path. They are a few hundred kilobytes.
+type storefront struct {
+	files               map[string]file
+	policy, permissions string
+}
+
+func newStorefront(payments string) (*storefront, error) {
+	f := &storefront{files: map[string]file{}, policy: pagePolicy(payments), permissions: permissions(payments)}
+	err := fs.WalkDir(web.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(web.Files, name)
+		if err != nil {
+			return err
+		}
+		f.files[name], err = newFile(name, body)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read storefront: %w", err)
+	}
+	return f, nil
+}
+
+// newFile compresses and tags a file. Everything is revalidated on use, so that a deploy shows at
+// once, but for pictures, which change least and are asked for most.
+func newFile(name string, body []byte) (file, error) {
+	sum := sha256.Sum256(body)
+	f := file{
+		body:         body,
+		contentType:  mime.TypeByExtension(path.Ext(name)),
+		etag:         `"` + hex.EncodeToString(sum[:12]) + `"`,
+		cacheControl: "public, no-cache",
+		page:         path.Ext(name) == ".html",
+	}
+	if strings.HasPrefix(name, "images/") {
+		f.cacheControl = "public, max-age=3600"
+	}
+	var buf bytes.Buffer
+	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	if err != nil {
+		return f, err
+	}
+	if _, err := w.Write(body); err != nil {
+		return f, err
+	}
+	if err := w.Close(); err != nil {
+		return f, err
+	}
+	if buf.Len() < len(body) {
+		f.zipped = buf.Bytes()
+	}
+	return f, nil
+}
+
+// serveFile answers with a page or a file of the storefront, whatever other routes do not know.
+func (s *Server) serveFile(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead {
+		return c.Next() // the router knows whether that is 404 or 405
+	}
+	name, ok := web.Page(c.Path())
+	if !ok {
+		name = strings.TrimPrefix(c.Path(), "/")
+	}
+	f, found := s.files.files[name]
+	if !found || f.page && !ok { // a page has one address
+		return c.Next()
+	}
+	body, etag := f.body, f.etag
+	h := &c.Response().Header
+	if f.zipped != nil && c.AcceptsEncodings("gzip") == "gzip" {
+		body, etag = f.zipped, strings.TrimSuffix(f.etag, `"`)+`-gzip"`
+		h.Set(fiber.HeaderContentEncoding, "gzip")
+	}
+	h.Set(fiber.HeaderETag, etag)
+	h.Set(fiber.HeaderCacheControl, f.cacheControl)
+	h.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	h.Set(fiber.HeaderReferrerPolicy, "strict-origin-when-cross-origin")
+	h.Set(fiber.HeaderContentSecurityPolicy, s.files.policy)
+	h.Set(fiber.HeaderPermissionsPolicy, s.files.permissions)
+	if matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), etag) {
+		c.Status(fiber.StatusNotModified)
+		return nil
+	}
+	h.SetContentType(f.contentType)
+	c.Response().SetBodyRaw(body)
+	return nil
+}
