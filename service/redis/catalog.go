@@ -65,6 +65,8 @@ func (c *Catalog) Categories(ctx context.Context) ([]shop.Category, error) {
 // cached returns the answer under key, from Redis or else by load. Callers that ask for the same at
 // once share one answer. Errors are not kept.
 func cached[T any](ctx context.Context, c *Catalog, key string, load func(context.Context) (T, error)) (T, error) {
+	// Do, not DoChan: the caller who loads stays until it is done, and with him the request whose
+	// buffers the query's strings may point into.
 	v, err, _ := c.flight.Do(key, func() (any, error) {
 		// One caller that gives up must not fail the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)

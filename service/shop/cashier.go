@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -20,13 +21,16 @@ const (
 )
 
 const (
-	sweepBatch = 10
-	// refundTimeout times sweepBatch stays below refundLease, so that a slow gateway does not make
+	expireBatch = 50 // orders in one transaction
+	refundBatch = 10
+	// refundTimeout times refundBatch stays below refundLease, so that a slow gateway does not make
 	// two instances work on one refund. They could: refunds are idempotent.
 	refundTimeout = 5 * time.Second
 	refundLease   = time.Minute
-	// cancelTimeout bounds what a shopper who cancels waits for the gateway.
+	// cancelTimeout bounds what a shopper who cancels waits for the gateway, and cancelBudget what
+	// the next expiry waits for it.
 	cancelTimeout = 2 * time.Second
+	cancelBudget  = 5 * time.Second
 )
 
 // Cashier joins the stores and the gateway: it starts payments, applies webhooks, cancels orders,
@@ -152,14 +156,18 @@ func (c *Cashier) cancelIntent(ctx context.Context, orderID int64) {
 // Sweep expires orders that are due and gives back payments that are owed, again and again until
 // ctx is done. What fails is logged, and tried again by a later sweep of any instance.
 func (c *Cashier) Sweep(ctx context.Context) {
+	var loops sync.WaitGroup // two, so that a gateway that hangs in refunds holds up no stock
+	loops.Go(func() { c.repeat(ctx, "expire orders", nil, c.expireOrders) })
+	loops.Go(func() { c.repeat(ctx, "refund payments", c.wake, c.refund) })
+	loops.Wait()
+}
+
+// repeat sweeps, and again after a pause or when woken, until ctx is done.
+func (c *Cashier) repeat(ctx context.Context, what string, wake <-chan struct{}, sweep func(context.Context) error) {
 	for {
-		if err := c.expireOrders(ctx); err != nil && ctx.Err() == nil {
+		if err := sweep(ctx); err != nil && ctx.Err() == nil {
 			c.Observe(ObservedSweepFailed)
-			c.Log.ErrorContext(ctx, "expire orders", "error", err)
-		}
-		if err := c.refund(ctx); err != nil && ctx.Err() == nil {
-			c.Observe(ObservedSweepFailed)
-			c.Log.ErrorContext(ctx, "claim due refunds", "error", err)
+			c.Log.ErrorContext(ctx, what, "error", err)
 		}
 		// From half to one and a half of the interval: instances that start together drift apart.
 		pause := time.NewTimer(c.SweepEvery/2 + rand.N(c.SweepEvery)) //nolint:gosec // jitter, not a secret
@@ -167,32 +175,39 @@ func (c *Cashier) Sweep(ctx context.Context) {
 		case <-ctx.Done():
 			pause.Stop()
 			return
-		case <-c.wake:
+		case <-wake:
 			pause.Stop()
 		case <-pause.C:
 		}
 	}
 }
 
+// expireOrders gives back all the stock that is due, then makes the orders' intents unpayable. An
+// intent that is left out because time ran out or the gateway is down leads to a refund if paid.
 func (c *Cashier) expireOrders(ctx context.Context) error {
-	for {
-		ids, err := c.Orders.ExpireOrders(ctx, sweepBatch)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			c.Observe(ObservedOrderExpired)
-			c.cancelIntent(ctx, id)
-		}
-		if len(ids) < sweepBatch || ctx.Err() != nil {
-			return nil
+	var expired []int64
+	var err error
+	for full := true; full && err == nil; {
+		var ids []int64
+		ids, err = c.Orders.ExpireOrders(ctx, expireBatch)
+		full = len(ids) == expireBatch
+		expired = append(expired, ids...)
+	}
+	budget, cancel := context.WithTimeout(ctx, cancelBudget)
+	defer cancel()
+	for _, id := range expired {
+		c.Observe(ObservedOrderExpired)
+		if budget.Err() == nil {
+			c.cancelIntent(budget, id)
 		}
 	}
+	return err
 }
 
+// refund gives back what is due.
 func (c *Cashier) refund(ctx context.Context) error {
 	for {
-		due, err := c.Payments.DueRefunds(ctx, sweepBatch, refundLease)
+		due, err := c.Payments.DueRefunds(ctx, refundBatch, refundLease)
 		if err != nil {
 			return err
 		}
@@ -205,7 +220,7 @@ func (c *Cashier) refund(ctx context.Context) error {
 			}
 			c.Observe(ObservedRefundSettled)
 		}
-		if len(due) < sweepBatch || ctx.Err() != nil {
+		if len(due) < refundBatch || ctx.Err() != nil {
 			return nil
 		}
 	}

@@ -33,7 +33,7 @@ const (
 	// retries after a network error, 409 or 5xx; all of them with the same idempotency key.
 	retries = 2
 	// callTimeout bounds a call with its retries when the caller's context does not.
-	callTimeout = 12 * time.Second
+	callTimeout = 8 * time.Second
 )
 
 // Gateway is Stripe as a shop.Gateway.
