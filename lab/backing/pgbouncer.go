@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -41,7 +40,7 @@ var ErrNoPgBouncer = errors.New("pgbouncer is not installed (Debian and Ubuntu: 
 // StartPgBouncer starts pgbouncer from PATH in front of the shop's database and waits until it
 // passes a query on.
 func StartPgBouncer(ctx context.Context, o PgBouncerOptions) (_ *PgBouncer, err error) {
-	path, err := exec.LookPath("pgbouncer")
+	path, err := process.LookPath("pgbouncer")
 	if err != nil {
 		return nil, ErrNoPgBouncer
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +45,7 @@ func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		return nil, err
 	}
 	r := &Redis{opts: o, port: port}
-	if path, err := exec.LookPath("redis-server"); err == nil && !o.Builtin {
+	if path, err := process.LookPath("redis-server"); err == nil && !o.Builtin {
 		r.path = path
 		if r.tmp, err = process.NewTempDir("redis"); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -34,6 +35,19 @@ func FreePort() (int, error) {
 		return port, nil
 	}
 	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+// LookPath finds a program on PATH or in /usr/sbin, where Debian keeps nginx and pgbouncer out of an
+// ordinary user's PATH.
+func LookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	if path, sbinErr := exec.LookPath(filepath.Join("/usr/sbin", name)); sbinErr == nil {
+		return path, nil
+	}
+	return "", err
 }
 
 const tempPrefix = "shoplab-"

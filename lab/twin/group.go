@@ -1,6 +1,10 @@
 package twin
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Group is a control group: what its processes used, and the most they may use.
 type Group struct {
@@ -8,6 +12,8 @@ type Group struct {
 	CPULimit    float64 // CPUs; 0 means no limit of its own
 	MemoryLimit int64   // bytes; 0 means no limit of its own
 	Parent      *Group  // the machine it shares with others; nil for none
+
+	control control
 }
 
 // Usage is what a group has used since it was made.
@@ -17,8 +23,90 @@ type Usage struct {
 	ThrottledPeriods uint64 // of those, in which the quota ran out
 	ThrottledTime    time.Duration
 	Memory           uint64 // bytes now, page cache included
-	MemoryPeak       uint64
+	MemoryPeak       uint64 // bytes; 0 where the kernel does not say (cgroup v2 before Linux 5.19)
 }
 
+// control is a control group of the kernel, version 1 or 2. A group holds processes or other
+// groups, never both, as version 2 demands.
+type control interface {
+	child(name string, cpus float64, memory int64) (control, error)
+	add(pid int) error
+	usage() (Usage, error)
+	remove() error
+}
+
+// cpuPeriod is the kernel's default period of a CPU quota, which Fargate and Kubernetes use too.
+const cpuPeriod = 100 * time.Millisecond
+
+// quota is the CPU time in microseconds that a limit gives in one period.
+func quota(cpus float64) int64 { return int64(cpus * float64(cpuPeriod.Microseconds())) }
+
 // Usage reads the group's counters.
-func (g *Group) Usage() (Usage, error) { return Usage{}, nil }
+func (g *Group) Usage() (Usage, error) {
+	u, err := g.control.usage()
+	if err != nil {
+		return Usage{}, fmt.Errorf("read the control group %s: %w", g.Name, err)
+	}
+	return u, nil
+}
+
+// enter returns the function that puts a process into the group; nil for no group.
+func (g *Group) enter() func(pid int) error {
+	if g == nil {
+		return nil
+	}
+	return func(pid int) error {
+		if err := g.control.add(pid); err != nil {
+			return fmt.Errorf("enter the control group %s: %w", g.Name, err)
+		}
+		return nil
+	}
+}
+
+// groups makes the groups of a run and removes them.
+type groups struct {
+	root control // nil where this machine permits none
+	made []*Group
+}
+
+// openGroups makes the run's group. Where that is not permitted, the groups made later are nil and
+// the second result says why.
+func openGroups(name string) (*groups, error) {
+	root, err := newRootControl(name)
+	if err != nil {
+		return &groups{}, err
+	}
+	return &groups{root: root}, nil
+}
+
+// add makes a group with limits (0: none) in a machine's group, or in the run's when parent is nil.
+func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*Group, error) {
+	if gs.root == nil {
+		return nil, nil //nolint:nilnil // no groups here; every caller takes nil for "not limited"
+	}
+	above := gs.root
+	if parent != nil {
+		above = parent.control
+	}
+	c, err := above.child(name, cpus, memory)
+	if err != nil {
+		return nil, fmt.Errorf("make the control group %s: %w", name, err)
+	}
+	g := &Group{Name: name, CPULimit: cpus, MemoryLimit: memory, Parent: parent, control: c}
+	gs.made = append(gs.made, g)
+	return g, nil
+}
+
+// close removes the groups, children first; their processes have ended.
+func (gs *groups) close() error {
+	if gs.root == nil {
+		return nil
+	}
+	var errs []error
+	for i := len(gs.made) - 1; i >= 0; i-- {
+		errs = append(errs, gs.made[i].control.remove())
+	}
+	errs = append(errs, gs.root.remove())
+	gs.root, gs.made = nil, nil
+	return errors.Join(errs...)
+}

@@ -6,8 +6,8 @@ package twin
 
 import (
 	"context"
-	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"shoplab/lab/backing"
@@ -29,6 +29,8 @@ type Options struct {
 	Log io.Writer
 	// Progress is told what is being done; nil means nobody listens.
 	Progress func(string)
+	// Abort, once closed, makes everything that is being stopped be killed instead of asked.
+	Abort <-chan struct{}
 	// Env is added to the environment of every instance, such as "ORDER_TTL=1m".
 	Env []string
 
@@ -42,10 +44,10 @@ type Options struct {
 	HealthCheckPath     string
 	// Pooler puts PgBouncer between the instances and PostgreSQL: "session" or "transaction".
 	Pooler string
-	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0 means
-	// DatabaseConnections less a reserve of three.
+	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0 means as many as the
+	// stage's database accepts.
 	PoolerSize int
-	// NoLimits leaves the CPU and memory limits off.
+	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
 }
 
@@ -65,8 +67,15 @@ type Twin struct {
 	LogFile  string   // where the processes' output is; "" when Options.Log was given
 	Started  time.Duration
 
+	groups   *groups
 	postgres *backing.Postgres
 	redis    *backing.Redis
+
+	done     chan struct{} // closed when a process has ended that should not have
+	end      sync.Once
+	err      error // set before done is closed
+	stopping chan struct{}
+	stop     func() error
 }
 
 // Part is one process of the twin.
@@ -86,9 +95,9 @@ type Instance struct {
 }
 
 // Start brings a stage up and waits until the shop answers through its load balancer. What it
-// started is stopped again when it fails or ctx ends.
+// started is stopped again when it fails or ctx ends; after that, only Stop ends it.
 func Start(ctx context.Context, o Options) (*Twin, error) {
-	return nil, errors.New("not built yet")
+	return start(ctx, o)
 }
 
 // PostgresURL is the shop's database, past PgBouncer.
@@ -101,14 +110,18 @@ func (t *Twin) PostgresAdminURL() string { return t.postgres.AdminURL() }
 func (t *Twin) RedisURL() string { return t.redis.URL() }
 
 // Done is closed when a process has ended that should not have; Err says which.
-func (t *Twin) Done() <-chan struct{} { return nil }
+func (t *Twin) Done() <-chan struct{} { return t.done }
 
 // Err is what ended the twin, with the process's last lines; nil while it runs.
-func (t *Twin) Err() error { return nil }
+func (t *Twin) Err() error {
+	select {
+	case <-t.done:
+		return t.err
+	default:
+		return nil
+	}
+}
 
 // Stop ends every process in the reverse order of their start and removes the run's folder.
-// A second call does nothing.
-func (t *Twin) Stop() error { return nil }
-
-// Kill makes a Stop that is under way, or a later one, kill instead of ask. Safe at any time.
-func (t *Twin) Kill() {}
+// A second call does nothing and returns the same.
+func (t *Twin) Stop() error { return t.stop() }

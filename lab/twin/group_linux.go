@@ -1,0 +1,139 @@
+package twin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	cgroups "github.com/containerd/cgroups/v3"
+	"github.com/containerd/cgroups/v3/cgroup1"
+	"github.com/containerd/cgroups/v3/cgroup2"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// newRootControl makes the group of a run, without limits of its own.
+func newRootControl(name string) (control, error) {
+	switch cgroups.Mode() {
+	case cgroups.Unified:
+		v := &controlV2{path: "/" + name}
+		return v, v.make(0, 0)
+	case cgroups.Legacy, cgroups.Hybrid:
+		cg, err := cgroup1.New(cgroup1.NestedPath("/"+name), &specs.LinuxResources{}, cgroup1.WithHierarchy(cpuAndMemory))
+		if err != nil {
+			return nil, err
+		}
+		return &controlV1{cg}, nil
+	default:
+		return nil, errors.New("no control groups are mounted")
+	}
+}
+
+// cpuAndMemory are the hierarchies that limit and count what the lab cares about.
+func cpuAndMemory() ([]cgroup1.Subsystem, error) {
+	all, err := cgroup1.Default()
+	if err != nil {
+		return nil, err
+	}
+	wanted := []cgroup1.Name{cgroup1.Cpu, cgroup1.Cpuacct, cgroup1.Memory}
+	all = slices.DeleteFunc(all, func(s cgroup1.Subsystem) bool { return !slices.Contains(wanted, s.Name()) })
+	if len(all) < len(wanted) {
+		return nil, errors.New("the cpu, cpuacct and memory hierarchies are not all mounted")
+	}
+	return all, nil
+}
+
+type controlV1 struct{ cg cgroup1.Cgroup }
+
+func (c *controlV1) child(name string, cpus float64, memory int64) (control, error) {
+	r := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
+	if cpus > 0 {
+		period, quota := uint64(cpuPeriod.Microseconds()), quota(cpus)
+		r.CPU.Period, r.CPU.Quota = &period, &quota
+	}
+	if memory > 0 {
+		r.Memory.Limit = &memory
+	}
+	cg, err := c.cg.New(name, r)
+	if err != nil {
+		return nil, err
+	}
+	return &controlV1{cg}, nil
+}
+
+func (c *controlV1) add(pid int) error { return c.cg.AddProc(uint64(pid)) } // #nosec G115 -- positive
+
+func (c *controlV1) usage() (Usage, error) {
+	m, err := c.cg.Stat()
+	if err != nil {
+		return Usage{}, err
+	}
+	var u Usage
+	if cpu := m.GetCPU(); cpu != nil {
+		u.CPU = time.Duration(cpu.GetUsage().GetTotal()) // #nosec G115 -- nanoseconds of centuries
+		t := cpu.GetThrottling()
+		u.Periods, u.ThrottledPeriods = t.GetPeriods(), t.GetThrottledPeriods()
+		u.ThrottledTime = time.Duration(t.GetThrottledTime()) // #nosec G115
+	}
+	if memory := m.GetMemory().GetUsage(); memory != nil {
+		u.Memory, u.MemoryPeak = memory.GetUsage(), memory.GetMax()
+	}
+	return u, nil
+}
+
+func (c *controlV1) remove() error { return c.cg.Delete() }
+
+const mountV2 = "/sys/fs/cgroup"
+
+type controlV2 struct {
+	path    string
+	manager *cgroup2.Manager
+}
+
+func (c *controlV2) make(cpus float64, memory int64) (err error) {
+	// Both sections are there even without a limit, because they switch the controllers on.
+	r := &cgroup2.Resources{CPU: &cgroup2.CPU{}, Memory: &cgroup2.Memory{}}
+	if cpus > 0 {
+		period, quota := uint64(cpuPeriod.Microseconds()), quota(cpus)
+		r.CPU.Max = cgroup2.NewCPUMax(&quota, &period)
+	}
+	if memory > 0 {
+		r.Memory.Max = &memory
+	}
+	c.manager, err = cgroup2.NewManager(mountV2, c.path, r)
+	if err != nil {
+		return err
+	}
+	// The library ignores that a controller cannot be had; the missing file tells.
+	if _, err := os.Stat(filepath.Join(mountV2, c.path, "cpu.max")); err != nil {
+		return errors.Join(fmt.Errorf("the cpu controller is not delegated to this process: %w", err), c.manager.Delete())
+	}
+	return nil
+}
+
+func (c *controlV2) child(name string, cpus float64, memory int64) (control, error) {
+	v := &controlV2{path: c.path + "/" + name}
+	return v, v.make(cpus, memory)
+}
+
+func (c *controlV2) add(pid int) error { return c.manager.AddProc(uint64(pid)) } // #nosec G115 -- positive
+
+func (c *controlV2) usage() (Usage, error) {
+	m, err := c.manager.Stat()
+	if err != nil {
+		return Usage{}, err
+	}
+	cpu, memory := m.GetCPU(), m.GetMemory()
+	return Usage{
+		CPU:              time.Duration(cpu.GetUsageUsec()) * time.Microsecond, // #nosec G115
+		Periods:          cpu.GetNrPeriods(),
+		ThrottledPeriods: cpu.GetNrThrottled(),
+		ThrottledTime:    time.Duration(cpu.GetThrottledUsec()) * time.Microsecond, // #nosec G115
+		Memory:           memory.GetUsage(),
+		MemoryPeak:       memory.GetMaxUsage(),
+	}, nil
+}
+
+func (c *controlV2) remove() error { return c.manager.Delete() }

@@ -1,0 +1,143 @@
+package twin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"shoplab/contract"
+	"shoplab/lab/process"
+)
+
+// startInstances starts the service once for each instance and waits until all are ready.
+func (r *run) startInstances(ctx context.Context, databaseURL string) error {
+	key, err := sessionKey(r.opts.Data)
+	if err != nil {
+		return err
+	}
+	var procs []*process.Process
+	r.onStop(func(ctx context.Context) error { return stopAll(ctx, procs) })
+	for i := range r.twin.Stage.Instances {
+		instance, proc, err := r.startInstance(i, databaseURL, key)
+		if err != nil {
+			return err
+		}
+		procs = append(procs, proc)
+		r.twin.Instances = append(r.twin.Instances, instance)
+	}
+	wait, ctx := errgroup.WithContext(ctx)
+	for i, instance := range r.twin.Instances {
+		wait.Go(func() error { return r.await(ctx, procs[i], instance.URL+contract.ReadyPath) })
+	}
+	return wait.Wait()
+}
+
+func (r *run) startInstance(i int, databaseURL, key string) (*Instance, *process.Process, error) {
+	port, err1 := process.FreePort()
+	adminPort, err2 := process.FreePort()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	s, group, name := r.twin.Stage, r.groups.shop[i], fmt.Sprintf("shop-%d", i+1)
+	addr, adminAddr := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", adminPort)
+	rateLimit := "off"
+	if r.opts.RateLimit {
+		rateLimit = "on"
+	}
+	env := []string{
+		contract.EnvAddr + "=" + addr,
+		contract.EnvAdminAddr + "=" + adminAddr,
+		contract.EnvDatabaseURL + "=" + databaseURL,
+		fmt.Sprintf("%s=%d", contract.EnvDatabaseMaxConns, s.PoolPerInstance),
+		contract.EnvRedisURL + "=" + r.redis.URL(),
+		contract.EnvSessionKey + "=" + key,
+		contract.EnvStage + "=" + s.Name,
+		contract.EnvTopology + "=" + string(s.Topology),
+		contract.EnvInstance + "=" + name,
+		contract.EnvRateLimit + "=" + rateLimit,
+		contract.EnvPayments + "=simulated",
+		contract.EnvTrustedProxies + "=127.0.0.1/32",
+		contract.EnvDrainDelay + "=0s", // no balancer needs time to notice: it stops first
+	}
+	proc, err := process.Start(process.Spec{
+		Name: name, Path: r.binary, Env: append(env, r.opts.Env...), Log: r.log.named(name), Enter: group.enter(),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	r.watch(proc)
+	return &Instance{
+		Part: Part{Name: name, Kind: "shop", PID: proc.PID(), Group: group},
+		URL:  "http://" + addr, AdminURL: "http://" + adminAddr,
+	}, proc, nil
+}
+
+// stopAll stops processes at the same time.
+func stopAll(ctx context.Context, procs []*process.Process) error {
+	errs := make([]error, len(procs))
+	var all errgroup.Group
+	for i, p := range procs {
+		all.Go(func() error { errs[i] = p.Stop(ctx); return nil })
+	}
+	return errors.Join(append(errs, all.Wait())...)
+}
+
+// await asks url until it answers 200, the process ends or ctx is done.
+func (r *run) await(ctx context.Context, p *process.Process, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask(ctx, client, url)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.Done():
+			return p.Err()
+		case <-ctx.Done():
+			if lines := p.Tail(); lines != "" {
+				err = fmt.Errorf("%w; its last lines:\n%s", err, lines)
+			}
+			return fmt.Errorf("wait for %s: %w; last answer: %w", p.Name(), ctx.Err(), err)
+		}
+	}
+}
+
+// sessionKey is new for each run, or the one kept beside the data, so that a shopper stays signed
+// in.
+func sessionKey(data string) (string, error) {
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return "", fmt.Errorf("make a session key: %w", err)
+	}
+	key := hex.EncodeToString(fresh)
+	if data == "" {
+		return key, nil
+	}
+	file := filepath.Join(data, "session-key")
+	kept, err := os.ReadFile(file) // #nosec G304 -- the user's own folder
+	switch {
+	case err == nil:
+		return strings.TrimSpace(string(kept)), nil
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+			return "", fmt.Errorf("keep the session key: %w", err)
+		}
+		return key, nil
+	default:
+		return "", fmt.Errorf("read the session key: %w", err)
+	}
+}

@@ -1,0 +1,124 @@
+package twin
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// size is what a machine has.
+type size struct {
+	cpus   float64
+	memory int64 // bytes
+}
+
+const mib = 1 << 20
+
+// sizeOf knows the machines that a stage is likely to name; databases are named as the instance they
+// run on. Source: AWS's pages of EC2, RDS and ElastiCache node types. The burst credits of the t
+// families are not modelled: a twin's machine has its full CPUs all the time.
+func sizeOf(kind string) (size, bool) {
+	s, ok := map[string]size{
+		"t2.small": {1, 2048 * mib},
+		"t3.micro": {2, 1024 * mib}, "t4g.micro": {2, 1024 * mib},
+		"t3.small": {2, 2048 * mib}, "t4g.small": {2, 2048 * mib},
+		"t3.medium": {2, 4096 * mib}, "t4g.medium": {2, 4096 * mib},
+		"t3.large": {2, 8192 * mib}, "t4g.large": {2, 8192 * mib},
+		"t3.xlarge": {4, 16384 * mib}, "t4g.xlarge": {4, 16384 * mib},
+		"cache.t3.micro": {2, 512 * mib}, "cache.t4g.micro": {2, 512 * mib},
+		"cache.t3.small": {2, 1402 * mib}, "cache.t4g.small": {2, 1402 * mib},
+	}[strings.TrimPrefix(kind, "db.")]
+	return s, ok
+}
+
+// machines are the groups of a stage's machines.
+type machines struct {
+	shop     []*Group // one for each instance
+	proxy    *Group   // the load balancer, or the mesh's gateway
+	sidecars *Group
+	database *Group
+	cache    *Group
+}
+
+// limit makes the groups of a stage: on a single server everything shares one machine, in a mesh
+// the pods and proxies share one, elsewhere each part has its own.
+func (t *Twin) limit(o Options) (m machines, err error) {
+	add := func(name string, cpus float64, memory int64, parent *Group) *Group {
+		if err != nil {
+			return nil
+		}
+		var g *Group
+		g, err = t.groups.add(name, cpus, memory, parent)
+		return g
+	}
+	machine := func(name, kind string) *Group {
+		s, known := sizeOf(kind)
+		switch {
+		case o.NoLimits:
+			s = size{}
+		case !known:
+			t.note("%s is not limited: the size of %q is not known", name, kind)
+		}
+		return add(name, s.cpus, s.memory, nil)
+	}
+	s := t.Stage
+	cpus, memory := float64(s.CPU)/1024, int64(s.Memory)*mib
+	if o.NoLimits {
+		cpus, memory = 0, 0
+	}
+	switch s.Topology {
+	case Single:
+		server := add("server", cpus, memory, nil)
+		t.machine(server)
+		m.proxy, m.database, m.cache = add("proxy", 0, 0, server), add("postgres", 0, 0, server), add("redis", 0, 0, server)
+		m.shop = []*Group{add("shop-1", 0, 0, server)}
+		for i := 1; i < s.Instances; i++ {
+			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), 0, 0, server))
+		}
+		return m, err
+	case Mesh:
+		node := machine("node", s.InstanceType)
+		t.machine(node)
+		m.proxy, m.sidecars = add("gateway", 0, 0, node), add("sidecars", 0, 0, node)
+		for i := range s.Instances {
+			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, node))
+		}
+	case Balanced, Fargate:
+		m.proxy = add("load-balancer", 0, 0, nil)
+		for i := range s.Instances {
+			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, nil))
+		}
+	}
+	m.database, m.cache = machine("postgres", s.DatabaseClass), machine("redis", s.CacheNodeType)
+	return m, err
+}
+
+func (t *Twin) machine(g *Group) {
+	if g != nil {
+		t.Machines = append(t.Machines, g)
+	}
+}
+
+// describe says what is limited and what this machine cannot give.
+func (t *Twin) describe(reason error, o Options) {
+	s := t.Stage
+	switch {
+	case o.NoLimits:
+		t.note("no CPU or memory limits: they were switched off")
+	case reason != nil:
+		t.note("no CPU or memory limits: this machine does not permit them (%v)", reason)
+	case s.Topology == Single:
+		t.note("the whole server, database included, is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
+	default:
+		t.note("each instance is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
+	}
+	if want := float64(s.CPU) / 1024 * float64(s.Instances); want > float64(runtime.NumCPU()) {
+		t.note("the stage's instances have %.2f CPUs in all, this machine has %d, which they share with everything else",
+			want, runtime.NumCPU())
+	}
+	t.note("burst credits, network latency and disks are this machine's, not AWS's")
+}
+
+func (t *Twin) note(format string, args ...any) {
+	t.Limits = append(t.Limits, fmt.Sprintf(format, args...))
+}
