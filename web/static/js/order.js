@@ -63,9 +63,9 @@ export async function settled(id) {
 
 // What each status is called, and what it means to the shopper.
 export const statuses = {
-  pending: { label: "Waiting for payment", meaning: "The goods are held for you until it is paid or the time is up." },
+  pending: { label: "Waiting for payment" },
   paid: { label: "Paid", meaning: "Thank you. Nothing is left for you to do." },
-  canceled: { label: "Canceled", meaning: "The goods went back on the shelf. Nothing was charged." },
-  expired: { label: "Expired", meaning: "It was not paid in time, so the goods went back on the shelf." },
+  canceled: { label: "Canceled", meaning: "The goods went back on the shelf. A payment that arrives late is given back." },
+  expired: { label: "Expired", meaning: "It was not paid in time, so the goods went back on the shelf. A payment that arrives late is given back." },
   refunded: { label: "Refunded", meaning: "The money was given back." },
 };

@@ -34,7 +34,7 @@ const card = (product, index) =>
     </div>
     <div class="card-buy">
       <p class="price">${price(product.price_cents, product.currency)}</p>
-      <button class="button small" type="button" data-add="${product.id}" data-name="${product.name}"
+      <button class="button small" type="button" data-add="${JSON.stringify(product.id)}" data-name="${product.name}"
         ${product.stock === 0 && "disabled"}>Add<span class="unseen"> ${product.name} to the cart</span></button>
     </div>
   </li>`;
@@ -56,6 +56,6 @@ export async function addToCart(button, id, name, quantity) {
 export function sellFrom(list) {
   list.addEventListener("click", (event) => {
     const button = event.target.closest("[data-add]");
-    if (button) addToCart(button, button.dataset.add, button.dataset.name, 1);
+    if (button) addToCart(button, JSON.parse(button.dataset.add), button.dataset.name, 1);
   });
 }

@@ -27,11 +27,15 @@ const line = (item, currency) =>
 
 const actions = (order) =>
   order.status === "pending" &&
-  html`<p>Held for you until ${clock(order.expires_at)}.</p>
-    <div class="actions">
-      <a class="button" href="/checkout?order=${order.id}">Pay ${price(order.total_cents, order.currency)}</a>
-      <button class="button quiet" type="button" id="cancel">Cancel the order</button>
-    </div>`;
+  html`<div class="actions">
+    <a class="button" href="/checkout?order=${order.id}">Pay ${price(order.total_cents, order.currency)}</a>
+    <button class="button quiet" type="button" id="cancel">Cancel the order</button>
+  </div>`;
+
+const meaning = (order) =>
+  order.status === "pending"
+    ? `The goods are held for you until ${clock(order.expires_at)}.`
+    : statuses[order.status].meaning;
 
 function show(order, note) {
   const status = statuses[order.status];
@@ -40,9 +44,9 @@ function show(order, note) {
     element,
     html`<h1>Order ${order.id}</h1>
       <p>Placed ${moment(order.created_at)}</p>
-      <section class="standing ${order.status}" aria-labelledby="status">
-        <h2 id="status" data-status="${order.status}">${status.label}</h2>
-        <p>${note ?? status.meaning}</p>
+      <section class="standing ${order.status}" aria-labelledby="standing">
+        <h2 id="standing" data-status="${order.status}">${status.label}</h2>
+        <p>${note ?? meaning(order)}</p>
         ${actions(order)}
       </section>
       <ul class="lines" role="list">${order.items.map((item) => line(item, order.currency))}</ul>
@@ -58,7 +62,7 @@ function show(order, note) {
 function showWaiting(order) {
   show(order, "Your payment is on its way. This page shows it as soon as it has arrived.");
   element.querySelector(".standing").classList.add("waiting");
-  element.querySelector("#status").textContent = "Waiting for your payment to arrive";
+  element.querySelector("#standing").textContent = "Waiting for your payment to arrive";
   element.querySelector(".actions").remove();
 }
 
