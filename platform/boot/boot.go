@@ -96,9 +96,9 @@ func Single(args SingleArgs) (string, error) {
 		contract.EnvAddr:           "127.0.0.1:" + strconv.Itoa(contract.Port),
 		contract.EnvTrustedProxies: "127.0.0.1/32",
 		contract.EnvDatabaseURL:    "postgres:///shop?host=/run/postgresql&user=shop",
-		contract.EnvRedisURL:       "unix:///run/redis/shop.sock",
+		contract.EnvRedisURL:       "redis://127.0.0.1:6379",
 	})
-	s.After, s.Sockets = "postgresql.service redis-server.service", []string{"/run/postgresql", "/run/redis"}
+	s.Beside, s.Sockets = []string{"postgresql.service", "redis-server.service"}, []string{"/run/postgresql"}
 	s.ShopMemory = args.Memory / 4
 	if args.OriginHeader != "" {
 		s.Fetched = append(s.Fetched, OriginSecret)
@@ -138,8 +138,7 @@ func K3s(args K3sArgs) (string, error) {
 // server is what the templates need beside the arguments.
 type server struct {
 	Env                              map[string]string
-	Fetched, Sockets                 []string
-	After                            string
+	Fetched, Beside, Sockets         []string
 	ShopMemory                       int // MiB
 	UID, Port                        int
 	LivePath, ReadyPath, MetricsPath string

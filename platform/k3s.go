@@ -1,0 +1,190 @@
+package platform
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/platform/boot"
+)
+
+// k3sVersion is pinned; Istio 1.31 wants Kubernetes 1.32 to 1.37.
+const k3sVersion = "v1.35.8+k3s1"
+
+// kubernetesPort is where the API server listens.
+const kubernetesPort = 6443
+
+// Certificates last longer than any laboratory; whoever keeps a stage for ten years replaces it.
+const authorityHours, adminHours = 87600, 8760
+
+// Cluster is k3s on one server. Nobody logs in to fetch its kubeconfig: the program makes the
+// cluster's certificate authorities, and with them an administrator's certificate.
+type Cluster struct {
+	pulumi.ResourceState
+	Server *Server
+	// Kubeconfig is an administrator's, a secret.
+	Kubeconfig pulumi.StringOutput
+}
+
+// ClusterArgs are the arguments of NewCluster.
+type ClusterArgs struct {
+	Config  Config
+	Network *Network
+	// Registry is the host name of the registry that pods pull from.
+	Registry pulumi.StringOutput
+}
+
+// NewCluster makes the certificate authorities, the server, and the way to its API for the operator.
+func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	cluster := &Cluster{}
+	if err := ctx.RegisterComponentResource("shoplab:platform:Cluster", name, cluster, opts...); err != nil {
+		return nil, err
+	}
+	authorities, err := newAuthorities(ctx, name, cluster)
+	if err != nil {
+		return nil, err
+	}
+	folder := "/shoplab/" + args.Config.Stack + "/k3s"
+	parameters, folderARN, err := storeAuthorities(ctx, name, folder, authorities, cluster)
+	if err != nil {
+		return nil, err
+	}
+	if err := openToNetwork(ctx, name+"-api", args.Network.Compute, args.Config.OperatorCIDR, kubernetesPort, cluster); err != nil {
+		return nil, err
+	}
+	cluster.Server, err = NewServer(ctx, name+"-server", ServerArgs{
+		Config: args.Config, Network: args.Network, Paths: []pulumi.StringInput{folderARN}, Needs: parameters,
+		HopLimit: 1, // the kubelet asks for the role's credentials; pods must not
+		UserData: func(address pulumi.StringOutput) pulumi.StringOutput {
+			return pulumi.All(address, args.Registry).ApplyT(func(all []any) (string, error) {
+				return boot.K3s(boot.K3sArgs{
+					Region: args.Config.Region, Parameters: folder, CAFiles: names(authorities.files),
+					Version: k3sVersion, Address: all[0].(string), Registry: all[1].(string),
+				})
+			}).(pulumi.StringOutput)
+		},
+	}, child(cluster)...)
+	if err != nil {
+		return nil, err
+	}
+	certificate, key, err := authorities.admin(ctx, name, cluster)
+	if err != nil {
+		return nil, err
+	}
+	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"], certificate, key).
+		ApplyT(func(all []any) (string, error) {
+			return kubeconfig(all[0].(string), all[1].(string), all[2].(string), all[3].(string))
+		})).(pulumi.StringOutput)
+	return cluster, ctx.RegisterResourceOutputs(cluster, pulumi.Map{"kubeconfig": cluster.Kubeconfig})
+}
+
+// authorities are the files that k3s takes instead of making its own, all of them or none:
+// docs.k3s.io/cli/certificate#using-custom-ca-certificates. The names are relative to its folder
+// server/tls.
+type authorities struct {
+	files map[string]pulumi.StringOutput
+}
+
+func newAuthorities(ctx *pulumi.Context, name string, parent pulumi.Resource) (*authorities, error) {
+	a := &authorities{files: map[string]pulumi.StringOutput{}}
+	for _, file := range []string{"server-ca", "client-ca", "request-header-ca", "etcd/server-ca", "etcd/peer-ca"} {
+		resource := name + "-" + strings.ReplaceAll(file, "/", "-")
+		key, err := ecKey(ctx, resource+"-key", parent)
+		if err != nil {
+			return nil, err
+		}
+		certificate, err := tls.NewSelfSignedCert(ctx, resource, &tls.SelfSignedCertArgs{
+			PrivateKeyPem: key.PrivateKeyPem, IsCaCertificate: pulumi.Bool(true), SetSubjectKeyId: pulumi.Bool(true),
+			AllowedUses:         pulumi.ToStringArray([]string{"cert_signing", "digital_signature", "key_encipherment"}),
+			Subject:             tls.SelfSignedCertSubjectArgs{CommonName: pulumi.String("k3s-" + strings.ReplaceAll(file, "/", "-"))},
+			ValidityPeriodHours: pulumi.Int(authorityHours),
+		}, child(parent)...)
+		if err != nil {
+			return nil, err
+		}
+		a.files[file+".crt"], a.files[file+".key"] = certificate.CertPem, key.PrivateKeyPem
+	}
+	service, err := tls.NewPrivateKey(ctx, name+"-service-key", &tls.PrivateKeyArgs{
+		Algorithm: pulumi.String("RSA"), RsaBits: pulumi.Int(2048),
+	}, child(parent)...)
+	if err != nil {
+		return nil, err
+	}
+	a.files["service.key"] = service.PrivateKeyPem
+	return a, nil
+}
+
+func ecKey(ctx *pulumi.Context, name string, parent pulumi.Resource) (*tls.PrivateKey, error) {
+	return tls.NewPrivateKey(ctx, name, &tls.PrivateKeyArgs{
+		Algorithm: pulumi.String("ECDSA"), EcdsaCurve: pulumi.String("P256"),
+	}, child(parent)...)
+}
+
+// admin makes a certificate of the group system:masters, which Kubernetes lets do everything.
+func (a *authorities) admin(ctx *pulumi.Context, name string, parent pulumi.Resource) (certificate, key pulumi.StringOutput, err error) {
+	private, err := ecKey(ctx, name+"-admin-key", parent)
+	if err != nil {
+		return certificate, key, err
+	}
+	request, err := tls.NewCertRequest(ctx, name+"-admin-request", &tls.CertRequestArgs{
+		PrivateKeyPem: private.PrivateKeyPem,
+		Subject: tls.CertRequestSubjectArgs{
+			CommonName: pulumi.String("system:admin"), Organization: pulumi.String("system:masters"),
+		},
+	}, child(parent)...)
+	if err != nil {
+		return certificate, key, err
+	}
+	signed, err := tls.NewLocallySignedCert(ctx, name+"-admin", &tls.LocallySignedCertArgs{
+		CertRequestPem: request.CertRequestPem, CaCertPem: a.files["client-ca.crt"], CaPrivateKeyPem: a.files["client-ca.key"],
+		AllowedUses:         pulumi.ToStringArray([]string{"client_auth", "digital_signature", "key_encipherment"}),
+		ValidityPeriodHours: pulumi.Int(adminHours),
+		EarlyRenewalHours:   pulumi.Int(adminHours / 4),
+	}, child(parent)...)
+	if err != nil {
+		return certificate, key, err
+	}
+	return signed.CertPem, private.PrivateKeyPem, nil
+}
+
+// storeAuthorities puts the files where the server fetches them before k3s first starts.
+func storeAuthorities(ctx *pulumi.Context, name, folder string, a *authorities, parent pulumi.Resource) ([]pulumi.Resource, pulumi.StringOutput, error) {
+	var all []pulumi.Resource
+	var folderARN pulumi.StringOutput
+	for _, file := range names(a.files) {
+		parameter, err := ssm.NewParameter(ctx, name+"-"+strings.NewReplacer("/", "-", ".", "-").Replace(file)+"-file", &ssm.ParameterArgs{
+			Name: pulumi.String(path.Join(folder, file)), Type: pulumi.String("SecureString"), Value: a.files[file],
+		}, child(parent)...)
+		if err != nil {
+			return nil, folderARN, err
+		}
+		all = append(all, parameter)
+		folderARN = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+file) }).(pulumi.StringOutput)
+	}
+	return all, folderARN, nil
+}
+
+// kubeconfig is an administrator's access to the API server at an address, as JSON, which is YAML.
+func kubeconfig(address, authority, certificate, key string) (string, error) {
+	encode := func(pem string) string { return base64.StdEncoding.EncodeToString([]byte(pem)) }
+	text, err := json.MarshalIndent(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": "shoplab",
+		"clusters": []any{map[string]any{"name": "shoplab", "cluster": map[string]string{
+			"server": fmt.Sprintf("https://%s:%d", address, kubernetesPort), "certificate-authority-data": encode(authority),
+		}}},
+		"users": []any{map[string]any{"name": "admin", "user": map[string]string{
+			"client-certificate-data": encode(certificate), "client-key-data": encode(key),
+		}}},
+		"contexts": []any{map[string]any{"name": "shoplab", "context": map[string]string{"cluster": "shoplab", "user": "admin"}}},
+	}, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("write the kubeconfig: %w", err)
+	}
+	return string(text) + "\n", nil
+}
