@@ -1,6 +1,6 @@
 // Package redis keeps what instances of the shop share for speed: the cached catalog and the
 // counters of rate limits. Nothing in it is needed for the shop to work. Without Redis the catalog
-// comes from the next store and rate limits hold per instance.
+// comes from the next store and rate limits hold per instance: see docs/decisions/0032.
 package redis
 
 import (

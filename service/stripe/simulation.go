@@ -38,7 +38,7 @@ const (
 // and amount, its client secret is signed, so that any instance with the same webhook secret can
 // carry on with an intent that another one made. Unlike Stripe it does not remember what was
 // canceled: paying such an intent succeeds, as a payment that crosses a cancellation does, and the
-// shop has to refund it.
+// shop has to refund it. See docs/decisions/0031.
 type Simulation struct {
 	secret  string
 	deliver func(ctx context.Context, body []byte, signature string) error
