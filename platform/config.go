@@ -88,7 +88,8 @@ type Config struct {
 	Meshery      bool
 }
 
-// key is one key of the namespace shoplab, as Pulumi.yaml declares it.
+// key is one key of the namespace shoplab, as Pulumi.yaml declares it. That a key is secret is
+// checked here: where Pulumi.yaml says so, Pulumi wants an encrypted value even of who needs none.
 type key struct {
 	name, kind, value, about string
 	required, secret         bool
@@ -143,6 +144,9 @@ func loadConfig(ctx *pulumi.Context) (Config, error) {
 		if k.required && !set {
 			r.problem("shoplab:%s is required (%s)", k.name, k.about)
 		}
+		if k.secret && value != "" && !ctx.IsConfigSecret("shoplab:"+k.name) {
+			r.problem("shoplab:%s would lie in the clear; set it with: pulumi config set --secret %s", k.name, k.name)
+		}
 		r.values[k.name] = cmp.Or(value, k.value)
 	}
 	r.unknown(os.Getenv(pulumi.EnvConfig))
@@ -153,9 +157,7 @@ func loadConfig(ctx *pulumi.Context) (Config, error) {
 	c := r.config()
 	c.Stack, c.Region = ctx.Stack(), region
 	c.byTopology()
-	if len(r.problems) == 0 {
-		r.check(c)
-	}
+	r.check(c)
 	if len(r.problems) > 0 {
 		return Config{}, fmt.Errorf("the configuration of stack %s has %d problem(s):\n  - %s",
 			c.Stack, len(r.problems), strings.Join(r.problems, "\n  - "))
@@ -262,7 +264,8 @@ var graviton = regexp.MustCompile(`^([a-z]+[0-9]+g[a-z]*|a1)\.`)
 // imageByDigest matches a container image reference by digest.
 var imageByDigest = regexp.MustCompile(`^[a-z0-9][a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$`)
 
-// check finds what is wrong with values that are well typed.
+// check finds what is wrong with values that are well typed. Those that are missing or ill typed are
+// zero here and reported already.
 func (r *reader) check(c Config) {
 	r.oneOf("topology", c.Topology, Single, Balanced, Fargate, Mesh)
 	r.oneOf("architecture", c.Architecture, "arm64", "amd64")
@@ -279,7 +282,7 @@ func (r *reader) check(c Config) {
 	if !slices.Contains([]int{1, 3, 5, 7, 14, 30, 60, 90, 180, 365}, c.LogRetentionDays) {
 		r.problem("shoplab:logRetentionDays is %d; CloudWatch takes 1, 3, 5, 7, 14, 30, 60, 90, 180 or 365", c.LogRetentionDays)
 	}
-	if need := c.ConnectionsNeeded(); need > c.DatabaseConnections {
+	if need := c.ConnectionsNeeded(); c.DatabaseConnections > 0 && need > c.DatabaseConnections {
 		r.problem("2 x %d maxInstances x %d poolPerInstance + %d in reserve = %d connections, but the database accepts %d (shoplab:databaseConnections)",
 			c.MaxInstances, c.PoolPerInstance, connectionReserve, need, c.DatabaseConnections)
 	}
@@ -301,7 +304,9 @@ func (r *reader) checkTopology(c Config) {
 			r.problem("shoplab:maxInstances is %d, but topology single is one server", c.MaxInstances)
 		}
 	case Fargate:
-		r.fargateSize(c.CPU, c.Memory)
+		if c.CPU != 0 && c.Memory != 0 {
+			r.fargateSize(c.CPU, c.Memory)
+		}
 	case Mesh:
 		if c.Kubeconfig == "" && c.OperatorCIDR == "" {
 			r.problem("shoplab:operatorCidr is required: the network that may reach the Kubernetes API, such as 203.0.113.7/32")
@@ -365,13 +370,13 @@ func (r *reader) fargateSize(cpu, memory int) {
 }
 
 func (r *reader) oneOf(name, value string, choices ...string) {
-	if !slices.Contains(choices, value) {
+	if value != "" && !slices.Contains(choices, value) {
 		r.problem("shoplab:%s is %q; choose one of %s", name, value, strings.Join(choices, ", "))
 	}
 }
 
 func (r *reader) between(name string, value, low, high int) {
-	if value < low || value > high {
+	if _, err := strconv.Atoi(r.values[name]); err == nil && (value < low || value > high) {
 		r.problem("shoplab:%s is %d, not between %d and %d", name, value, low, high)
 	}
 }

@@ -1,0 +1,168 @@
+package platform
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+)
+
+// TestProjectDeclaresEveryKey holds Pulumi.yaml against the table in config.go.
+func TestProjectDeclaresEveryKey(t *testing.T) {
+	var project struct {
+		Config map[string]struct {
+			Type        string
+			Default     any
+			Description string
+		}
+	}
+	readYAML(t, "../Pulumi.yaml", &project)
+	for _, k := range keys() {
+		got, ok := project.Config["shoplab:"+k.name]
+		if !ok {
+			t.Errorf("Pulumi.yaml does not declare shoplab:%s", k.name)
+			continue
+		}
+		delete(project.Config, "shoplab:"+k.name)
+		if got.Type != k.kind || got.Description != k.about {
+			t.Errorf("Pulumi.yaml declares shoplab:%s as %+v, config.go as %+v", k.name, got, k)
+		}
+		text := ""
+		if got.Default != nil {
+			data, err := json.Marshal(got.Default)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = strings.Trim(string(data), `"`)
+		}
+		if text != k.value || (got.Default == nil) != k.required {
+			t.Errorf("default of shoplab:%s: %v in Pulumi.yaml, %q in config.go (required: %v)", k.name, got.Default, k.value, k.required)
+		}
+	}
+	for name := range project.Config {
+		t.Errorf("Pulumi.yaml declares %s, which config.go does not know", name)
+	}
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// stackConfig is a stack's configuration file with changes; an empty value takes a key away.
+func stackConfig(t *testing.T, stack string, change map[string]string) map[string]string {
+	t.Helper()
+	var file struct{ Config map[string]string }
+	readYAML(t, "../Pulumi."+stack+".yaml", &file)
+	maps.Copy(file.Config, change)
+	maps.DeleteFunc(file.Config, func(_, value string) bool { return value == "" })
+	return file.Config
+}
+
+// load runs loadConfig as Pulumi would.
+func load(t *testing.T, stack string, change map[string]string) (Config, error) {
+	t.Helper()
+	values := stackConfig(t, stack, change)
+	setConfig(t, values)
+	var c Config
+	err := pulumi.RunErr(func(ctx *pulumi.Context) (err error) {
+		c, err = loadConfig(ctx)
+		return err
+	}, pulumi.WithMocks("shoplab", stack, &recorder{}))
+	return c, err
+}
+
+// setConfig hands configuration to the program as the engine does: through the environment.
+func setConfig(t *testing.T, values map[string]string) {
+	t.Helper()
+	data, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(data))
+}
+
+func TestStacksAreValid(t *testing.T) {
+	for _, stack := range []string{"stage1", "stage2", "stage3", "stage4"} {
+		t.Run(stack, func(t *testing.T) {
+			c, err := load(t, stack, operator(stack))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if need := c.ConnectionsNeeded(); need > c.DatabaseConnections {
+				t.Errorf("needs %d connections of %d", need, c.DatabaseConnections)
+			}
+		})
+	}
+}
+
+// operator is what a stack's file cannot know: who operates it.
+func operator(stack string) map[string]string {
+	if stack == "stage4" {
+		return map[string]string{"shoplab:operatorCidr": "203.0.113.7/32"}
+	}
+	return nil
+}
+
+func TestConfigProblems(t *testing.T) {
+	for name, test := range map[string]struct {
+		stack  string
+		change map[string]string
+		want   string
+	}{
+		"unknown key":           {"stage3", map[string]string{"shoplab:instanses": "3"}, "shoplab:instanses is not a key"},
+		"missing key":           {"stage3", map[string]string{"shoplab:cpu": ""}, "shoplab:cpu is required"},
+		"missing region":        {"stage3", map[string]string{"aws:region": ""}, "aws:region is required"},
+		"not a number":          {"stage3", map[string]string{"shoplab:instances": "two"}, `"two", not a whole number`},
+		"not a boolean":         {"stage3", map[string]string{"shoplab:meshery": "maybe"}, "neither true nor false"},
+		"unknown topology":      {"stage3", map[string]string{"shoplab:topology": "lambda"}, `"lambda"; choose one of`},
+		"connection budget":     {"stage3", map[string]string{"shoplab:poolPerInstance": "25"}, "2 x 8 maxInstances x 25 poolPerInstance + 10 in reserve = 410 connections, but the database accepts 79"},
+		"max below start":       {"stage3", map[string]string{"shoplab:instances": "9"}, "maxInstances is 8, not between 9"},
+		"one server":            {"stage1", map[string]string{"shoplab:maxInstances": "2", "shoplab:poolPerInstance": "5"}, "topology single is one server"},
+		"no such task size":     {"stage3", map[string]string{"shoplab:memory": "4096"}, "with 256 CPU units Fargate takes 512 to 2048"},
+		"no such task CPU":      {"stage3", map[string]string{"shoplab:cpu": "300"}, "Fargate takes 256, 512"},
+		"wrong architecture":    {"stage2", map[string]string{"shoplab:instanceType": "t3.small"}, "t3.small does not run arm64"},
+		"image by tag":          {"stage3", map[string]string{"shoplab:image": "registry/shop:latest"}, "not registry/name@sha256"},
+		"domain without a name": {"stage3", map[string]string{"shoplab:https": "domain"}, "needs shoplab:domain and shoplab:zone"},
+		"domain elsewhere":      {"stage3", map[string]string{"shoplab:https": "domain", "shoplab:domain": "shop.example.org", "shoplab:zone": "example.com"}, "is not in the zone"},
+		"Stripe without keys":   {"stage3", map[string]string{"shoplab:payments": "stripe"}, "needs shoplab:stripeSecretKey"},
+		"expiry not a time":     {"stage3", map[string]string{"shoplab:expires": "tomorrow"}, `"tomorrow", not a time`},
+		"key in the clear":      {"stage4", map[string]string{"shoplab:kubeconfig": "x"}, "pulumi config set --secret kubeconfig"},
+		"odd retention":         {"stage3", map[string]string{"shoplab:logRetentionDays": "8"}, "logRetentionDays is 8"},
+		"nobody operates":       {"stage4", nil, "shoplab:operatorCidr is required"},
+		"everybody operates":    {"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower"},
+		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, test.stack, test.change)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestConfigListsAllProblems: whoever has three mistakes learns of three.
+func TestConfigListsAllProblems(t *testing.T) {
+	_, err := load(t, "stage3", map[string]string{
+		"shoplab:https": "maybe", "shoplab:instanses": "1", "shoplab:poolPerInstance": "25", "shoplab:cpu": "", "aws:region": "",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"5 problem(s)", "instanses", "maybe", "410", "cpu is required", "aws:region"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no word of %q in: %v", want, err)
+		}
+	}
+}
