@@ -114,8 +114,9 @@ func (db *DB) ClearCart(ctx context.Context, o shop.Owner) error {
 // MergeCart implements shop.Carts. The guest's items are deleted and put into the user's cart by
 // one statement, so that a merge that runs twice at once adds nothing twice.
 func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
-	return db.do(ctx, "merge carts", func(conn *pgxpool.Conn) error {
-		_, err := conn.Exec(ctx, `
+	b := &pgx.Batch{}
+	b.Queue(lockUser, userID)
+	b.Queue(`
 			WITH moved AS (
 				DELETE FROM cart_items WHERE guest = $1 RETURNING id, product_id, quantity
 			), ranked AS (
@@ -129,9 +130,8 @@ func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
 			ORDER BY id
 			ON CONFLICT (user_id, product_id) DO UPDATE
 			SET updated_at = now(), quantity = least(c.quantity + excluded.quantity, $4)`,
-			guest, userID, shop.MaxCartItems, shop.MaxQuantity)
-		return err
-	})
+		guest, userID, shop.MaxCartItems, shop.MaxQuantity)
+	return db.send(ctx, "merge carts", b)
 }
 
 // DropGuestCarts forgets the items that guests put in before the given time, up to limit of them,

@@ -2,29 +2,20 @@ package postgres_test
 
 import (
 	"testing"
-	"time"
 
 	"shoplab/service/shoptest"
 )
 
-// postgresPatience is how long tests wait for a connection of the pool: hundreds of them ask at once
-// on a busy machine.
-const postgresPatience = time.Minute
-
-// TestContract runs the contract suites on PostgreSQL, as it is and in the modes that a pooler asks for.
+// TestContract runs the contract suites on PostgreSQL, with prepared statements and in the mode that
+// a pooler without them asks for.
 func TestContract(t *testing.T) {
 	for name, params := range map[string]string{
-		"prepared":       "",
-		"exec":           "&default_query_exec_mode=exec",
-		"simple":         "&default_query_exec_mode=simple_protocol",
-		"cache describe": "&default_query_exec_mode=cache_describe",
+		"prepared": "",
+		"exec":     "&default_query_exec_mode=exec",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newStore := func(t *testing.T) shoptest.Backend {
-				db, url := openNew(t, params)
-				return backend{db, url}
-			}
+			newStore := func(t *testing.T) shoptest.Backend { return newBackend(t, params) }
 			t.Run("Catalog", func(t *testing.T) { shoptest.TestCatalog(t, newStore) })
 			t.Run("Accounts", func(t *testing.T) { shoptest.TestAccounts(t, newStore) })
 			t.Run("Carts", func(t *testing.T) { shoptest.TestCarts(t, newStore) })

@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -14,19 +13,30 @@ import (
 	"shoplab/service/shop"
 )
 
-// placeOrder is a whole order in one statement, and so in one transaction and one round trip. It
-// returns the lines of the cart as they are under lock, with the order beside them if it came to
-// one: not if a line asks for more than there is, nor if the key was used before.
-//
-// The lock on products is the one that an UPDATE of stock takes: it lets the foreign keys of other
-// people's carts and orders pass. All who lock several products do so by id.
-const placeOrder = `
+// An order is placed by three statements in one round trip and one transaction. The locks come
+// first, in statements of their own: the last one then sees all that they waited for, and what it
+// sees stays. (With the locks inside the last statement, its updates began from rows as they were
+// before the wait: under load that deadlocked, and ran into the CHECK on stock.)
+const (
+	// lockUser lets a user do one thing at a time, and keeps new items out of the cart meanwhile:
+	// their foreign key has to wait.
+	lockUser = `SELECT FROM users WHERE id = $1 FOR UPDATE`
+
+	// lockCart locks the products by id, as all do who lock several. It is the lock that an UPDATE of
+	// stock takes: the foreign keys of other people's carts and orders pass it.
+	lockCart = `
+		SELECT FROM cart_items c JOIN products p ON p.id = c.product_id
+		WHERE c.user_id = $1
+		ORDER BY p.id
+		FOR NO KEY UPDATE OF p FOR UPDATE OF c`
+
+	// placeOrder returns the lines of the cart, with the order beside them if it came to one: not if
+	// a line asks for more than there is, nor if the key was used before.
+	placeOrder = `
 	WITH line AS MATERIALIZED (
 		SELECT p.id, p.name, p.image_url, p.price_cents, p.stock, c.quantity
 		FROM cart_items c JOIN products p ON p.id = c.product_id
 		WHERE c.user_id = $1
-		ORDER BY p.id
-		FOR NO KEY UPDATE OF p FOR UPDATE OF c
 	), placed AS (
 		INSERT INTO orders (user_id, idempotency_key, total_cents, expires_at)
 		SELECT $1, $2, sum(price_cents * quantity), now() + make_interval(secs => $3)
@@ -49,33 +59,34 @@ const placeOrder = `
 		placed.id, placed.total_cents, placed.created_at, placed.expires_at
 	FROM line LEFT JOIN placed ON true
 	ORDER BY line.id`
+)
 
 // PlaceOrder implements shop.Orders.
 func (db *DB) PlaceOrder(ctx context.Context, userID int64, key string, ttl time.Duration) (o shop.Order, created bool, err error) {
 	if err := shop.ValidateIdempotencyKey(key); err != nil {
 		return shop.Order{}, false, err
 	}
-	err = db.do(ctx, "place order", func(conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, placeOrder, userID, key, ttl.Seconds())
-		if err != nil {
-			return err
-		}
-		var short error // the first line that asks for too much
+	var short error // the first line that asks for too much
+	b := &pgx.Batch{}
+	b.Queue(lockUser, userID)
+	b.Queue(lockCart, userID)
+	b.Queue(placeOrder, userID, key, ttl.Seconds()).Query(func(rows pgx.Rows) (err error) {
 		o, created, short, err = collectPlaced(rows, userID)
-		if err != nil || created {
-			return err
-		}
-		// The order of this key, if it was placed before or just now by somebody who held the cart.
-		o, err = oneOrder(conn.Query(ctx, selectOrders+"WHERE o.user_id = $1 AND o.idempotency_key = $2"+orderOfItems, userID, key))
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		if short != nil {
-			return short
-		}
-		return shop.ErrEmptyCart()
+		return err
 	})
-	return o, created, err
+	if err := db.send(ctx, "place order", b); err != nil || created {
+		return o, created, err
+	}
+	// Not a new order: was the key used before, or did somebody just now who held the cart?
+	o, err = db.order(ctx, "find order by key", "WHERE o.user_id = $1 AND o.idempotency_key = $2", userID, key)
+	switch {
+	case shop.CodeOf(err) != shop.CodeNotFound:
+		return o, false, err
+	case short != nil:
+		return shop.Order{}, false, short
+	default:
+		return shop.Order{}, false, shop.ErrEmptyCart()
+	}
 }
 
 func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, placed bool, short, err error) {
@@ -138,28 +149,31 @@ func collectOrders(rows pgx.Rows) (orders []shop.Order, err error) {
 	return orders, err
 }
 
-// oneOrder returns the only order in rows, or pgx.ErrNoRows.
-func oneOrder(rows pgx.Rows, err error) (shop.Order, error) {
-	if err != nil {
-		return shop.Order{}, err
-	}
+// oneOrder returns the only order in rows.
+func oneOrder(rows pgx.Rows) (shop.Order, error) {
 	orders, err := collectOrders(rows)
 	if err != nil {
 		return shop.Order{}, err
 	}
 	if len(orders) == 0 {
-		return shop.Order{}, pgx.ErrNoRows
+		return shop.Order{}, notFound("order")
 	}
 	return orders[0], nil
 }
 
 // Order implements shop.Orders.
-func (db *DB) Order(ctx context.Context, userID, id int64) (o shop.Order, err error) {
-	err = db.do(ctx, "find order", func(conn *pgxpool.Conn) error {
-		o, err = oneOrder(conn.Query(ctx, selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id, userID))
-		if errors.Is(err, pgx.ErrNoRows) {
-			return notFound("order")
+func (db *DB) Order(ctx context.Context, userID, id int64) (shop.Order, error) {
+	return db.order(ctx, "find order", "WHERE o.id = $1 AND o.user_id = $2", id, userID)
+}
+
+// order returns the one order that meets the condition.
+func (db *DB) order(ctx context.Context, what, where string, args ...any) (o shop.Order, err error) {
+	err = db.do(ctx, what, func(conn *pgxpool.Conn) error {
+		rows, err := conn.Query(ctx, selectOrders+where+orderOfItems, args...)
+		if err != nil {
+			return err
 		}
+		o, err = oneOrder(rows)
 		return err
 	})
 	return o, err
@@ -190,73 +204,81 @@ func (db *DB) Orders(ctx context.Context, userID int64, limit int, cursor string
 	return shop.OrderPage{Items: orders[:limit], NextCursor: shop.OrderCursor(orders[limit-1].ID)}, nil
 }
 
-// giveBack continues "WITH ended AS (UPDATE orders ... RETURNING id)": the stock of the ended orders
-// goes back to their products, which are locked by id.
-const giveBack = `, back AS (
-		SELECT i.product_id, sum(i.quantity)::int AS quantity
-		FROM ended JOIN order_items i ON i.order_id = ended.id
-		GROUP BY i.product_id
-	), locked AS MATERIALIZED (
-		SELECT p.id, back.quantity
-		FROM products p JOIN back ON back.product_id = p.id
-		ORDER BY p.id
-		FOR NO KEY UPDATE OF p
-	), returned AS (
-		UPDATE products p SET stock = p.stock + locked.quantity FROM locked WHERE p.id = locked.id
-	)
-	SELECT id FROM ended`
+// Orders end as they are placed: first the locks, on the orders, then on their products by id.
+const (
+	lockOrder = `SELECT FROM orders WHERE id = ANY ($1) FOR NO KEY UPDATE`
 
-const cancelOrder = `
-	WITH ended AS (
-		UPDATE orders SET status = 'canceled'
-		WHERE id = $1 AND user_id = $2 AND status = 'pending'
-		RETURNING id
-	)` + giveBack
+	lockDue = `
+		SELECT id FROM orders WHERE status = 'pending' AND expires_at <= now()
+		ORDER BY expires_at LIMIT $1
+		FOR NO KEY UPDATE SKIP LOCKED`
+
+	lockStock = `
+		SELECT FROM products
+		WHERE id IN (SELECT product_id FROM order_items WHERE order_id = ANY ($1))
+		ORDER BY id
+		FOR NO KEY UPDATE`
+
+	// endOrders gives those of the orders that are pending, and the user's if one is given, the status
+	// $2 and their stock back to the products.
+	endOrders = `
+		WITH ended AS (
+			UPDATE orders SET status = $2
+			WHERE id = ANY ($1) AND status = 'pending' AND user_id = coalesce($3::bigint, user_id)
+			RETURNING id
+		), back AS (
+			SELECT i.product_id, sum(i.quantity)::int AS quantity
+			FROM ended JOIN order_items i ON i.order_id = ended.id
+			GROUP BY i.product_id
+		), returned AS (
+			UPDATE products p SET stock = p.stock + back.quantity FROM back WHERE p.id = back.product_id
+		)
+		SELECT id FROM ended`
+)
 
 // CancelOrder implements shop.Orders.
 func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, err error) {
 	canceled := false
+	ids := []int64{id}
 	b := &pgx.Batch{}
-	b.Queue(cancelOrder, id, userID).Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(lockOrder, ids)
+	b.Queue(lockStock, ids)
+	b.Queue(endOrders, ids, string(shop.OrderCanceled), userID).Exec(func(tag pgconn.CommandTag) error {
 		canceled = tag.RowsAffected() == 1
 		return nil
 	})
 	b.Queue(selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id, userID).Query(func(rows pgx.Rows) (err error) {
-		o, err = oneOrder(rows, nil)
+		o, err = oneOrder(rows)
 		return err
 	})
-	err = db.send(ctx, "cancel order", b)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return shop.Order{}, notFound("order")
-	case err != nil:
+	if err := db.send(ctx, "cancel order", b); err != nil {
 		return shop.Order{}, err
-	case !canceled:
+	}
+	if !canceled {
 		return shop.Order{}, shop.ErrOrderNotPending(o.Status)
 	}
 	return o, nil
 }
 
-const expireOrders = `
-	WITH ended AS (
-		UPDATE orders SET status = 'expired'
-		WHERE id IN (
-			SELECT id FROM orders WHERE status = 'pending' AND expires_at <= now()
-			ORDER BY expires_at LIMIT $1
-			FOR NO KEY UPDATE SKIP LOCKED
-		)
-		RETURNING id
-	)` + giveBack
-
 // ExpireOrders implements shop.Orders.
 func (db *DB) ExpireOrders(ctx context.Context, limit int) (ids []int64, err error) {
 	err = db.do(ctx, "expire orders", func(conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, expireOrders, limit)
-		if err != nil {
-			return err
-		}
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
-		return err
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, lockDue, limit)
+			if err != nil {
+				return err
+			}
+			if ids, err = pgx.CollectRows(rows, pgx.RowTo[int64]); err != nil || len(ids) == 0 {
+				return err
+			}
+			b := &pgx.Batch{}
+			b.Queue(lockStock, ids)
+			b.Queue(endOrders, ids, string(shop.OrderExpired), nil)
+			return tx.SendBatch(ctx, b).Close()
+		})
 	})
-	return ids, err
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
