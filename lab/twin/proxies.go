@@ -100,7 +100,7 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 	if r.twin.Stage.Topology == Mesh {
 		name = "envoy"
 	}
-	if r.balancer, err = process.LookPath(name); err == nil {
+	if r.balancer, err = process.LookPath(name); err == nil && !r.opts.builtin {
 		return nil
 	}
 	r.proxy, err = Build(ctx, r.opts.Root, "proxy", "./lab/proxy")

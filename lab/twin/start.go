@@ -150,7 +150,7 @@ func (r *run) startBacking(ctx context.Context) error {
 
 func (r *run) startPostgres(ctx context.Context) (err error) {
 	s, o := r.twin.Stage, backing.PostgresOptions{
-		Dir: r.opts.Data, Durable: true, MaxConnections: r.twin.Stage.DatabaseConnections,
+		Dir: r.opts.Data, Durable: !r.opts.throwaway, MaxConnections: r.twin.Stage.DatabaseConnections,
 		Log: r.log.named("postgres"), Enter: r.groups.database.enter(), Settings: map[string]string{},
 	}
 	if s.DatabaseClass != "" {
@@ -174,7 +174,7 @@ func (r *run) startPostgres(ctx context.Context) (err error) {
 }
 
 func (r *run) startRedis(ctx context.Context) (err error) {
-	r.redis, err = backing.StartRedis(ctx, backing.RedisOptions{Log: r.log.named("redis"), Enter: r.groups.cache.enter()})
+	r.redis, err = backing.StartRedis(ctx, backing.RedisOptions{Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter()})
 	if err != nil {
 		return err
 	}

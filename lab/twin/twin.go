@@ -49,6 +49,9 @@ type Options struct {
 	PoolerSize int
 	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
+
+	builtin   bool // take the lab's own proxy and Redis even where others are installed
+	throwaway bool // do without durability, which the twin's own tests do not measure
 }
 
 // Twin is a running stage.

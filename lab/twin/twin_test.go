@@ -1,0 +1,348 @@
+package twin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shoplab/lab/process"
+)
+
+const root = "../.."
+
+func TestStagesRun(t *testing.T) {
+	for _, tc := range []struct {
+		stage    string
+		topology Topology
+		shops    int
+		front    string
+		hops     int
+	}{
+		{"stage1", Single, 1, "load-balancer", 1},
+		{"stage2", Balanced, 2, "load-balancer", 1},
+		{"stage3", Fargate, 2, "load-balancer", 1},
+		{"stage4", Mesh, 2, "gateway", 3},
+	} {
+		t.Run(tc.stage, func(t *testing.T) {
+			tmp := shortTemp(t)
+			tw := startTwin(t, Options{Stage: tc.stage})
+			if tw.Stage.Topology != tc.topology || len(tw.Instances) != tc.shops {
+				t.Errorf("%s with %d instances, want %s with %d", tw.Stage.Topology, len(tw.Instances), tc.topology, tc.shops)
+			}
+			if len(tw.Proxies) != tc.hops || tw.Proxies[0].Name != tc.front {
+				t.Errorf("%d hops, first %q; want %d, first %q", len(tw.Proxies), tw.Proxies[0].Name, tc.hops, tc.front)
+			}
+			if _, err := process.LookPath("envoy"); tc.topology == Mesh && err != nil {
+				if !tw.Proxies[0].StandIn || !tw.Proxies[1].StandIn || !strings.Contains(strings.Join(tw.StandIns, " "), "envoy") {
+					t.Errorf("Envoy is not installed, and yet the mesh is not marked: %+v", tw.StandIns)
+				}
+			}
+			seen := map[string]bool{}
+			for range 4 * tc.shops {
+				seen[get(t, tw.URL+"/")] = true
+			}
+			if len(seen) != tc.shops {
+				t.Errorf("requests reached %v, want all %d instances", seen, tc.shops)
+			}
+			checkConnections(t, tw)
+			pids := pidsOf(tw)
+			if err := tw.Stop(); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+			checkGone(t, pids, tmp)
+		})
+	}
+}
+
+// checkConnections opens what the shop is promised, and no more can be had.
+func checkConnections(t *testing.T, tw *Twin) {
+	t.Helper()
+	admin, err := pgx.Connect(t.Context(), tw.PostgresAdminURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = admin.Close(t.Context()) }()
+	var accepts int
+	if err := admin.QueryRow(t.Context(), `SELECT current_setting('max_connections')::int -
+		current_setting('superuser_reserved_connections')::int`).Scan(&accepts); err != nil {
+		t.Fatal(err)
+	}
+	want := tw.Stage.DatabaseConnections
+	if tw.Stage.DatabaseClass == "" {
+		want -= 3 // an own server's max_connections holds the superusers'
+	}
+	if accepts != want {
+		t.Errorf("PostgreSQL accepts %d connections of the shop, want %d", accepts, want)
+	}
+}
+
+func TestBuiltinProxyAndRedis(t *testing.T) {
+	tmp := shortTemp(t)
+	tw := startTwin(t, Options{Stage: "stage2", builtin: true, HealthCheckInterval: 50 * time.Millisecond})
+	checkHealthMatters(t, tw)
+	if tw.Proxies[0].Kind != "shoplab proxy" || tw.Redis.Kind != "miniredis" || len(tw.StandIns) != 1 {
+		t.Errorf("proxy %q, Redis %q, stand-ins %v", tw.Proxies[0].Kind, tw.Redis.Kind, tw.StandIns)
+	}
+	pids := pidsOf(tw)
+	if err := tw.Stop(); err != nil {
+		t.Error(err)
+	}
+	checkGone(t, pids, tmp)
+}
+
+func TestLimitsHold(t *testing.T) {
+	shortTemp(t)
+	tw := startTwin(t, Options{Stage: "stage3", Instances: 1, CPU: 256, Memory: 128})
+	i := tw.Instances[0]
+	if i.Group == nil {
+		t.Skipf("this machine permits no control groups (needs root, or a delegated cgroup v2): %v", tw.Limits)
+	}
+	before := usage(t, i.Group)
+	began := time.Now()
+	get(t, i.URL+"/burn")
+	get(t, i.URL+"/burn")
+	share := (usage(t, i.Group).CPU - before.CPU).Seconds() / time.Since(began).Seconds()
+	if share > 0.35 {
+		t.Errorf("an instance with a quarter of a CPU used %.2f of one", share)
+	}
+	after := usage(t, i.Group)
+	if after.ThrottledPeriods == before.ThrottledPeriods || after.ThrottledTime == before.ThrottledTime {
+		t.Errorf("a busy instance was not throttled: %+v, %+v", before, after)
+	}
+	for range 3 { // 192 MiB of 128
+		if resp, err := http.Get(i.URL + "/eat"); err == nil { //nolint:noctx // it is about to die
+			_ = resp.Body.Close()
+		}
+	}
+	select {
+	case <-tw.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("an instance used more memory than it has and lives")
+	}
+	if err := tw.Err(); err == nil || !strings.Contains(err.Error(), "shop-1 ended: signal: killed") {
+		t.Errorf("error %v, want shop-1 killed", err)
+	}
+}
+
+func TestDeadInstanceEndsTheTwin(t *testing.T) {
+	tmp := shortTemp(t)
+	tw := startTwin(t, Options{Stage: "stage2"})
+	if resp, err := http.Get(tw.Instances[1].URL + "/die"); err == nil { //nolint:noctx // it dies
+		_ = resp.Body.Close()
+	}
+	<-tw.Done()
+	if err := tw.Err(); err == nil || !strings.Contains(err.Error(), "shop-2 ended: exit status 3") || !strings.Contains(err.Error(), "my last words") {
+		t.Errorf("error %v, want who died, how, and its last words", err)
+	}
+	pids := pidsOf(tw)
+	if err := tw.Stop(); err != nil {
+		t.Error(err)
+	}
+	checkGone(t, pids, tmp)
+}
+
+func TestFailedStartLeavesNothing(t *testing.T) {
+	tmp := shortTemp(t)
+	o := Options{Stage: "stage2", Root: root, Binary: self(t), Env: []string{"FAIL=shop-2"}, throwaway: true}
+	if _, err := Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "shop-2 cannot start today") {
+		t.Errorf("error %v, want the service's own words", err)
+	}
+	checkGone(t, nil, tmp)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Env, o.Progress = nil, func(what string) {
+		if strings.Contains(what, "load balancer") {
+			cancel()
+		}
+	}
+	if _, err := Start(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context canceled", err)
+	}
+	checkGone(t, nil, tmp)
+}
+
+func TestAbortKills(t *testing.T) {
+	tmp := shortTemp(t)
+	abort := make(chan struct{})
+	tw := startTwin(t, Options{Stage: "stage1", Abort: abort})
+	close(abort)
+	pids := pidsOf(tw)
+	if err := tw.Stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop: %v, want what was killed", err)
+	}
+	checkGone(t, pids, tmp)
+}
+
+func TestSickInstanceGetsNothing(t *testing.T) {
+	shortTemp(t)
+	checkHealthMatters(t, startTwin(t, Options{Stage: "stage2", HealthCheckInterval: 50 * time.Millisecond}))
+}
+
+// checkHealthMatters makes an instance sick and well again.
+func checkHealthMatters(t *testing.T, tw *Twin) {
+	t.Helper()
+	only := func(want ...string) func() bool {
+		return func() bool {
+			seen := map[string]bool{}
+			for range 6 {
+				seen[get(t, tw.URL+"/")] = true
+			}
+			return maps.Equal(seen, map[string]bool{want[0]: true, want[len(want)-1]: true})
+		}
+	}
+	get(t, tw.Instances[0].URL+"/sick")
+	eventually(t, "requests go to shop-2 only", only("shop-2"))
+	get(t, tw.Instances[0].URL+"/well")
+	eventually(t, "requests go to both again", only("shop-1", "shop-2"))
+}
+
+func TestPoolerAndData(t *testing.T) {
+	if _, err := process.LookPath("pgbouncer"); err != nil {
+		t.Skip("pgbouncer is not installed (apt-get install pgbouncer)")
+	}
+	data := filepath.Join(shortTemp(t), "kept")
+	var keys []string
+	for range 2 {
+		tw := startTwin(t, Options{Stage: "stage2", Data: data, Pooler: "transaction", PoolerSize: 5})
+		if tw.Pooler == nil {
+			t.Fatal("no pooler")
+		}
+		if err := tw.Stop(); err != nil {
+			t.Error(err)
+		}
+		key, err := os.ReadFile(filepath.Join(data, "session-key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, string(key))
+	}
+	if keys[0] != keys[1] || len(keys[0]) < 32 {
+		t.Errorf("session keys %d and %d long, equal: %v; want the same one", len(keys[0]), len(keys[1]), keys[0] == keys[1])
+	}
+	info, err := os.Stat(filepath.Join(data, "session-key"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("session key: %v, %v; want it closed to others", info.Mode(), err)
+	}
+}
+
+func startTwin(t *testing.T, o Options) *Twin {
+	t.Helper()
+	o.Root, o.Binary, o.Log, o.throwaway = root, self(t), t.Output(), true
+	tw, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tw.Stop() }) // tests that care stop it themselves
+	return tw
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shortTemp makes a temporary folder that other users may enter, for everything that asks for one.
+func shortTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s %q %v", url, resp.Status, body, err)
+	}
+	return string(body)
+}
+
+func usage(t *testing.T, g *Group) Usage {
+	t.Helper()
+	u, err := g.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func pidsOf(tw *Twin) []int {
+	pids := []int{tw.Postgres.PID}
+	for _, i := range tw.Instances {
+		pids = append(pids, i.PID)
+	}
+	for _, p := range tw.Proxies {
+		pids = append(pids, p.PID)
+	}
+	if tw.Redis.PID != os.Getpid() {
+		pids = append(pids, tw.Redis.PID)
+	}
+	return pids
+}
+
+// checkGone says what a stopped twin has left: processes, files, control groups.
+func checkGone(t *testing.T, pids []int, tmp string) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d: %v, want it gone", pid, err)
+		}
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v %v", left, err)
+	}
+	// The groups carry the run's folder's name, which is under tmp only for the tests.
+	groups, err := filepath.Glob("/sys/fs/cgroup/cpu/shoplab-twin-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) > 0 {
+			t.Errorf("control group %s still holds %q", g, procs)
+		}
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+		if ok() {
+			return
+		}
+	}
+	t.Errorf("not within 15 s: %s", what)
+}
