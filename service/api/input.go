@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"reflect"
 	"strconv"
@@ -83,12 +84,11 @@ func pathID(c *fiber.Ctx, name string) (int64, error) {
 	return id, nil
 }
 
-// Limits of a page, in items.
+// Limits of a page.
 const (
-	defaultLimit = 20
-	maxLimit     = 100
+	defaultLimit = 20  // items
+	maxLimit     = 100 // items
 	maxCursor    = 512 // bytes
-	maxText      = 200 // bytes, of a search or a category
 )
 
 // page reads limit and cursor out of the query.
@@ -107,11 +107,11 @@ func page(c *fiber.Ctx) (limit int, cursor string, err error) {
 	return limit, cursor, nil
 }
 
-// checkText refuses what no name in the catalog can be, before a database has to.
+// checkText refuses what cannot be in the catalog, before a database has to.
 func checkText(field, text string) error {
 	switch {
-	case len(text) > maxText:
-		return invalid(field, "must not be longer than "+strconv.Itoa(maxText)+" bytes")
+	case utf8.RuneCountInString(text) > shop.MaxSearchLength:
+		return invalid(field, fmt.Sprintf("must not be longer than %d characters", shop.MaxSearchLength))
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
 		return invalid(field, "must be text in UTF-8")
 	}

@@ -25,6 +25,7 @@ type operation struct {
 	status       []int // of success, the first with a body of out
 	out          any   // a value of the answer's type, nil for none
 	user         bool  // needs a user who is signed in
+	hot          bool  // bounds its context by itself, only where it needs one
 	early        bool  // works before Open
 	signed       bool  // proves by itself where it comes from, so that any origin may send it
 	fails        []shop.Code

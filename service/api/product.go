@@ -81,13 +81,12 @@ func productQuery(c *fiber.Ctx) (shop.ProductQuery, error) {
 		return shop.ProductQuery{}, err
 	}
 	q := shop.ProductQuery{
-		Search:   strings.Join(strings.Fields(c.Query("q")), " "),
+		Search:   strings.Clone(strings.TrimSpace(c.Query("q"))),
 		Category: strings.Clone(c.Query("category")),
 		Sort:     shop.Sort(strings.Clone(c.Query("sort", string(shop.SortNewest)))),
 		Limit:    limit,
 		Cursor:   cursor,
 	}
-	q.Search = strings.Clone(q.Search)
 	switch q.Sort {
 	case shop.SortNewest, shop.SortPrice, shop.SortPriceDesc, shop.SortName:
 	default:
@@ -162,8 +161,8 @@ func (s *Server) cached(c *fiber.Ctx, load func(context.Context) (any, error)) e
 func productParams() []*huma.Param {
 	sorts := []any{string(shop.SortNewest), string(shop.SortPrice), string(shop.SortPriceDesc), string(shop.SortName)}
 	return append([]*huma.Param{
-		query("q", "Words to search for in names and descriptions.", &huma.Schema{Type: huma.TypeString, MaxLength: new(maxText)}),
-		query("category", "Only this category.", &huma.Schema{Type: huma.TypeString, MaxLength: new(maxText)}),
+		query("q", "Words to search for in names and descriptions.", &huma.Schema{Type: huma.TypeString, MaxLength: new(shop.MaxSearchLength)}),
+		query("category", "Only this category.", &huma.Schema{Type: huma.TypeString, MaxLength: new(shop.MaxSearchLength)}),
 		query("sort", "In which order.", &huma.Schema{Type: huma.TypeString, Enum: sorts, Default: string(shop.SortNewest)}),
 	}, pageParams()...)
 }

@@ -16,16 +16,21 @@ func (s *Server) routes(ops []operation) {
 	s.app.Get(contract.ReadyPath, s.ready)
 	for _, op := range ops {
 		h := op.handler
+		if !op.hot {
+			h = bounded(h)
+		}
 		if !op.early {
 			h = s.opened(h)
 		}
-		if op.method != http.MethodGet {
-			h = bounded(h)
+		path := braces.ReplaceAllString(op.path, ":$1")
+		if op.method == http.MethodGet {
+			s.app.Get(path, h) // and HEAD
+			continue
 		}
-		if op.method != http.MethodGet && !op.signed {
+		if !op.signed {
 			h = sameOrigin(h)
 		}
-		s.app.Add(op.method, braces.ReplaceAllString(op.path, ":$1"), h)
+		s.app.Add(op.method, path, h)
 	}
 	s.app.Use(s.serveFile)
 }
@@ -42,11 +47,11 @@ func (s *Server) operations() []operation {
 
 		{
 			method: http.MethodGet, path: "/api/products", id: "listProducts", summary: "Lists products, filtered and sorted.",
-			handler: s.listProducts, params: productParams(), status: ok, out: ProductList{},
+			handler: s.listProducts, hot: true, params: productParams(), status: ok, out: ProductList{},
 			fails: []shop.Code{shop.CodeInvalid, shop.CodeInvalidCursor},
 		},
-		{method: http.MethodGet, path: "/api/products/{id}", id: "getProduct", summary: "Shows a product.", handler: s.getProduct, status: ok, out: Product{}, fails: notFound},
-		{method: http.MethodGet, path: "/api/categories", id: "listCategories", summary: "Lists the categories.", handler: s.listCategories, status: ok, out: CategoryList{}},
+		{method: http.MethodGet, path: "/api/products/{id}", id: "getProduct", summary: "Shows a product.", handler: s.getProduct, hot: true, status: ok, out: Product{}, fails: notFound},
+		{method: http.MethodGet, path: "/api/categories", id: "listCategories", summary: "Lists the categories.", handler: s.listCategories, hot: true, status: ok, out: CategoryList{}},
 
 		{
 			method: http.MethodPost, path: "/api/auth/register", id: "register", summary: "Makes an account, signs in, and takes over the guest's cart.",
@@ -85,7 +90,7 @@ func (s *Server) operations() []operation {
 		{
 			method: http.MethodPost, path: "/api/webhooks/stripe", id: "stripeWebhook", summary: "Takes Stripe's events. The signature is checked on the raw body.",
 			handler: s.webhook, signed: true, params: []*huma.Param{header(signatureHeader, "Stripe's signature.", true)}, status: ok, out: Received{},
-			fails: []shop.Code{shop.CodeBadSignature},
+			fails: []shop.Code{shop.CodeBadSignature, codeTooLarge},
 		},
 		{
 			method: http.MethodPost, path: "/api/payments/simulate", id: "simulatePayment", summary: "Pays, or fails to, where payments are simulated. The event follows by the webhook's way.",

@@ -1,0 +1,381 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shoplab/service/shop"
+	"shoplab/service/shoptest"
+)
+
+// rig is a server on a loopback port before a shop in memory.
+type rig struct {
+	t        *testing.T
+	server   *Server
+	store    *shoptest.Store
+	registry *prometheus.Registry
+	url      string
+	log      *lockedBuffer
+	client   *http.Client // keeps cookies, as a browser does
+}
+
+// newRig starts a server; change may alter its configuration and what it serves.
+func newRig(t *testing.T, change func(*Config, *Shop)) *rig {
+	t.Helper()
+	return build(t, change).listen()
+}
+
+// build is newRig without listening.
+func build(t *testing.T, change func(*Config, *Shop)) *rig {
+	t.Helper()
+	r := &rig{t: t, store: shoptest.NewStore(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
+	cashier := shop.NewCashier(r.store, r.store, fakeGateway{})
+	sh := Shop{
+		Catalog: r.store, Accounts: r.store, Carts: r.store, Orders: r.store, Cashier: cashier,
+		Hasher: shop.NewHasher(2), Ready: func(context.Context) error { return nil },
+		Simulate: func(_ context.Context, secret, _ string) error {
+			if secret == "" {
+				return shop.Errorf(shop.CodeNotFound, "No such payment.")
+			}
+			return nil
+		},
+	}
+	c := Config{
+		Info:       Info{Stage: "test", Topology: "single", Instance: "i", Version: "v0", Payments: "simulated"},
+		SessionKey: []byte(strings.Repeat("k", 32)), OrderTTL: time.Minute, AccessLog: true,
+		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(r.registry),
+	}
+	if change != nil {
+		change(&c, &sh)
+	}
+	cashier.Observe, cashier.Log = c.Metrics.ObserveCashier, c.Log
+	var err error
+	if r.server, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	if sh.Catalog != nil {
+		r.server.Open(sh)
+	}
+	return r
+}
+
+// listen serves on a loopback port until the end of the test.
+func (r *rig) listen() *rig {
+	r.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.url = "http://" + l.Addr().String()
+	done := make(chan error, 1)
+	go func() { done <- r.server.App().Listener(l) }()
+	r.client = newBrowser(r.t)
+	r.t.Cleanup(func() {
+		r.client.CloseIdleConnections()
+		if err := errors.Join(r.server.App().ShutdownWithTimeout(5*time.Second), <-done); err != nil {
+			r.t.Error(err)
+		}
+	})
+	return r
+}
+
+func newBrowser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, Transport: &http.Transport{}, Timeout: 30 * time.Second}
+}
+
+// reply is a response, read to its end.
+type reply struct {
+	*http.Response
+	body []byte
+}
+
+// do sends a request and holds the reply against what every reply must have, and against the
+// OpenAPI document. Header is name and value by turns; body is JSON unless it is a string.
+func (r *rig) do(method, path string, body any, header ...string) reply {
+	r.t.Helper()
+	var in io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		in = strings.NewReader(b)
+	default:
+		encoded, err := json.Marshal(b)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		in = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, in)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing was written
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	rep := reply{res, got}
+	if res.Header.Get("X-Request-ID") == "" {
+		r.t.Errorf("%s %s: no X-Request-ID", method, path)
+	}
+	if (rep.StatusCode == 429 || rep.StatusCode == 503) && res.Header.Get("Retry-After") == "" {
+		r.t.Errorf("%s %s: %d without Retry-After", method, path, rep.StatusCode)
+	}
+	r.conform(method, path, rep)
+	return rep
+}
+
+// conform holds a reply against the OpenAPI document.
+func (r *rig) conform(method, path string, rep reply) {
+	r.t.Helper()
+	if method == http.MethodHead {
+		return // it has no body, and goes with GET
+	}
+	path, _, _ = strings.Cut(path, "?")
+	isProblem := rep.Header.Get("Content-Type") == problemType
+	if rep.StatusCode >= 400 && !isProblem {
+		r.t.Errorf("%s %s: %d is no problem document but %s", method, path, rep.StatusCode, rep.Header.Get("Content-Type"))
+	}
+	op := documented(r.t, r.server.spec.document, method, path)
+	if op == nil {
+		if rep.StatusCode < 400 && strings.HasPrefix(path, "/api/") {
+			r.t.Errorf("%s %s: %d, but not in the OpenAPI document", method, path, rep.StatusCode)
+		}
+		return
+	}
+	if rep.StatusCode == http.StatusNotModified {
+		return
+	}
+	response, ok := op.Responses[strconv.Itoa(rep.StatusCode)]
+	if !ok {
+		r.t.Errorf("%s %s: %d is not in the OpenAPI document: %s", method, path, rep.StatusCode, rep.body)
+		return
+	}
+	if isProblem && !strings.Contains(response.Description, rep.code(r.t)) {
+		r.t.Errorf("%s %s: %d %s is not in the OpenAPI document, only %s", method, path, rep.StatusCode, rep.code(r.t), response.Description)
+	}
+	for mediaType, content := range response.Content {
+		if got := rep.Header.Get("Content-Type"); got != mediaType {
+			r.t.Errorf("%s %s: Content-Type %s, want %s", method, path, got, mediaType)
+		}
+		var v any
+		rep.decode(r.t, &v)
+		var res huma.ValidateResult
+		huma.Validate(r.server.spec.registry, r.server.spec.registry.SchemaFromRef(content.Schema.Ref),
+			huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, &res)
+		for _, err := range res.Errors {
+			r.t.Errorf("%s %s: %v in %s", method, path, err, rep.body)
+		}
+	}
+}
+
+// document is what the tests read of an OpenAPI document.
+type document struct {
+	OpenAPI string
+	Paths   map[string]map[string]documentedOperation
+}
+
+type documentedOperation struct {
+	OperationID string
+	Responses   map[string]struct {
+		Description string
+		Content     map[string]struct {
+			Schema struct {
+				Ref string `json:"$ref"`
+			}
+		}
+	}
+}
+
+func parseDocument(t *testing.T, b []byte) (d document) {
+	t.Helper()
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// documented finds the operation of a request in the OpenAPI document, nil if it is not there.
+func documented(t *testing.T, doc []byte, method, path string) *documentedOperation {
+	t.Helper()
+	d := parseDocument(t, doc)
+	for pattern, item := range d.Paths {
+		if regexp.MustCompile("^" + braces.ReplaceAllString(pattern, `[^/]+`) + "$").MatchString(path) {
+			if op, ok := item[strings.ToLower(method)]; ok {
+				return &op
+			}
+		}
+	}
+	return nil
+}
+
+func (rep reply) decode(t *testing.T, into any) {
+	t.Helper()
+	if err := json.Unmarshal(rep.body, into); err != nil {
+		t.Fatalf("%v in %q", err, rep.body)
+	}
+}
+
+// code is the code of a problem document, "" for any other reply.
+func (rep reply) code(t *testing.T) string {
+	t.Helper()
+	if rep.Header.Get("Content-Type") != problemType {
+		return ""
+	}
+	var p problem
+	rep.decode(t, &p)
+	return string(p.Code)
+}
+
+// want fails the test unless the reply has the status.
+func (rep reply) want(t *testing.T, status int) reply {
+	t.Helper()
+	if rep.StatusCode != status {
+		t.Fatalf("%s %s: %d %s, want %d", rep.Request.Method, rep.Request.URL.Path, rep.StatusCode, rep.body, status)
+	}
+	return rep
+}
+
+// product puts one into the shop.
+func (r *rig) product(name string, cents int64, stock int) shop.Product {
+	r.t.Helper()
+	p, err := r.store.PutProduct(r.t.Context(), shop.Product{
+		Name: name, Description: "A " + name + ".", Category: "Things", PriceCents: cents, Stock: stock, ImageURL: "/images/products/" + name + ".svg",
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// register makes an account; the browser is then signed in.
+func (r *rig) register(email string) Session {
+	r.t.Helper()
+	var s Session
+	r.do("POST", "/api/auth/register", Registration{Email: email, Password: password, FirstName: "Ada", LastName: "L"}).want(r.t, 201).decode(r.t, &s)
+	return s
+}
+
+const password = "correct horse battery"
+
+// order orders a piece of p.
+func (r *rig) order(p shop.Product, key string) Order {
+	r.t.Helper()
+	r.do("POST", "/api/cart/items", NewItem{ProductID: p.ID, Quantity: 1}).want(r.t, 200)
+	var o Order
+	r.do("POST", "/api/orders", nil, "Idempotency-Key", key).want(r.t, 201).decode(r.t, &o)
+	return o
+}
+
+// fakeGateway takes the signature "good" and the event as package shop's JSON.
+type fakeGateway struct{}
+
+func (fakeGateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, error) {
+	if o.TotalCents == brokenCents {
+		return shop.Payment{}, errors.New("the gateway's secret words")
+	}
+	id := "pi_" + strconv.FormatInt(o.ID, 10)
+	return shop.Payment{OrderID: o.ID, IntentID: id, ClientSecret: id + "_secret", AmountCents: o.TotalCents, Currency: shop.Currency, Status: shop.PaymentOpen}, nil
+}
+
+// brokenCents is the amount that fakeGateway fails on.
+const brokenCents = 666
+
+func (fakeGateway) CancelIntent(context.Context, string) error { return nil }
+
+func (fakeGateway) RefundIntent(context.Context, shop.Refund) error { return nil }
+
+func (fakeGateway) ParseEvent(body []byte, signature string) (e shop.Event, err error) {
+	if signature != "good" || json.Unmarshal(body, &e) != nil {
+		return e, shop.Errorf(shop.CodeBadSignature, "The signature is not ours.")
+	}
+	return e, nil
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func trusting(networks ...string) func(*Config, *Shop) {
+	return func(c *Config, _ *Shop) {
+		for _, n := range networks {
+			c.TrustedProxies = append(c.TrustedProxies, netip.MustParsePrefix(n))
+		}
+	}
+}
+
+// metric is the value of a metric, written as Prometheus does: name{label="value",...}, labels in
+// alphabetical order. 0 if it is not there.
+func (r *rig) metric(series string) float64 {
+	r.t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+`="`+l.GetValue()+`"`)
+			}
+			name := f.GetName()
+			value := m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			if h := m.GetHistogram(); h != nil {
+				name, value = name+"_count", float64(h.GetSampleCount())
+			}
+			if len(labels) > 0 {
+				name += "{" + strings.Join(labels, ",") + "}"
+			}
+			if name == series {
+				return value
+			}
+		}
+	}
+	return 0
+}
