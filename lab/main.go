@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand(), newRunCommand(), newLoadCommand())
 	return root
 }

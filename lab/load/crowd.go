@@ -134,8 +134,12 @@ func (c *Crowd) ask(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// catalogSize is how many products shoppers spread over at most.
-const catalogSize = 500
+// catalogSize is how many products shoppers spread over at most, and wellStocked how many pieces a
+// product needs to be among them: the load is not to become a test of the sold-out page.
+const (
+	catalogSize = 500
+	wellStocked = 100
+)
 
 // learn reads the catalog.
 func (c *Crowd) learn(ctx context.Context) error {
@@ -160,7 +164,7 @@ func (c *Crowd) learn(ctx context.Context) error {
 			return err
 		}
 		for _, p := range page.Items {
-			if p.Stock > 0 {
+			if p.Stock >= wellStocked {
 				c.catalog.products = append(c.catalog.products, p.ID)
 			}
 			for word := range strings.FieldsSeq(strings.ToLower(p.Name)) {
@@ -175,7 +179,7 @@ func (c *Crowd) learn(ctx context.Context) error {
 		}
 	}
 	if len(c.catalog.products) == 0 || len(c.catalog.categories) == 0 || len(c.catalog.words) == 0 {
-		return errors.New("the shop has no products in stock to load it with")
+		return fmt.Errorf("the shop has no product with %d pieces in stock to load it with", wellStocked)
 	}
 	return nil
 }
@@ -211,4 +215,10 @@ func (c *Crowd) rest(s *shopper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = append(c.idle, s)
+}
+
+// Ready asks the shop for its cheapest real answer, outside any measurement.
+func (c *Crowd) Ready(ctx context.Context) error {
+	var info Info
+	return c.ask(ctx, "/api/info", &info)
 }

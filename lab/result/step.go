@@ -9,6 +9,7 @@ type Purpose string
 const (
 	PurposeWarmUp   Purpose = "warm-up"
 	PurposeLevel    Purpose = "level"
+	PurposeScaling  Purpose = "scaling" // few users, for the scalability fit
 	PurposeSearch   Purpose = "search"
 	PurposeRate     Purpose = "rate search"
 	PurposeProof    Purpose = "proof"

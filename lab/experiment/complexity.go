@@ -1,0 +1,79 @@
+package experiment
+
+import (
+	"bufio"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"shoplab/lab/cost"
+	"shoplab/lab/result"
+)
+
+// complexity counts what the stage asks of its operators. What cannot be counted here is left out.
+func complexity(root, stage, topology string, target result.Target) *result.Complexity {
+	c := &result.Complexity{}
+	if g, err := goldenGraph(root, stage); err == nil {
+		types := map[string]bool{}
+		for _, r := range g {
+			types[r.Type] = true
+		}
+		c.Resources, c.ResourceTypes = result.Ptr(len(g)), result.Ptr(len(types))
+	}
+	if n, ok := configLines(filepath.Join(root, "Pulumi."+stage+".yaml")); ok {
+		c.ConfigLines = &n
+	}
+	if n, ok := functionLines(filepath.Join(root, "platform", "stages.go"), topology); ok {
+		c.StageLines = &n
+	}
+	c.CommandsRun = []string{"pulumi up -s " + stage}
+	if target == result.TargetLocal {
+		c.CommandsRun = []string{"go run ./lab up " + stage}
+	}
+	c.Commands = result.Ptr(len(c.CommandsRun))
+	return c
+}
+
+// goldenGraph is the stage's resource graph as the platform's tests have it.
+func goldenGraph(root, stage string) (cost.Graph, error) {
+	f, err := os.Open(filepath.Join(root, "platform", "testdata", stage+".golden.json")) //nolint:gosec // the repository's own
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	return cost.ReadGraph(f)
+}
+
+// configLines counts the lines of a YAML file that say something.
+func configLines(name string) (int, bool) {
+	f, err := os.Open(name) //nolint:gosec // the repository's own
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	n := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if text := strings.TrimSpace(lines.Text()); text != "" && !strings.HasPrefix(text, "#") {
+			n++
+		}
+	}
+	return n, true
+}
+
+// functionLines counts the lines of the function with that name, ignoring case.
+func functionLines(file, name string) (int, bool) {
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return 0, false
+	}
+	for _, d := range parsed.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && strings.EqualFold(f.Name.Name, name) {
+			return set.Position(f.End()).Line - set.Position(f.Pos()).Line + 1, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,95 @@
+package experiment
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"shoplab/lab/result"
+)
+
+// environment describes the machine, the source and the programs that take part.
+func environment(ctx context.Context, root string) result.Environment {
+	e := result.Environment{
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Limits: "none",
+		Versions: map[string]string{"go": runtime.Version()},
+	}
+	e.Kernel = output(ctx, "uname", "-r")
+	if fs, err := procfs.NewDefaultFS(); err == nil {
+		if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
+			e.CPU = cpus[0].ModelName
+		}
+		if m, err := fs.Meminfo(); err == nil && m.MemTotalBytes != nil {
+			e.MemoryBytes = int64(*m.MemTotalBytes) //nolint:gosec // bytes of memory
+		}
+	}
+	if exists("/sys/fs/cgroup/cgroup.controllers") {
+		e.Limits = "cgroup v2"
+	} else if exists("/sys/fs/cgroup/cpu") {
+		e.Limits = "cgroup v1"
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			switch d.Path {
+			case "github.com/tsenart/vegeta/v12", "github.com/gofiber/fiber/v2", "github.com/jackc/pgx/v5":
+				e.Versions[d.Path] = d.Version
+			}
+		}
+	}
+	e.Commit = commit(ctx, root)
+	for _, tool := range []string{"postgres", "redis-server", "nginx", "envoy", "pgbouncer", "pulumi"} {
+		if v := version(ctx, tool); v != "" {
+			e.Versions[tool] = v
+		}
+	}
+	return e
+}
+
+// commit is the source revision, marked when files differ from it.
+func commit(ctx context.Context, root string) string {
+	rev := output(ctx, "git", "-C", root, "rev-parse", "--short=12", "HEAD")
+	if rev != "" && output(ctx, "git", "-C", root, "status", "--porcelain", "--untracked-files=no") != "" {
+		rev += "-dirty"
+	}
+	return rev
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+var number = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// version asks a program for its version; "" when it is not installed.
+func version(ctx context.Context, tool string) string {
+	arg := "--version"
+	if tool == "nginx" {
+		arg = "-v"
+	}
+	if tool == "pulumi" {
+		arg = "version"
+	}
+	return number.FindString(output(ctx, tool, arg))
+}
+
+// output is the first line that a program prints to either stream; "" when it fails.
+func output(ctx context.Context, name string, args ...string) string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, name, args...).CombinedOutput() //nolint:gosec // fixed names
+	if err != nil {
+		return ""
+	}
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	lines.Scan()
+	return strings.TrimSpace(lines.Text())
+}

@@ -1,0 +1,108 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+// local brings stages up as processes on this machine.
+type local struct {
+	root   string
+	binary string
+	abort  <-chan struct{}
+	say    func(string)
+}
+
+// Local runs the plan on this machine. abort, once closed, has everything killed instead of asked.
+func Local(ctx context.Context, p Plan, abort <-chan struct{}) (result.Result, error) {
+	p.Say("building the service")
+	binary, err := twin.Build(ctx, p.Root, "service", "./service")
+	if err != nil {
+		return result.Result{}, err
+	}
+	return run(ctx, p, &local{root: p.Root, binary: binary, abort: abort, say: p.Say})
+}
+
+func (l *local) target() result.Target { return result.TargetLocal }
+
+func (l *local) labels() []string { return []string{result.LabelThisMachine} }
+
+func (l *local) finish(context.Context, *result.Result) error { return nil }
+
+func (l *local) up(ctx context.Context, stage string, turn func(*twin.Options)) (*site, error) {
+	o := twin.Options{Stage: stage, Root: l.root, Binary: l.binary, Abort: l.abort}
+	if turn != nil {
+		turn(&o)
+	}
+	t, err := twin.Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &site{
+		url: t.URL, stage: t.Stage, probes: twinProbes(t), seconds: t.Started.Seconds(),
+		describe:   func(st *result.Stage) { describeTwin(t, o, st) },
+		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresURL()) },
+		done:       t.Done(),
+		err:        t.Err,
+		down:       func(context.Context) error { return t.Stop() },
+		proveKnobs: true,
+	}, nil
+}
+
+// describeTwin writes how the stage really runs here.
+func describeTwin(t *twin.Twin, o twin.Options, st *result.Stage) {
+	st.Topology, st.URL = string(t.Stage.Topology), t.URL
+	st.Config = configOf(t.Stage)
+	st.Config.PoolerMode = o.Pooler
+	st.Notes = append(st.Notes, t.Limits...)
+	st.StandIns = t.StandIns
+	if len(t.StandIns) > 0 {
+		st.Labels = append(st.Labels, result.LabelStandIn)
+	}
+	var hops []string
+	for _, p := range t.Proxies {
+		hops = append(hops, p.Kind)
+	}
+	st.Config.LoadBalancer = strings.Join(hops, ", then ")
+	limited := false
+	for _, i := range t.Instances {
+		for g := i.Group; g != nil; g = g.Parent {
+			if g.CPULimit > 0 {
+				limited = true
+				st.Config.EffectiveCPULimit = result.Ptr(g.CPULimit)
+				if g.MemoryLimit > 0 {
+					st.Config.EffectiveMemoryBytes = result.Ptr(g.MemoryLimit)
+				}
+				break
+			}
+		}
+	}
+	if !limited {
+		st.Labels = append(st.Labels, result.LabelUnlimited)
+	}
+}
+
+// configOf is a stage's configuration for the result.
+func configOf(s twin.Stage) result.Config {
+	return result.Config{
+		Region: s.Region, InstanceType: s.InstanceType, DatabaseClass: s.DatabaseClass, CacheNodeType: s.CacheNodeType,
+		Instances: result.Ptr(s.Instances), MaxInstances: result.Ptr(s.MaxInstances), CPUUnits: result.Ptr(s.CPU),
+		MemoryMiB: result.Ptr(s.Memory), PoolPerInstance: result.Ptr(s.PoolPerInstance),
+		DatabaseConnections: result.Ptr(s.DatabaseConnections),
+		HealthCheckSeconds:  result.Ptr(s.HealthCheckInterval.Seconds()), HealthCheckPath: s.HealthCheckPath,
+	}
+}
+
+// CheckStages says which of the names are no stages of the repository.
+func CheckStages(root string, names []string) error {
+	for _, name := range names {
+		if _, err := twin.ReadStage(root, name); err != nil {
+			return fmt.Errorf("stage %q: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package experiment
+
+import "shoplab/lab/cost"
+
+// price estimates what the stage costs on AWS from its golden resource graph, and what it costs a
+// request at volumes up to the rate that it was measured to carry. Without a graph there is no
+// price.
+func (r *stageRun) price() {
+	graph, err := goldenGraph(r.plan.Root, r.st.Name)
+	if err != nil {
+		r.st.Notes = append(r.st.Notes, "no cost: there is no golden resource graph of this stage")
+		return
+	}
+	table, err := cost.Prices()
+	if err != nil {
+		r.st.Notes = append(r.st.Notes, "no cost: "+err.Error())
+		return
+	}
+	usage := cost.DefaultUsage()
+	estimate := table.Of(graph, usage)
+	r.st.Cost = &estimate
+	o := cost.Option{Name: r.st.Name, Graph: graph}
+	if open := r.st.OpenLoop; open != nil && open.RatePerSecond != nil {
+		o.MaxRate = *open.RatePerSecond
+		if open.AtRate != nil {
+			o.SuccessRate = 1 - open.AtRate.ErrorRatio
+		}
+	}
+	r.st.CostCurve = table.Curve(o, usage, cost.Volumes())
+}

@@ -1,0 +1,219 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/procfs"
+
+	"shoplab/contract"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+// twinProbes watches everything in a twin.
+func twinProbes(t *twin.Twin) []probe {
+	probes := []probe{databaseProbe(t), machineProbe()}
+	for _, i := range t.Instances {
+		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
+	}
+	for _, m := range t.Machines {
+		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceInstanceCPU, result.ResourceMemory))
+	}
+	probes = append(probes,
+		groupProbe(t.Postgres, result.ResourceDBCPU, ""), groupProbe(t.Redis, result.ResourceRedisCPU, ""))
+	for i, p := range t.Proxies {
+		resource := result.ResourceProxyCPU
+		if i > 0 {
+			resource = result.ResourceSidecarCPU
+		}
+		probes = append(probes, groupProbe(p, resource, ""))
+	}
+	if t.Pooler != nil {
+		probes = append(probes, groupProbe(t.Pooler, result.ResourceProxyCPU, ""))
+	}
+	return probes
+}
+
+// groupProbe reads CPU, throttling and memory of a part's control group; without one, the CPU of
+// its process and of its children.
+func groupProbe(p *twin.Part, cpu, memory result.Resource) probe {
+	var used, periods, throttled rate
+	return func(context.Context) []reading {
+		if p.Group == nil {
+			seconds, ok := processCPU(p.PID)
+			if cores, grew := used.next(seconds); ok && grew {
+				return []reading{{resource: cpu, of: p.Name, unit: "cores", value: cores}}
+			}
+			return nil
+		}
+		u, err := p.Group.Usage()
+		if err != nil {
+			return nil
+		}
+		var all []reading
+		if cores, ok := used.next(u.CPU.Seconds()); ok {
+			all = append(all, reading{resource: cpu, of: p.Name, unit: "cores", limit: p.Group.CPULimit, value: cores})
+		}
+		passed, ok := periods.next(float64(u.Periods))
+		stopped, ok2 := throttled.next(float64(u.ThrottledPeriods))
+		if ok && ok2 && passed > 0 {
+			all = append(all, reading{resource: result.ResourceThrottled, of: p.Name, unit: "ratio", limit: 1, value: stopped / passed})
+		}
+		if memory != "" && u.Memory > 0 {
+			all = append(all, reading{resource: memory, of: p.Name, unit: "bytes", limit: float64(p.Group.MemoryLimit), value: float64(u.Memory)})
+		}
+		return all
+	}
+}
+
+// processCPU is the CPU seconds of a process and its children so far; false where it cannot be
+// known, which includes parts that run inside the laboratory.
+func processCPU(pid int) (float64, bool) {
+	if pid <= 0 || pid == os.Getpid() {
+		return 0, false
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return 0, false
+	}
+	seconds, found := 0.0, false
+	for _, p := range all {
+		stat, err := p.Stat()
+		if err == nil && (p.PID == pid || stat.PPID == pid) {
+			seconds, found = seconds+stat.CPUTime(), true
+		}
+	}
+	return seconds, found
+}
+
+// shopProbe scrapes an instance's metrics.
+func shopProbe(i *twin.Instance) probe {
+	var waits, acquires, timeouts rate
+	client := &http.Client{}
+	return func(ctx context.Context) []reading {
+		families, err := scrape(ctx, client, i.AdminURL+contract.MetricsPath)
+		if err != nil {
+			return nil
+		}
+		var all []reading
+		add := func(r result.Resource, unit string, value, limit float64) {
+			all = append(all, reading{resource: r, of: i.Name, unit: unit, value: value, limit: limit})
+		}
+		if busy, ok := metric(families, "shoplab_db_pool_acquired"); ok {
+			limit, _ := metric(families, "shoplab_db_pool_max")
+			add(result.ResourcePoolInUse, "connections", busy, limit)
+		}
+		waited, ok := metric(families, "shoplab_db_pool_empty_acquire_wait_seconds_total")
+		taken, ok2 := metric(families, "shoplab_db_pool_acquires_total")
+		waitRate, grew := waits.next(waited)
+		takeRate, grew2 := acquires.next(taken)
+		if ok && ok2 && grew && grew2 && takeRate > 0 {
+			add(result.ResourcePoolWait, "ms", 1000*waitRate/takeRate, 0)
+		}
+		if given, ok := metric(families, "shoplab_db_pool_canceled_acquires_total"); ok {
+			if r, grew := timeouts.next(given); grew {
+				add(result.ResourcePoolTimeouts, "1/s", r, 0)
+			}
+		}
+		if n, ok := metric(families, "shoplab_http_requests_in_flight"); ok {
+			add(result.ResourceInFlight, "requests", n, 0)
+		}
+		return all
+	}
+}
+
+// scrape reads metrics in Prometheus' text format.
+func scrape(ctx context.Context, client *http.Client, url string) (map[string]*dto.MetricFamily, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read from
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("scrape %s: %s", url, resp.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(resp.Body)
+}
+
+// metric is the sum of a gauge's or counter's series.
+func metric(families map[string]*dto.MetricFamily, name string) (float64, bool) {
+	f, ok := families[name]
+	if !ok {
+		return 0, false
+	}
+	sum := 0.0
+	for _, m := range f.GetMetric() {
+		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
+	}
+	return sum, true
+}
+
+// databaseProbe asks PostgreSQL for its connections, through a connection of those that are kept for
+// superusers, so that it gets through when the shop has taken all others.
+func databaseProbe(t *twin.Twin) probe {
+	var conn *pgx.Conn
+	return func(ctx context.Context) []reading {
+		if conn == nil || conn.IsClosed() {
+			var err error
+			if conn, err = pgx.Connect(ctx, t.PostgresAdminURL()); err != nil {
+				return nil
+			}
+		}
+		var open, active, waiting float64
+		err := conn.QueryRow(ctx, `
+			SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE wait_event_type = 'Lock')
+			FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&open, &active, &waiting)
+		if err != nil {
+			return nil
+		}
+		limit := float64(t.Stage.DatabaseConnections)
+		return []reading{
+			{resource: result.ResourceDBConns, unit: "connections", value: open, limit: limit},
+			{resource: result.ResourceDBActive, unit: "connections", value: active, limit: limit},
+			{resource: result.ResourceDBLockWaits, unit: "connections", value: waiting},
+		}
+	}
+}
+
+// machineProbe reads the use of this whole machine and of the laboratory itself.
+func machineProbe() probe {
+	var busy, total, own rate
+	return func(context.Context) []reading {
+		fs, err := procfs.NewDefaultFS()
+		if err != nil {
+			return nil
+		}
+		stat, err := fs.Stat()
+		if err != nil {
+			return nil
+		}
+		c := stat.CPUTotal
+		used := c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ + c.Steal
+		b, ok := busy.next(used)
+		all, ok2 := total.next(used + c.Idle + c.Iowait)
+		var found []reading
+		if ok && ok2 && all > 0 {
+			found = append(found, reading{resource: result.ResourceMachineCPU, unit: "ratio", limit: 1, value: b / all})
+		}
+		if self, err := fs.Self(); err == nil {
+			if s, err := self.Stat(); err == nil {
+				if cores, ok := own.next(s.CPUTime()); ok {
+					found = append(found, reading{resource: result.ResourceGeneratorCPU, unit: "cores", value: cores})
+				}
+			}
+		}
+		return found
+	}
+}

@@ -1,0 +1,53 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+)
+
+// Load holds one load on a shop that somebody else deployed. Of its resources only those of this
+// machine can be watched.
+func Load(ctx context.Context, address string, l load.Load, say func(string)) (result.Result, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return result.Result{}, err
+	}
+	say("preparing shoppers")
+	crowd, info, err := load.NewCrowd(ctx, load.Options{URL: address})
+	if err != nil {
+		return result.Result{}, err
+	}
+	defer crowd.Close()
+	host := address
+	if u, err := url.Parse(address); err == nil {
+		host = u.Host
+	}
+	st := result.Stage{Name: host, Topology: info.Topology, URL: address}
+	res := result.Result{
+		Version: result.Version, Target: result.TargetURL, StartedAt: time.Now().UTC(), Environment: environment(ctx, root),
+	}
+	r := &stageRun{st: &st, say: say, crowd: crowd, settings: result.Settings{Objective: load.DefaultObjective}}
+	if err := r.prepare(ctx, max(l.Users, int(l.Rate/2))); err != nil {
+		return result.Result{}, err
+	}
+	say(describe(l))
+	step, err := measure(ctx, crowd, []probe{machineProbe()}, l)
+	if err != nil {
+		return result.Result{}, err
+	}
+	st.Steps = []result.Step{step}
+	st.Validity = load.Judge(st.Steps, nil, nil)
+	say("checking the invariants")
+	orders, err := crowd.CheckOrders(ctx)
+	r.audit.note(append(notAudited("only the API of this shop can be reached"), orders))
+	st.Invariants = r.audit.found
+	res.FinishedAt = time.Now().UTC()
+	res.Stages = []result.Stage{st}
+	return res, errors.Join(err, r.audit.violation())
+}

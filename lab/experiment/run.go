@@ -1,0 +1,143 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+// Plan is what a run should do.
+type Plan struct {
+	Root    string // the repository
+	Stages  []string
+	Users   []int // the declared load levels
+	Repeats int
+	Quick   bool
+	// Say is told what is being done and how long is left.
+	Say func(string)
+	// Save is called with the result so far after each stage; nil is allowed.
+	Save func(result.Result) error
+}
+
+// ErrInvariant is wrapped when an invariant of the shop was violated under load.
+var ErrInvariant = errors.New("an invariant was violated under load")
+
+// site is a stage that is up.
+type site struct {
+	url        string
+	stage      twin.Stage // as configured, changes included
+	probes     []probe    // none where nothing can be watched
+	seconds    float64    // it took to come up
+	describe   func(*result.Stage)
+	audit      func(context.Context) ([]result.Invariant, error)
+	done       <-chan struct{} // closed when it has broken down by itself; may be nil
+	err        func() error    // why
+	down       func(context.Context) error
+	proveKnobs bool // whether a changed one can be brought up
+}
+
+// place brings stages up: on this machine, or on AWS. turn, if not nil, changes one knob.
+type place interface {
+	target() result.Target
+	labels() []string
+	up(ctx context.Context, stage string, turn func(*twin.Options)) (*site, error)
+	// finish is called after the last stage; it may add to the result.
+	finish(ctx context.Context, res *result.Result) error
+}
+
+// Settings are the plan's settings as they are declared in the result.
+func (p Plan) Settings() result.Settings {
+	s := result.Settings{
+		Quick: p.Quick, Users: p.Users, Repeats: p.Repeats, Objective: load.DefaultObjective, Mix: load.Mix(),
+		WarmUpSeconds: 10, StepSeconds: 20, SearchSeconds: 10, PrecisionRatio: 0.1, MaxUsers: 5000, MaxRate: 10000,
+	}
+	if p.Quick {
+		s.WarmUpSeconds, s.StepSeconds, s.SearchSeconds = 2, 3, 2
+	}
+	return s
+}
+
+// Run measures the stages one after another and returns what was measured, also with an error.
+func run(ctx context.Context, p Plan, at place) (result.Result, error) {
+	settings := p.Settings()
+	res := result.Result{
+		Version: result.Version, Target: at.target(), Labels: at.labels(), StartedAt: time.Now().UTC(),
+		Environment: environment(ctx, p.Root), Settings: &settings,
+	}
+	if p.Quick {
+		res.Labels = append(res.Labels, result.LabelQuick)
+	}
+	clock := newClock(settings, len(p.Stages))
+	var errs []error
+	for i, name := range p.Stages {
+		r := &stageRun{
+			plan: p, settings: settings, at: at, st: &result.Stage{Name: name, Labels: at.labels()},
+			say: func(text string) {
+				p.Say(fmt.Sprintf("[%d/%d %s] %s (%s left)", i+1, len(p.Stages), name, text, clock.left()))
+			},
+		}
+		err := r.run(ctx)
+		clock.stageDone()
+		if err != nil {
+			r.st.Error = err.Error()
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		res.Stages = append(res.Stages, *r.st)
+		res.FinishedAt = time.Now().UTC()
+		if p.Save != nil {
+			errs = append(errs, p.Save(res))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	errs = append(errs, at.finish(context.WithoutCancel(ctx), &res))
+	if ctx.Err() != nil {
+		res.Incomplete = "interrupted"
+		errs = []error{ctx.Err()}
+	}
+	res.FinishedAt = time.Now().UTC()
+	return res, errors.Join(errs...)
+}
+
+// clock estimates how long a run has left, at first from its settings, then from the stages done.
+type clock struct {
+	began, stageBegan time.Time
+	each              time.Duration
+	stages, done      int
+}
+
+func newClock(s result.Settings, stages int) *clock {
+	const bringUp, search, rates = 15.0, 9, 6 // seconds, and probes that a search usually takes
+	seconds := 2*bringUp + 2*s.WarmUpSeconds + float64(len(s.Users)*s.Repeats)*(s.StepSeconds+1) +
+		float64(s.Repeats*(search+rates)+len(scaling(s)))*(s.SearchSeconds+1) + 3*(s.SearchSeconds+1)
+	return &clock{began: time.Now(), stageBegan: time.Now(), each: time.Duration(seconds * float64(time.Second)), stages: stages}
+}
+
+func (c *clock) stageDone() {
+	c.done++
+	c.each = time.Since(c.began) / time.Duration(c.done)
+	c.stageBegan = time.Now()
+}
+
+// left is the estimate as text.
+func (c *clock) left() string {
+	left := max(0, c.each-time.Since(c.stageBegan)) + c.each*time.Duration(max(0, c.stages-c.done-1))
+	if left < 10*time.Second {
+		return "a few seconds"
+	}
+	return "about " + left.Round(10*time.Second).String()
+}
+
+// scaling are the small numbers of users that the scalability fit needs beside the declared ones.
+func scaling(s result.Settings) []int {
+	if s.Quick {
+		return []int{1, 4, 16}
+	}
+	return []int{1, 2, 4, 8, 16, 32}
+}

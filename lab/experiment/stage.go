@@ -1,0 +1,378 @@
+package experiment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+)
+
+// stageRun is one stage being measured.
+type stageRun struct {
+	plan     Plan
+	settings result.Settings
+	at       place
+	st       *result.Stage
+	say      func(string)
+
+	site  *site
+	crowd *load.Crowd
+	audit auditLog
+}
+
+// downTimeout bounds a teardown that has nobody waiting for it any more.
+const downTimeout = 45 * time.Minute // an RDS instance takes 5 to 10
+
+// run measures the stage, and takes it down whatever happens.
+func (r *stageRun) run(ctx context.Context) error {
+	r.say("bringing up")
+	var err error
+	if r.site, err = r.at.up(ctx, r.st.Name, nil); err != nil {
+		return fmt.Errorf("bring up: %w", err)
+	}
+	r.st.BringUpSeconds = result.Ptr(r.site.seconds)
+	r.site.describe(r.st)
+	r.st.Complexity = complexity(r.plan.Root, r.st.Name, r.st.Topology, r.at.target())
+	measured := r.measure(ctx)
+	r.say("taking down")
+	began := time.Now()
+	down := r.takeDown(ctx)
+	if down == nil {
+		r.st.TearDownSeconds = result.Ptr(time.Since(began).Seconds())
+	}
+	if measured == nil && down == nil {
+		measured = r.prove(ctx)
+	}
+	r.sumUp()
+	return errors.Join(measured, down, r.audit.violation())
+}
+
+// takeDown ends the site even when ctx has ended.
+func (r *stageRun) takeDown(ctx context.Context) error {
+	if r.crowd != nil {
+		r.crowd.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
+	defer cancel()
+	if err := r.site.down(ctx); err != nil {
+		return fmt.Errorf("take down: %w", err)
+	}
+	return nil
+}
+
+// measure is everything between up and down.
+func (r *stageRun) measure(ctx context.Context) error {
+	ctx, cancel := withSite(ctx, r.site)
+	defer cancel()
+	err := r.steps(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause // why the context ended says more than that it did
+	}
+	return err
+}
+
+// withSite ends the context when the site breaks down.
+func withSite(ctx context.Context, s *site) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if s.done != nil {
+		go func() {
+			select {
+			case <-s.done:
+				cancel(fmt.Errorf("the stage broke down: %w", s.err()))
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+func (r *stageRun) steps(ctx context.Context) error {
+	if err := r.gather(ctx); err != nil {
+		return err
+	}
+	for _, users := range scaling(r.settings) {
+		if _, err := r.hold(ctx, load.Load{Purpose: result.PurposeScaling, Users: users}); err != nil {
+			return err
+		}
+	}
+	if err := r.levels(ctx); err != nil {
+		return err
+	}
+	if err := r.breakingPoint(ctx); err != nil {
+		return err
+	}
+	if err := r.highestRate(ctx); err != nil {
+		return err
+	}
+	r.say("checking the invariants")
+	return r.audit.check(ctx, r.site, r.crowd)
+}
+
+// gather brings the shoppers and warms the shop up.
+func (r *stageRun) gather(ctx context.Context) error {
+	r.say("preparing shoppers")
+	var err error
+	if r.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: r.site.url, Objective: r.settings.Objective}); err != nil {
+		return err
+	}
+	if err := r.prepare(ctx, slices.Max(r.settings.Users)); err != nil {
+		return err
+	}
+	_, err = r.hold(ctx, load.Load{Purpose: result.PurposeWarmUp, Users: slices.Min(r.settings.Users)})
+	return err
+}
+
+// prepare registers the accounts for that many users.
+func (r *stageRun) prepare(ctx context.Context, users int) error {
+	last := time.Now()
+	return r.crowd.Prepare(ctx, load.AccountsFor(users), func(done, total int) {
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			r.say(fmt.Sprintf("preparing shoppers: %d of %d accounts", done, total))
+		}
+	})
+}
+
+// hold runs one step: its length follows from its purpose.
+func (r *stageRun) hold(ctx context.Context, l load.Load) (result.Step, error) {
+	seconds := r.settings.SearchSeconds
+	switch l.Purpose {
+	case result.PurposeLevel:
+		seconds = r.settings.StepSeconds
+	case result.PurposeWarmUp:
+		seconds = r.settings.WarmUpSeconds
+	}
+	l.Duration = time.Duration(seconds) * time.Second
+	l.Settle = time.Second
+	if r.settings.Quick {
+		l.Settle /= 2
+	}
+	if err := r.prepare(ctx, max(l.Users, int(l.Rate/2))); err != nil {
+		return result.Step{}, err
+	}
+	r.say(describe(l))
+	step, err := measure(ctx, r.crowd, r.site.probes, l)
+	if err != nil {
+		return step, err
+	}
+	brief := step
+	brief.Series = nil
+	r.st.Steps = append(r.st.Steps, brief)
+	r.say("  " + symptoms(step) + fmt.Sprintf(", %.0f requests a second", step.Throughput))
+	return step, r.calm(ctx)
+}
+
+func describe(l load.Load) string {
+	what := fmt.Sprintf("%d users", l.Users)
+	if l.Rate > 0 {
+		what = fmt.Sprintf("%.0f requests a second", l.Rate)
+	}
+	repeat := ""
+	if l.Repeat > 0 {
+		repeat = fmt.Sprintf(", repeat %d", l.Repeat)
+	}
+	return fmt.Sprintf("%s: %s for %.0f s%s", l.Purpose, what, l.Duration.Seconds(), repeat)
+}
+
+// calm waits until the shop answers quickly again, so that one step's backlog is not the next one's
+// latency. It gives up after five seconds: the next step will show it.
+func (r *stageRun) calm(ctx context.Context) error {
+	deadline := time.Now().Add(5 * time.Second)
+	for time.Now().Before(deadline) {
+		began := time.Now()
+		err := r.crowd.Ready(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && time.Since(began) < 100*time.Millisecond {
+			return nil
+		}
+		if !until(ctx, time.Now().Add(100*time.Millisecond)) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// levels holds the declared numbers of users, each repeated, and audits the shop under that load.
+func (r *stageRun) levels(ctx context.Context) error {
+	for _, users := range r.settings.Users {
+		var repeats []result.Step
+		for n := range r.settings.Repeats {
+			if err := r.prepare(ctx, users); err != nil {
+				return err
+			}
+			audited := r.audit.during(ctx, r.site, time.Duration(r.settings.StepSeconds/2*float64(time.Second)))
+			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeLevel, Users: users, Repeat: n + 1})
+			if err = errors.Join(err, audited()); err != nil {
+				return err
+			}
+			repeats = append(repeats, step)
+		}
+		r.st.Levels = append(r.st.Levels, level(users, repeats))
+	}
+	return nil
+}
+
+// level sums the repeats of a number of users up.
+func level(users int, repeats []result.Step) result.Level {
+	l := result.Level{Users: users}
+	slices.SortFunc(repeats, func(a, b result.Step) int { return cmp.Compare(p95(a), p95(b)) })
+	for _, s := range repeats {
+		if s.Latency != nil {
+			l.AllP95MS = append(l.AllP95MS, s.Latency.P95MS)
+		}
+	}
+	l.Median = repeats[(len(repeats)-1)/2]
+	return l
+}
+
+// p95 of a step; infinite when nothing was answered.
+func p95(s result.Step) float64 {
+	if s.Latency == nil {
+		return math.Inf(1)
+	}
+	return s.Latency.P95MS
+}
+
+// breakingPoint searches the number of users, and keeps the step at which the first search found it.
+func (r *stageRun) breakingPoint(ctx context.Context) error {
+	start := float64(slices.Min(r.settings.Users))
+	for _, l := range r.st.Levels {
+		if l.Median.ObjectiveKept {
+			start = max(start, float64(l.Users))
+		}
+	}
+	bounds := load.Bounds{Start: start, Min: 1, Max: float64(r.settings.MaxUsers), Precision: r.settings.PrecisionRatio, Whole: true}
+	var searches []result.Search
+	for n := range r.settings.Repeats {
+		tried := map[float64]result.Step{}
+		found, err := load.Find(ctx, bounds, func(ctx context.Context, users float64) (result.Step, error) {
+			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeSearch, Users: int(users), Repeat: n + 1})
+			tried[users] = step
+			return step, err
+		})
+		if err != nil {
+			return err
+		}
+		searches = append(searches, found)
+		if found.FirstBad != nil {
+			if r.st.AtFailure == nil {
+				r.st.AtFailure = result.Ptr(tried[*found.FirstBad])
+			}
+			bounds.Start = max(1, math.Round(*found.FirstBad/2)) // a bracket of its own, found sooner
+		}
+	}
+	r.st.BreakingPoint = load.BreakingPoint(searches)
+	if r.st.AtFailure != nil {
+		r.st.Verdict = judge(*r.st.AtFailure)
+	}
+	return nil
+}
+
+// highestRate searches the highest arrival rate that keeps the objective.
+func (r *stageRun) highestRate(ctx context.Context) error {
+	start := 10.0
+	for _, s := range r.st.Steps {
+		if s.ObjectiveKept {
+			start = max(start, math.Round(s.Goodput*0.7))
+		}
+	}
+	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Precision: r.settings.PrecisionRatio}
+	var searches []result.Search
+	var best *result.Step
+	for n := range r.settings.Repeats {
+		found, err := load.Find(ctx, bounds, func(ctx context.Context, perSecond float64) (result.Step, error) {
+			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeRate, Rate: perSecond, Repeat: n + 1})
+			if step.ObjectiveKept && (best == nil || step.Rate > best.Rate) {
+				brief := step
+				brief.Series = nil
+				best = &brief
+			}
+			return step, err
+		})
+		if err != nil {
+			return err
+		}
+		searches = append(searches, found)
+		if found.LastGood != nil {
+			bounds.Start = math.Round(*found.LastGood * 0.75)
+		}
+	}
+	r.st.OpenLoop = load.HighestRate(searches)
+	r.st.OpenLoop.AtRate = best
+	return nil
+}
+
+// sumUp computes what follows from the steps.
+func (r *stageRun) sumUp() {
+	var points []result.USLPoint
+	for _, s := range r.st.Steps {
+		switch s.Purpose {
+		case result.PurposeScaling, result.PurposeLevel, result.PurposeSearch:
+			if s.ErrorRatio <= r.settings.Objective.MaxErrorRatio {
+				points = append(points, result.USLPoint{Users: s.Users, Throughput: s.Goodput})
+			}
+		}
+	}
+	r.st.USL = load.FitUSL(points)
+	if len(r.st.Steps) > 0 {
+		r.st.Validity = load.Judge(r.st.Steps, r.st.BreakingPoint, r.st.Levels)
+	}
+	r.st.Invariants = r.audit.found
+	r.price()
+	if r.crowd != nil && r.crowd.SoldOut() > 0 {
+		r.st.Notes = append(r.st.Notes, fmt.Sprintf("%d orders were refused because a product was sold out; they count as answered", r.crowd.SoldOut()))
+	}
+	if r.crowd != nil && r.crowd.Accountless() > 0 {
+		r.st.Notes = append(r.st.Notes, fmt.Sprintf("%d purchases became visits, because every prepared account was in use", r.crowd.Accountless()))
+	}
+}
+
+// prove turns the knob of each suspect at its end, the likeliest first, until one has an effect.
+func (r *stageRun) prove(ctx context.Context) error {
+	v := r.st.Verdict
+	if v == nil {
+		return nil
+	}
+	if !r.site.proveKnobs {
+		v.NotProved = "a changed stage is brought up on this machine only, not on AWS: it would cost another deployment"
+		return nil
+	}
+	tries := 2
+	if r.plan.Quick {
+		tries = 1
+	}
+	for _, s := range v.Suspects {
+		if tries == 0 || s.Pressure < exhausted {
+			break
+		}
+		k, why := knobFor(s.Cause, r.site.stage, runtime.NumCPU())
+		if why != "" {
+			v.NotProved = cmp.Or(v.NotProved, why)
+			continue
+		}
+		tries--
+		proof, err := r.turn(ctx, k)
+		if err != nil {
+			return fmt.Errorf("prove the verdict: %w", err)
+		}
+		v.Proof, v.NotProved = proof, ""
+		if proof.Confirmed {
+			v.Cause = s.Cause
+			v.Summary = fmt.Sprintf("%s: %s", s.Cause, s.Why)
+			return nil
+		}
+	}
+	if v.Proof == nil && v.NotProved == "" {
+		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU())
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"shoplab/lab/experiment"
+	"shoplab/lab/report"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+func newRunCommand() *cobra.Command {
+	var r measuring
+	target := "local"
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Measure the stages: load, breaking point, verdict, report",
+		Long: `Run brings each stage up, warms it, holds the declared numbers of users, searches the
+breaking point and the highest arrival rate, names the resource that gave out and proves it,
+checks the shop's invariants, takes the stage down, and writes a report. A stage is taken down
+whatever happens, after an error or Ctrl-C too.
+
+On this machine, shop and load generator share the CPUs: the report says which figures that
+spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each.`,
+		Example: `  go run ./lab run --quick                   all four stages in under six minutes
+  go run ./lab run --stages stage1,stage3    two stages, three repeats each
+  go run ./lab run --target aws --stages stage2`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r.command = commandLine(cmd)
+			r.progress = newProgress(cmd.ErrOrStderr())
+			defer r.progress.done()
+			files, err := r.run(cmd.Context(), target)
+			r.progress.done()
+			for _, f := range files {
+				cmd.Println(f)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&r.plan.Stages, "stages", nil, "the `stages` to measure, by comma (default: all)")
+	f.StringVar(&target, "target", target, "where: `local|aws`")
+	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
+	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
+	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
+	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to")
+	return cmd
+}
+
+// measuring is one run of the command.
+type measuring struct {
+	plan     experiment.Plan
+	out      string
+	command  string
+	progress *progress
+}
+
+// run returns the files that it wrote, also when it failed half-way.
+func (r *measuring) run(ctx context.Context, target string) (files []string, err error) {
+	if r.plan.Root, err = findRoot(); err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	r.plan.Say = r.progress.step
+	name := filepath.Join(r.out, "result.json")
+	r.plan.Save = func(res result.Result) error {
+		res.Command = r.command
+		res.Incomplete = "still running"
+		return result.WriteFile(name, res)
+	}
+	var res result.Result
+	switch target {
+	case "local":
+		res, err = experiment.Local(ctx, r.plan, secondSignal(ctx))
+	case "aws":
+		res, err = experiment.AWS(ctx, r.plan)
+	default:
+		return nil, fmt.Errorf("--target is %q, want local or aws", target)
+	}
+	if len(res.Stages) == 0 {
+		return nil, err
+	}
+	res.Command = r.command
+	if werr := result.WriteFile(name, res); werr != nil {
+		return nil, errors.Join(err, werr)
+	}
+	files = append(files, name)
+	if rerr := report.Write(r.out, res); rerr != nil {
+		return files, errors.Join(err, fmt.Errorf("write the report: %w", rerr))
+	}
+	return append(files, filepath.Join(r.out, report.HTMLFile)), err
+}
+
+func (r *measuring) check() (err error) {
+	if len(r.plan.Stages) == 0 {
+		if r.plan.Stages, err = twin.Stages(r.plan.Root); err != nil {
+			return err
+		}
+	}
+	if err := experiment.CheckStages(r.plan.Root, r.plan.Stages); err != nil {
+		return err
+	}
+	if r.plan.Quick {
+		r.plan.Repeats = 1
+	}
+	if r.plan.Repeats < 1 || r.plan.Repeats > 20 {
+		return fmt.Errorf("--repeats is %d, want 1 to 20", r.plan.Repeats)
+	}
+	if len(r.plan.Users) == 0 || slices.Min(r.plan.Users) < 1 || slices.Max(r.plan.Users) > 5000 {
+		return errors.New("--users: want numbers from 1 to 5000")
+	}
+	return nil
+}
+
+// commandLine is the command as typed, for the result file.
+func commandLine(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]")) })
+	return strings.Join(words, " ")
+}
