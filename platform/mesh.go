@@ -1,0 +1,175 @@
+package platform
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+)
+
+// Versions of what Helm installs. The last three are those of Istio 1.31's own samples.
+const (
+	istioVersion      = "1.31.1"
+	prometheusVersion = "28.13.0"
+	kialiVersion      = "2.27.0"
+	grafanaVersion    = "9.2.2"
+)
+
+// Helm repositories.
+const (
+	istioCharts      = "https://istio-release.storage.googleapis.com/charts"
+	prometheusCharts = "https://prometheus-community.github.io/helm-charts"
+	kialiCharts      = "https://kiali.org/helm-charts"
+	grafanaCharts    = "https://grafana.github.io/helm-charts"
+	mesheryCharts    = "https://meshery.io/charts"
+)
+
+// foreignNodePort is the gateway's port on a cluster that is not ours: the first tidy one in
+// Kubernetes' default range.
+const foreignNodePort = 30080
+
+// ServiceMesh is the shop in a Kubernetes cluster with Istio.
+type ServiceMesh struct {
+	pulumi.ResourceState
+
+	name     string
+	args     ServiceMeshArgs
+	provider *kubernetes.Provider
+}
+
+// ServiceMeshArgs are the arguments of NewServiceMesh.
+type ServiceMeshArgs struct {
+	Config Config
+	// Kubeconfig of the cluster.
+	Kubeconfig pulumi.StringOutput
+	// Cluster is nil for a cluster that is not ours.
+	Cluster *Cluster
+	Image   pulumi.StringOutput
+	// Env is the service's environment, Secrets the secret part of it.
+	Env     map[string]string
+	Secrets map[string]pulumi.StringOutput
+	// Edge is what the gateway asks requests to come from.
+	Edge *Edge
+}
+
+// NewServiceMesh installs Istio, then the shop, and beside it what watches both.
+func NewServiceMesh(ctx *pulumi.Context, name string, args ServiceMeshArgs, opts ...pulumi.ResourceOption) (*ServiceMesh, error) {
+	m := &ServiceMesh{name: name, args: args}
+	if err := ctx.RegisterComponentResource("shoplab:platform:ServiceMesh", name, m, opts...); err != nil {
+		return nil, err
+	}
+	provider := &kubernetes.ProviderArgs{
+		Kubeconfig: args.Kubeconfig, EnableServerSideApply: pulumi.Bool(true),
+		// A cluster that is gone has no objects: destroy must not wait for it.
+		DeleteUnreachable: pulumi.Bool(true),
+	}
+	if args.Cluster != nil {
+		provider.ClusterIdentifier = args.Cluster.Server.Instance.ID().ToStringOutput()
+	}
+	var err error
+	if m.provider, err = kubernetes.NewProvider(ctx, name+"-kubernetes", provider, child(m)...); err != nil {
+		return nil, err
+	}
+	istiod, err := m.istio(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.shop(ctx, istiod); err != nil {
+		return nil, err
+	}
+	if err := m.observers(ctx, istiod); err != nil {
+		return nil, err
+	}
+	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{})
+}
+
+// in are the options of an object in the cluster. It is gone when the server is, without anybody
+// asking the cluster, and made again when the server is.
+func (m *ServiceMesh) in(needs ...pulumi.Resource) []pulumi.ResourceOption {
+	options := child(m, pulumi.Provider(m.provider), pulumi.DependsOn(needs))
+	if m.args.Cluster != nil {
+		server := m.args.Cluster.Server.Instance
+		options = append(options, pulumi.DeletedWith(server), pulumi.ReplaceWith([]pulumi.Resource{server}))
+	}
+	return options
+}
+
+// nodePort is the port of the node at which the gateway listens.
+func (m *ServiceMesh) nodePort() int {
+	if m.args.Cluster != nil {
+		return originPort // k3s is told to allow it
+	}
+	return foreignNodePort
+}
+
+// namespace makes a namespace; labels may be nil.
+func (m *ServiceMesh) namespace(ctx *pulumi.Context, name string, labels map[string]string) (*corev1.Namespace, error) {
+	return corev1.NewNamespace(ctx, m.name+"-"+name, &corev1.NamespaceArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: pulumi.ToStringMap(labels)},
+	}, m.in()...)
+}
+
+// chart is what helm installs. Without a version it is the newest, and nobody waits for it.
+type chart struct {
+	name, repository, version, namespace string
+	values                               values
+}
+
+// Release is a Helm release. The SDK's package for it compiles the whole Kubernetes API a second
+// time; this resource needs two of its inputs' names and none of its outputs.
+type Release struct {
+	pulumi.CustomResourceState
+}
+
+// release installs a chart and waits until what it made is ready. One resource each, not one for
+// each object: Istio itself writes into some of them.
+func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs ...pulumi.Resource) (*Release, error) {
+	inputs := pulumi.Map{
+		"name": pulumi.String(name), "namespace": pulumi.String(c.namespace), "chart": pulumi.String(c.name),
+		"repositoryOpts": pulumi.StringMap{"repo": pulumi.String(c.repository)},
+		"values":         pulumi.ToMap(c.values), "timeout": pulumi.Int(600),
+	}
+	if c.version == "" {
+		inputs["skipAwait"] = pulumi.Bool(true)
+	} else {
+		inputs["version"], inputs["atomic"] = pulumi.String(c.version), pulumi.Bool(true)
+	}
+	r := &Release{}
+	options := append(m.in(needs...), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "10m", Update: "10m"}))
+	return r, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", m.name+"-"+name, inputs, r, options...)
+}
+
+// serverHost is the host name in a kubeconfig's current cluster.
+func serverHost(kubeconfig string) (string, error) {
+	var config struct {
+		Current  string `yaml:"current-context"`
+		Contexts []struct {
+			Name    string
+			Context struct{ Cluster string }
+		}
+		Clusters []struct {
+			Name    string
+			Cluster struct{ Server string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(kubeconfig), &config); err != nil {
+		return "", fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	for _, c := range config.Contexts {
+		for _, cluster := range config.Clusters {
+			if c.Name != config.Current || cluster.Name != c.Context.Cluster {
+				continue
+			}
+			server, err := url.Parse(cluster.Cluster.Server)
+			if err != nil || server.Hostname() == "" {
+				return "", fmt.Errorf("the kubeconfig's server is %q, not a URL", cluster.Cluster.Server)
+			}
+			return server.Hostname(), nil
+		}
+	}
+	return "", fmt.Errorf("the kubeconfig has no cluster for its current context %q", config.Current)
+}

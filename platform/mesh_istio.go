@@ -1,0 +1,145 @@
+package platform
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
+)
+
+const (
+	istioNamespace   = "istio-system"
+	ingressNamespace = "istio-ingress"
+	gatewayRelease   = "istio-gateway"
+)
+
+// istio installs the custom resources, istiod and the gateway, and returns what the shop's pods and
+// Istio's objects wait for: an istiod that injects sidecars and checks configuration.
+func (m *ServiceMesh) istio(ctx *pulumi.Context) (*Release, error) {
+	system, err := m.namespace(ctx, istioNamespace, nil)
+	if err != nil {
+		return nil, err
+	}
+	ingress, err := m.namespace(ctx, ingressNamespace, nil)
+	if err != nil {
+		return nil, err
+	}
+	charts := m.istioCharts()
+	base, err := m.release(ctx, "istio-base", charts["istio-base"], system)
+	if err != nil {
+		return nil, err
+	}
+	istiod, err := m.release(ctx, "istiod", charts["istiod"], base)
+	if err != nil {
+		return nil, err
+	}
+	_, err = m.release(ctx, gatewayRelease, charts[gatewayRelease], ingress, istiod)
+	return istiod, err
+}
+
+// istioCharts are Istio's three releases. istiod asks for 2 GiB by default, a quarter of the node.
+func (m *ServiceMesh) istioCharts() map[string]chart {
+	small := requests("100m", "256Mi")
+	return map[string]chart{
+		"istio-base": {"base", istioCharts, istioVersion, istioNamespace, values{}},
+		"istiod": {"istiod", istioCharts, istioVersion, istioNamespace, values{
+			"autoscaleEnabled": false, "resources": small,
+			"global": values{"proxy": values{"resources": values{
+				"requests": values{"cpu": "50m", "memory": "64Mi"},
+				"limits":   values{"cpu": "1000m", "memory": "256Mi"},
+			}}},
+			"meshConfig": values{"defaultConfig": values{"holdApplicationUntilProxyStarts": true}},
+		}},
+		gatewayRelease: {"gateway", istioCharts, istioVersion, ingressNamespace, values{
+			"autoscaling": values{"enabled": false}, "replicaCount": 1, "resources": requests("100m", "128Mi"),
+			"service": values{
+				"type": "NodePort", "externalTrafficPolicy": "Local", // the client's address stays
+				"ports": list(values{
+					"name": "http2", "port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": m.nodePort(),
+				}),
+			},
+		}},
+	}
+}
+
+func requests(cpu, memory string) values {
+	return values{"requests": values{"cpu": cpu, "memory": memory}}
+}
+
+// values are what an untyped object says.
+type values = map[string]any
+
+// object registers one of Istio's objects in the shop's namespace.
+func (m *ServiceMesh) object(ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource) error {
+	_, err := apiextensions.NewCustomResource(ctx, m.name+"-"+name, &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String(group + ".istio.io/v1"), Kind: pulumi.String(kind),
+		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(shopName), Namespace: pulumi.String(shopName)},
+		OtherFields: kubernetes.UntypedArgs{"spec": spec},
+	}, m.in(needs...)...)
+	return err
+}
+
+// traffic says how requests reach the shop's pods.
+func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) error {
+	for _, o := range []struct {
+		group, kind, name string
+		spec              pulumi.Input
+	}{
+		{"security", "PeerAuthentication", "mtls", pulumi.ToMap(values{"mtls": values{"mode": "STRICT"}})},
+		{"networking", "Gateway", "gateway", pulumi.ToMap(values{
+			"selector": values{"istio": "gateway"}, // the release's name without "istio-"
+			"servers": list(values{
+				"hosts": list("*"), "port": values{"number": 80, "name": "http", "protocol": "HTTP"},
+			}),
+		})},
+		{"networking", "VirtualService", "routes", m.routes()},
+		{"networking", "DestinationRule", "pods", pulumi.ToMap(values{
+			"host": shopHost,
+			"trafficPolicy": values{
+				"loadBalancer":   values{"simple": "LEAST_REQUEST"},
+				"connectionPool": values{"tcp": values{"connectTimeout": "2s"}},
+				"outlierDetection": values{
+					"consecutiveGatewayErrors": 10, "interval": "10s", "baseEjectionTime": "30s", "maxEjectionPercent": 50,
+				},
+			},
+		})},
+	} {
+		if err := m.object(ctx, o.group, o.kind, o.name, o.spec, needs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// routes retries reads, and of writes only what never reached the shop: Istio would otherwise
+// repeat an order on any 503. Behind CloudFront a request that it did not send finds no route.
+func (m *ServiceMesh) routes() pulumi.Input {
+	spec := func(secret string) map[string]any {
+		read, write := values{"method": values{"regex": "GET|HEAD"}}, values{"uri": values{"prefix": "/"}}
+		if secret != "" {
+			headers := values{strings.ToLower(OriginHeader): values{"exact": secret}}
+			read["headers"], write["headers"] = headers, headers
+		}
+		return values{"hosts": list("*"), "gateways": list(shopName), "http": list(
+			route("read", read, "15s", values{"attempts": 2, "perTryTimeout": "5s", "retryOn": "connect-failure,refused-stream,reset,503"}),
+			route("write", write, "30s", values{"attempts": 2, "retryOn": "connect-failure,refused-stream"}),
+		)}
+	}
+	if m.args.Edge == nil || !m.args.Edge.Closed() {
+		return pulumi.ToMap(spec(""))
+	}
+	return m.args.Edge.Secret.ApplyT(spec).(pulumi.MapOutput)
+}
+
+func route(name string, match values, timeout string, retries values) values {
+	return values{
+		"name": name, "match": list(match), "timeout": timeout, "retries": retries,
+		"route": list(values{"destination": values{"host": shopHost, "port": values{"number": contract.Port}}}),
+	}
+}
+
+func list(items ...any) []any { return items }
