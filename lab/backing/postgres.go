@@ -92,9 +92,6 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	if err := p.prepareDir(); err != nil {
 		return err
 	}
-	if p.port, err = process.FreePort(); err != nil {
-		return err
-	}
 	if _, err := os.Stat(filepath.Join(p.dir, "data", "PG_VERSION")); errors.Is(err, os.ErrNotExist) {
 		if err := p.initdb(ctx); err != nil {
 			return err
@@ -105,6 +102,9 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 		return fmt.Errorf("read the data folder's password: %w", err)
 	}
 	p.password = string(bytes.TrimSpace(password))
+	if p.port, err = process.FreePort(); err != nil { // just before it is used: initdb takes seconds
+		return err
+	}
 	p.proc, err = process.Start(process.Spec{
 		Name: "postgres", Path: filepath.Join(p.bin, "postgres"), Args: p.args(), Dir: p.tmp.Path,
 		User: p.user, Log: p.opts.Log, Enter: p.opts.Enter,
