@@ -49,9 +49,10 @@ type ServiceMeshArgs struct {
 	// Cluster is nil for a cluster that is not ours.
 	Cluster *Cluster
 	Image   pulumi.StringOutput
-	// Env is the service's environment, Secrets the secret part of it.
-	Env     map[string]string
-	Secrets map[string]pulumi.StringOutput
+	// Env is the service's environment. Data are the addresses of the database and the cache; nil
+	// for a cluster that is not ours, in which they run too.
+	Env  map[string]string
+	Data map[string]pulumi.StringOutput
 	// Edge is what the gateway asks requests to come from.
 	Edge *Edge
 }

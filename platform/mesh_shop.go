@@ -22,8 +22,8 @@ const (
 	shopName = "shop"
 	// shopHost is the shop's Service as Istio knows it.
 	shopHost = shopName + "." + shopName + ".svc.cluster.local"
-	// podNetworks are k3s' pods and the sidecar, which is the peer that the service sees.
-	podNetworks = "10.42.0.0/16,127.0.0.6/32"
+	// podNetwork are k3s' pods; sidecarNetwork is the peer that the service sees.
+	podNetwork, sidecarNetwork = "10.42.0.0/16", "127.0.0.6/32"
 	// drainSeconds is how long a pod goes on serving after it was told to end: the endpoint must be
 	// gone from every sidecar by then. A pod that ends takes at most graceSeconds.
 	drainSeconds, graceSeconds = 10, 60
@@ -69,8 +69,13 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod *Release) error {
 // secrets stores the secret part of the environment, and returns a sum of it, so that a changed
 // secret is a new set of pods.
 func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, istiod *Release) (pulumi.StringOutput, []pulumi.Resource, error) {
-	content, needs := maps.Clone(m.args.Secrets), []pulumi.Resource{namespace}
-	if m.args.Cluster == nil {
+	needs := []pulumi.Resource{namespace}
+	content, err := ownSecrets(ctx, m.name, m.args.Config, m)
+	if err != nil {
+		return pulumi.StringOutput{}, nil, err
+	}
+	maps.Copy(content, m.args.Data)
+	if m.args.Data == nil {
 		data, err := m.data(ctx, namespace, istiod)
 		if err != nil {
 			return pulumi.StringOutput{}, nil, err

@@ -28,7 +28,7 @@ type Secrets struct {
 	Values map[string]pulumi.StringOutput
 }
 
-// NewSecrets stores the given secrets, SESSION_KEY, which it makes, and the Stripe keys, if any.
+// NewSecrets stores the given secrets and those of ownSecrets.
 func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pulumi.StringOutput, opts ...pulumi.ResourceOption) (*Secrets, error) {
 	s := &Secrets{Path: "/shoplab/" + c.Stack, ARNs: map[string]pulumi.StringOutput{}, Values: maps.Clone(values)}
 	if s.Values == nil {
@@ -37,17 +37,11 @@ func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pu
 	if err := ctx.RegisterComponentResource("shoplab:platform:Secrets", name, s, opts...); err != nil {
 		return nil, err
 	}
-	session, err := random.NewRandomPassword(ctx, name+"-session-key", &random.RandomPasswordArgs{
-		Length: pulumi.Int(64), Special: pulumi.Bool(false),
-	}, child(s)...)
+	own, err := ownSecrets(ctx, name, c, s)
 	if err != nil {
 		return nil, err
 	}
-	s.Values[contract.EnvSessionKey] = session.Result
-	if c.Payments == PaymentsStripe {
-		s.Values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
-		s.Values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
-	}
+	maps.Copy(s.Values, own)
 	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
 		parameter, err := ssm.NewParameter(ctx, fmt.Sprintf("%s-%s", name, key), &ssm.ParameterArgs{
 			Name: pulumi.String(s.Path + "/" + key), Type: pulumi.String("SecureString"), Value: s.Values[key],
@@ -59,6 +53,23 @@ func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pu
 		s.Folder = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+key) }).(pulumi.StringOutput)
 	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"path": pulumi.String(s.Path)})
+}
+
+// ownSecrets are the service's secrets that no other component makes: SESSION_KEY, which is made
+// here, and the Stripe keys, if any.
+func ownSecrets(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (map[string]pulumi.StringOutput, error) {
+	session, err := random.NewRandomPassword(ctx, name+"-session-key", &random.RandomPasswordArgs{
+		Length: pulumi.Int(64), Special: pulumi.Bool(false),
+	}, child(parent)...)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]pulumi.StringOutput{contract.EnvSessionKey: session.Result}
+	if c.Payments == PaymentsStripe {
+		values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
+		values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
+	}
+	return values, nil
 }
 
 // Folders is what a server's role may read.

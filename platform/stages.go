@@ -3,6 +3,7 @@ package platform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -26,12 +27,18 @@ func Deploy(ctx *pulumi.Context) (err error) {
 		return fmt.Errorf("tag everything: %w", err)
 	}
 	compose := map[string]func(*pulumi.Context, Config) stage{
-		Single: single, Balanced: balanced, Fargate: fargate,
+		Single: single, Balanced: balanced, Fargate: fargate, Mesh: mesh,
 	}[c.Topology]
+	if c.Kubeconfig != "" {
+		compose = foreignMesh
+	}
 	s := compose(ctx, c)
-	must(NewBudget(ctx, "budget", c))
-	observed := must(NewObservability(ctx, "observe", c, s.watched))
-	export(ctx, c, s, observed)
+	s.dashboards = pulumi.StringMap{}
+	if c.Kubeconfig == "" {
+		must(NewBudget(ctx, "budget", c))
+		s.dashboards["cloudwatch"] = must(NewObservability(ctx, "observe", c, s.watched)).URL
+	}
+	export(ctx, c, s)
 	return nil
 }
 
@@ -100,6 +107,47 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 		watched: Watched{Balancer: balancer, Tasks: tasks, Database: database, Cache: cache}}
 }
 
+// mesh: k3s with Istio on one server, RDS and ElastiCache.
+func mesh(ctx *pulumi.Context, c Config) stage {
+	image := must(NewImage(ctx, "image", c))
+	network := must(NewNetwork(ctx, "network"))
+	edge := must(NewEdge(ctx, "edge", c))
+	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
+	database := must(NewDatabase(ctx, "database", c, network))
+	cache := must(NewCache(ctx, "cache", c, network))
+	cluster := must(NewCluster(ctx, "cluster", ClusterArgs{Config: c, Network: network, Registry: registryOf(image.Reference)}))
+	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
+		Config: c, Kubeconfig: cluster.Kubeconfig, Cluster: cluster, Image: image.Reference, Edge: edge,
+		Env: c.env(edge, podNetwork, sidecarNetwork), Data: dataSecrets(database, cache),
+	}))
+	url := must(edge.Serve(ctx, cluster.Server.DNSName))
+	return stage{url: url, image: image.Reference, kubeconfig: cluster.Kubeconfig,
+		watched: Watched{Server: cluster.Server, Database: database, Cache: cache}}
+}
+
+// foreignMesh: the mesh on a cluster that is not ours, its data inside. Nothing is made in AWS, but
+// for the image's repository if shoplab:image is empty.
+func foreignMesh(ctx *pulumi.Context, c Config) stage {
+	image := must(NewImage(ctx, "image", c))
+	host := must(serverHost(c.Kubeconfig))
+	kubeconfig := secret(c.Kubeconfig)
+	c.HTTPS = HTTPSOff // there is no edge before it
+	edge := must(NewEdge(ctx, "edge", c))
+	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
+		Config: c, Kubeconfig: kubeconfig, Image: image.Reference, Edge: edge, Env: c.env(edge, sidecarNetwork),
+	}))
+	url := pulumi.Sprintf("http://%s:%d", host, foreignNodePort)
+	return stage{url: url, image: image.Reference, kubeconfig: kubeconfig}
+}
+
+// registryOf is the host name in an image's reference.
+func registryOf(reference pulumi.StringOutput) pulumi.StringOutput {
+	return reference.ApplyT(func(reference string) string {
+		host, _, _ := strings.Cut(reference, "/")
+		return host
+	}).(pulumi.StringOutput)
+}
+
 // dataSecrets are the addresses of the data, passwords included.
 func dataSecrets(database *Database, cache *Cache) map[string]pulumi.StringOutput {
 	return map[string]pulumi.StringOutput{contract.EnvDatabaseURL: database.URL, contract.EnvRedisURL: cache.URL}
@@ -111,18 +159,14 @@ func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot
 }
 
 // export names the outputs alike on every stage, so that one tool drives all four.
-func export(ctx *pulumi.Context, c Config, s stage, observed *Observability) {
-	dashboards := pulumi.StringMap{"cloudwatch": observed.URL}
-	for name, url := range s.dashboards {
-		dashboards[name] = url
-	}
+func export(ctx *pulumi.Context, c Config, s stage) {
 	ctx.Export("url", s.url)
 	ctx.Export("stage", pulumi.String(c.Stack))
 	ctx.Export("topology", pulumi.String(c.Topology))
 	ctx.Export("region", pulumi.String(c.Region))
 	ctx.Export("image", s.image)
 	ctx.Export("costTags", pulumi.ToStringMap(map[string]string{"project": "shoplab", "stage": c.Stack}))
-	ctx.Export("dashboards", dashboards)
+	ctx.Export("dashboards", s.dashboards)
 	ctx.Export("capacity", pulumi.ToIntMap(map[string]int{
 		"instances": c.Instances, "maxInstances": c.MaxInstances,
 		"poolPerInstance": c.PoolPerInstance, "databaseConnections": c.DatabaseConnections,
