@@ -55,6 +55,7 @@ type Config struct {
 	CPU          int
 	Memory       int
 	SpotShare    int
+	Wait         bool
 
 	PoolPerInstance       int
 	DatabaseConnections   int
@@ -109,6 +110,7 @@ func keys() []key {
 		{name: "architecture", kind: "string", value: "arm64", about: "arm64 (Graviton, about a fifth cheaper) or amd64"},
 		{name: "instanceType", kind: "string", about: "EC2 instance type; empty: t4g.small or t3.small, for mesh t4g.large or t3.large"},
 		{name: "spotShare", kind: "integer", value: "0", about: "Percentage of Fargate tasks beyond the first that run on Spot capacity"},
+		{name: "wait", kind: "boolean", value: "true", about: "With topology fargate: up ends when the tasks serve, or fails; false: when ECS knows of them"},
 		{name: "databaseInstanceClass", kind: "string", value: "db.t4g.micro", about: "RDS instance class"},
 		{name: "databaseVersion", kind: "string", value: "17", about: "RDS PostgreSQL version; the minor version is RDS's default at creation and then stays"},
 		{name: "databaseStorage", kind: "integer", value: "20", about: "RDS gp3 storage in GiB; 20 is the least"},
@@ -119,7 +121,7 @@ func keys() []key {
 		{name: "https", kind: "string", value: HTTPSCloudFront, about: "cloudfront (its own certificate), domain (your own name) or off (load tests against the origin)"},
 		{name: "domain", kind: "string", about: "With https domain: the shop's name, such as shop.example.com"},
 		{name: "zone", kind: "string", about: "With https domain: the Route 53 hosted zone, such as example.com"},
-		{name: "rateLimit", kind: "string", about: "The service's RATE_LIMIT; empty: its own default; off for load tests"},
+		{name: "rateLimit", kind: "string", about: "The service's rate limits: on, or off for load tests; empty: the service's default"},
 		{name: "image", kind: "string", about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR"},
 		{name: "debian", kind: "string", value: "13/20250814-2204", about: "Debian release and build of the EC2 images; 13/latest for the newest"},
 		{name: "payments", kind: "string", value: PaymentsSimulated, about: "simulated or stripe"},
@@ -218,7 +220,7 @@ func (r *reader) config() Config {
 	return Config{
 		Topology: v["topology"], Architecture: v["architecture"], InstanceType: v["instanceType"],
 		Instances: r.integer("instances"), MaxInstances: r.integer("maxInstances"),
-		CPU: r.integer("cpu"), Memory: r.integer("memory"), SpotShare: r.integer("spotShare"),
+		CPU: r.integer("cpu"), Memory: r.integer("memory"), SpotShare: r.integer("spotShare"), Wait: r.boolean("wait"),
 		PoolPerInstance: r.integer("poolPerInstance"), DatabaseConnections: r.integer("databaseConnections"),
 		DatabaseInstanceClass: v["databaseInstanceClass"], DatabaseVersion: v["databaseVersion"],
 		DatabaseStorage: r.integer("databaseStorage"), DatabaseBackupDays: r.integer("databaseBackupDays"),
@@ -271,6 +273,7 @@ func (r *reader) check(c Config) {
 	r.oneOf("architecture", c.Architecture, "arm64", "amd64")
 	r.oneOf("https", c.HTTPS, HTTPSCloudFront, HTTPSDomain, HTTPSOff)
 	r.oneOf("payments", c.Payments, PaymentsSimulated, PaymentsStripe)
+	r.oneOf("rateLimit", c.RateLimit, "on", "off")
 	r.between("instances", c.Instances, 1, 100)
 	r.between("maxInstances", c.MaxInstances, c.Instances, 100)
 	r.between("poolPerInstance", c.PoolPerInstance, 1, 1000)

@@ -152,7 +152,7 @@ func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *
 		DeploymentCircuitBreaker:      ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
 		HealthCheckGracePeriodSeconds: pulumi.Int(60),
 		PropagateTags:                 pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
-		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(true),
+		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(c.Wait),
 	}, child(t, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCount"}))...) // scaling moves it
 	return err
 }
