@@ -62,6 +62,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openPool(ctx, c, pc)
+}
+
+func openPool(ctx context.Context, c Config, pc *pgxpool.Config) (*DB, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)

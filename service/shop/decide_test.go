@@ -45,6 +45,8 @@ func TestDecide(t *testing.T) {
 		"refunded in part":            {OrderPaid, captured, part, Decision{OutcomeIgnored, OrderPaid, PaymentCaptured, total, 400}},
 		"refund overtakes capture":    {OrderPending, open, all, Decision{OutcomeIgnored, OrderPending, PaymentOpen, 0, total}},
 		"capture after its refund":    {OrderPending, noted, ok, Decision{OutcomeRefunded, OrderPending, PaymentRefunded, total, total}},
+		"an older sum of refunds":     {OrderPaid, Payment{AmountCents: total, Currency: "usd", Status: PaymentCaptured, CapturedCents: total, RefundedCents: 500}, part, Decision{OutcomeIgnored, OrderPaid, PaymentCaptured, total, 500}},
+		"less captured than refunded": {OrderPending, noted, Event{Type: EventSucceeded, AmountCents: 900, Currency: "usd"}, Decision{OutcomeRefunded, OrderPending, PaymentRefunded, 900, 900}},
 		"unknown event":               {OrderPending, open, Event{Type: "charge.captured", AmountCents: total}, Decision{OutcomeIgnored, OrderPending, PaymentOpen, 0, 0}},
 		"refund of more than was had": {OrderPaid, captured, Event{Type: EventRefunded, AmountCents: 2000}, Decision{OutcomeRefunded, OrderRefunded, PaymentRefunded, total, total}},
 	} {
@@ -74,6 +76,9 @@ func TestMoneyIsConserved(t *testing.T) {
 			}
 			if (d.Outcome == OutcomePaid) != (before != OrderPaid && d.Order == OrderPaid) {
 				t.Fatalf("outcome %s, but the order went from %s to %s", d.Outcome, before, d.Order)
+			}
+			if p.Status != PaymentOpen && (d.RefundedCents < p.RefundedCents || d.CapturedCents != p.CapturedCents) {
+				t.Fatalf("%+v takes back what %+v says", d, p)
 			}
 			if d.Outcome == OutcomePaid {
 				paid++
