@@ -123,7 +123,7 @@ func TestSweepWithAHungGateway(t *testing.T) {
 		l := newTill(t)
 		owed := l.started(t, time.Hour)
 		l.pays(t, owed, 1, shop.OutcomeRefund)
-		const due = 20
+		const due = 60 // more than one batch
 		for range due {
 			l.started(t, time.Second)
 		}
