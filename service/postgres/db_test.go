@@ -1,148 +1,221 @@
 package postgres_test
 
 import (
-	"cmp"
-	"context"
-	"crypto/rand"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"shoplab/lab/backing"
 	"shoplab/service/postgres"
-	"shoplab/service/shoptest"
+	"shoplab/service/shop"
 )
 
-// patience is how long tests wait for a connection of the pool: hundreds ask at once on a busy machine.
-const patience = time.Minute
-
-// server is the PostgreSQL of this package's tests; each test has a database of its own in it.
-var server *backing.Postgres
-
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	for name, u := range map[string]string{
+		"not a URL":      "postgres://user:s3cret@:no-port/",
+		"nobody there":   "postgres://user:s3cret@127.0.0.1:1/shop?connect_timeout=2",
+		"wrong password": strings.Replace(server.URL(), "shop:", "shop:s3cret", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := postgres.Open(t.Context(), postgres.Config{URL: u})
+			if err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
 }
 
-func run(m *testing.M) int {
-	var err error
-	server, err = backing.StartPostgres(context.Background(), backing.PostgresOptions{MaxConnections: 200})
+// hold locks the user's row, on which PlaceOrder then waits, until release is called.
+func hold(t *testing.T, u string, userID int64) (release func()) {
+	t.Helper()
+	tx, err := connect(t, u).Begin(t.Context())
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "these tests need PostgreSQL:", err)
-		return 1
+		t.Fatal(err)
 	}
-	defer func() {
-		if err := server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+	if _, err := tx.Exec(t.Context(), "SELECT FROM users WHERE id = $1 FOR UPDATE", userID); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Error(err)
 		}
-	}()
-	return m.Run()
+	}
 }
 
-// createDatabase makes a database like template, or an empty one for "", and returns its URL.
-func createDatabase(tb testing.TB, template string) string {
-	tb.Helper()
-	u, err := url.Parse(server.URL())
+// TestExhaustedPool: who finds no connection within the acquire timeout is told so, and the pool
+// works again once its connections come back.
+func TestExhaustedPool(t *testing.T) {
+	t.Parallel()
+	_, u := openNew(t, "")
+	const conns, wait = 3, 100 * time.Millisecond
+	db := open(t, postgres.Config{URL: u, MaxConns: conns, AcquireTimeout: wait, StatementTimeout: patience})
+	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	name := "t_" + strings.ToLower(rand.Text())
-	conn := connect(tb, server.AdminURL())
-	_, err = conn.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE %s", name, u.User.Username(), cmp.Or(template, "template1")))
-	if err != nil {
-		tb.Fatal(err)
+	release := hold(t, u, user.ID)
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() {
+			if _, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute); shop.CodeOf(err) != shop.CodeEmptyCart {
+				t.Errorf("place: %v", err)
+			}
+		})
 	}
-	u.Path = name
-	return u.String()
+	await(t, "all connections are taken", func() bool { return db.Stat().AcquiredConns() == conns })
+	start := time.Now()
+	_, err = db.Product(t.Context(), 1)
+	if took := time.Since(start); shop.CodeOf(err) != shop.CodeOverloaded || took < wait {
+		t.Errorf("after %s: %v", took, err)
+	}
+	if n := db.Stat().CanceledAcquireCount(); n == 0 {
+		t.Error("nobody counted")
+	}
+	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("a busy pool is not a lost database: %v", err)
+	}
+	release()
+	wg.Wait()
+	if _, err := db.Product(t.Context(), 1); shop.CodeOf(err) != shop.CodeNotFound {
+		t.Errorf("after the rush: %v", err)
+	}
 }
 
-// migrated returns the name of a database that is migrated and empty, made once.
-var migrated = sync.OnceValues(func() (string, error) {
-	u, err := url.Parse(server.URL())
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	_, u := openNew(t, "")
+	db := open(t, postgres.Config{URL: u, AcquireTimeout: patience, StatementTimeout: 100 * time.Millisecond})
+	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	db, err := postgres.Open(context.Background(), postgres.Config{URL: u.String()})
-	if err != nil {
-		return "", err
+	release := hold(t, u, user.ID)
+	_, _, err = db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+	if shop.CodeOf(err) != shop.CodeOverloaded {
+		t.Errorf("waiting for a lock: %v", err)
 	}
-	defer db.Close()
-	return strings.TrimPrefix(u.Path, "/"), db.Migrate(context.Background())
-})
-
-func open(tb testing.TB, c postgres.Config) *postgres.DB {
-	tb.Helper()
-	db, err := postgres.Open(tb.Context(), c)
-	if err != nil {
-		tb.Fatal(err)
+	release()
+	if _, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute); shop.CodeOf(err) != shop.CodeEmptyCart {
+		t.Errorf("afterwards: %v", err)
 	}
-	tb.Cleanup(db.Close)
-	return db
 }
 
-// openNew returns a migrated, empty database and its URL, which has the extra parameters.
-func openNew(tb testing.TB, params string) (*postgres.DB, string) {
-	tb.Helper()
-	template, err := migrated()
+// TestReady: a database that goes away is noticed, and so is its return; asking costs no connection.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	db, u := openNew(t, "")
+	parsed, err := url.Parse(u)
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	u := createDatabase(tb, template) + params
-	db := open(tb, postgres.Config{URL: u, MaxConns: 10, AcquireTimeout: patience})
-	if err := db.Migrate(tb.Context()); err != nil { // nothing to do, but to look for pg_trgm
-		tb.Fatal(err)
-	}
-	return db, u
-}
-
-// connect opens a connection beside the pool's.
-func connect(tb testing.TB, url string) *pgx.Conn {
-	tb.Helper()
-	conn, err := pgx.Connect(tb.Context(), url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := conn.Close(context.Background()); err != nil {
-			tb.Errorf("close: %v", err)
+	name := strings.TrimPrefix(parsed.Path, "/")
+	admin := connect(t, server.AdminURL())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := admin.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
 		}
+	}
+	before := db.Stat().AcquireCount()
+	for range 1000 {
+		if err := db.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := db.Stat().AcquireCount() - before; n > 20 { // the check in the background runs each second
+		t.Errorf("1000 probes acquired %d connections", n)
+	}
+	exec(fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS false", name))
+	exec(fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'", name))
+	await(t, "the loss is noticed", func() bool { return db.Ready(t.Context()) != nil })
+	if _, err := db.Product(t.Context(), 1); shop.CodeOf(err) != shop.CodeOverloaded {
+		t.Errorf("without its database: %v", err)
+	}
+	exec(fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS true", name))
+	await(t, "the return is noticed", func() bool { return db.Ready(t.Context()) == nil })
+	if _, err := db.Product(t.Context(), 1); shop.CodeOf(err) != shop.CodeNotFound {
+		t.Errorf("with its database: %v", err)
+	}
+}
+
+// await waits until what is so.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(patience)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("waited %s, but not: %s", patience, what)
+		}
+	}
+}
+
+func TestDropGuestCarts(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "")
+	p, err := b.PutProduct(t.Context(), shop.Product{Name: "p", Category: "c", Stock: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := b.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners := []shop.Owner{{Guest: "old-1"}, {Guest: "old-2"}, {Guest: "old-3"}, {UserID: user.ID}, {Guest: "new"}}
+	for _, o := range owners {
+		if _, err := b.AddItem(t.Context(), o, p.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.books.Exec(t.Context(), "UPDATE cart_items SET updated_at = now() - interval '31 days' WHERE guest IS DISTINCT FROM 'new'"); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().AddDate(0, 0, -30)
+	for _, want := range []int{2, 1, 0} {
+		if n, err := b.DropGuestCarts(t.Context(), before, 2); err != nil || n != want {
+			t.Fatalf("dropped %d, %v, want %d", n, err, want)
+		}
+	}
+	for _, o := range owners[3:] {
+		if c, err := b.Cart(t.Context(), o); err != nil || len(c.Items) != 1 {
+			t.Errorf("cart of %+v is %+v, %v", o, c, err)
+		}
+	}
+}
+
+// TestSellingIsHot: an order's update of stock rewrites no index of products.
+func TestSellingIsHot(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "")
+	if err := b.Seed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	user, err := b.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const orders = 50
+	for i := range orders {
+		if _, err := b.AddItem(t.Context(), shop.Owner{UserID: user.ID}, int64(i%5+1), 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.PlaceOrder(t.Context(), user.ID, fmt.Sprint(i), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Close() // a session reports its counts when it ends, at the latest
+	var updates, hot int
+	await(t, "the updates are counted", func() bool {
+		err := b.books.QueryRow(t.Context(), "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'products'").Scan(&updates, &hot)
+		return err == nil && updates >= orders
 	})
-	return conn
-}
-
-// backend is a DB with its books.
-type backend struct {
-	*postgres.DB
-	books *pgxpool.Pool
-}
-
-func newBackend(tb testing.TB, params string) backend {
-	tb.Helper()
-	db, url := openNew(tb, params)
-	books, err := pgxpool.New(tb.Context(), url)
-	if err != nil {
-		tb.Fatal(err)
+	if hot < updates*9/10 {
+		t.Errorf("%d of %d updates are HOT", hot, updates)
 	}
-	tb.Cleanup(books.Close)
-	return backend{db, books}
-}
-
-func (b backend) StockAudit(ctx context.Context) ([]shoptest.StockAudit, error) {
-	rows, err := b.books.Query(ctx, "SELECT product_id, put_in, stock, held, sold FROM stock_audit ORDER BY product_id")
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[shoptest.StockAudit])
-}
-
-func (b backend) MoneyAudit(ctx context.Context) (a shoptest.MoneyAudit, err error) {
-	err = b.books.QueryRow(ctx, "SELECT captured, paid, owed, refunded FROM money_audit").
-		Scan(&a.Captured, &a.Paid, &a.Owed, &a.Refunded)
-	return a, err
 }

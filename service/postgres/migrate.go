@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -25,16 +26,11 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	sqlDB := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, sqlDB.Close()) }()
 
-	// The lock belongs to an open transaction, not to a session as goose's own: it holds behind a
-	// pooler too, wakes the next one at once, and cannot outlive its connection.
-	lock, err := sqlDB.BeginTx(ctx, nil)
+	lock, err := lockMigrations(ctx, sqlDB)
 	if err != nil {
-		return fmt.Errorf("begin migrations: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, unlock(lock)) }()
-	if _, err := lock.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
-		return fmt.Errorf("wait for other migrations: %w", err)
-	}
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("find migrations: %w", err)
@@ -53,6 +49,32 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 	}
 	db.trigram.Store(trigram)
 	return nil
+}
+
+// lockMigrations waits until no other instance migrates. The lock belongs to an open transaction and
+// not to a session, as goose's own does: it holds behind a pooler too, and ends with its connection.
+// Who waits asks again and again with no transaction open, because behind a pooler each open one
+// takes a connection that the one who works may need.
+func lockMigrations(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
+	for {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, fmt.Errorf("begin migrations: %w", err)
+		}
+		var locked bool
+		err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrationLock)).Scan(&locked)
+		if err == nil && locked {
+			return tx, nil
+		}
+		if err := errors.Join(err, unlock(tx)); err != nil {
+			return nil, fmt.Errorf("lock migrations: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for another instance to migrate: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func unlock(tx *sql.Tx) error {
