@@ -106,7 +106,7 @@ func (c *Catalog) get(ctx context.Context, key string, into any) bool {
 	if err != nil || len(b) < stampSize {
 		return false
 	}
-	age := time.Since(time.UnixMicro(int64(binary.BigEndian.Uint64(b)))) //nolint:gosec // written by set
+	age := time.Since(time.UnixMicro(int64(binary.BigEndian.Uint64(b))))
 	if age > MaxAge || age < -MaxAge {
 		return false
 	}
@@ -115,7 +115,7 @@ func (c *Catalog) get(ctx context.Context, key string, into any) bool {
 
 // set stores v for what is left of MaxAge since the load began.
 func (c *Catalog) set(ctx context.Context, key string, began time.Time, v any) {
-	b := binary.BigEndian.AppendUint64(nil, uint64(began.UnixMicro())) //nolint:gosec // after 1970
+	b := binary.BigEndian.AppendUint64(nil, uint64(began.UnixMicro()))
 	encoded, err := json.Marshal(v)
 	left := (MaxAge - time.Since(began)).Truncate(time.Millisecond)
 	if err != nil || left <= 0 || !c.client.Up() {

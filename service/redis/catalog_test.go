@@ -71,8 +71,11 @@ func TestCatalogAnswersLikeTheNext(t *testing.T) {
 		"categories": func(c shop.Catalog) (any, error) { return c.Categories(t.Context()) },
 	}
 	for _, q := range []shop.ProductQuery{
-		{Sort: shop.SortNewest, Limit: 20}, {Sort: shop.SortPrice, Limit: 5}, {Sort: shop.SortPriceDesc, Limit: 5},
-		{Sort: shop.SortName, Limit: 5, Category: "Category 1"}, {Sort: shop.SortName, Limit: 5, Search: "Category 1"},
+		{Sort: shop.SortNewest, Limit: 20},
+		{Sort: shop.SortPrice, Limit: 5},
+		{Sort: shop.SortPriceDesc, Limit: 5},
+		{Sort: shop.SortName, Limit: 5, Category: "Category 1"},
+		{Sort: shop.SortName, Limit: 5, Search: "Category 1"},
 		{Sort: shop.SortNewest, Limit: 5, Search: "no such thing"},
 	} {
 		asks[fmt.Sprintf("%+v", q)] = func(c shop.Catalog) (any, error) { return c.Products(t.Context(), q) }
@@ -161,7 +164,7 @@ func TestCatalogDistrustsALateAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, stamp := range []time.Time{time.Now().Add(-2 * MaxAge), time.Now().Add(time.Hour)} {
-		binary.BigEndian.PutUint64(value, uint64(stamp.UnixMicro())) //nolint:gosec // after 1970
+		binary.BigEndian.PutUint64(value, uint64(stamp.UnixMicro()))
 		if err := client.rdb.Set(t.Context(), catalogPrefix+key, value, time.Minute).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -61,7 +61,8 @@ type Client struct {
 func Open(url string, o Options) (*Client, error) {
 	opt, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("redis URL: want redis://[user:password@]host:port[/db] or rediss://...") // err may hold the password
+		// err may hold the password.
+		return nil, errors.New("redis URL: want redis://[user:password@]host:port[/db], or rediss: for TLS")
 	}
 	opt.DialTimeout = dialTimeout
 	opt.DialerRetries = 1

@@ -1,3 +1,5 @@
+// Package shop is the domain: products, accounts, carts, orders and payments, the rules that hold for
+// them, and what their stores must do. It knows neither HTTP nor SQL.
 package shop
 
 import (

@@ -17,22 +17,38 @@ func TestParseEvent(t *testing.T) {
 		name, version, typ, object string
 		want                       shop.Event
 	}{
-		{"succeeded", "2023-10-16", "payment_intent.succeeded", intent,
-			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd"}},
-		{"failed", "2023-10-16", "payment_intent.payment_failed", `{"id":"pi_1","amount":4999,"amount_received":0,"currency":"usd","last_payment_error":{"code":"card_declined"}}`,
-			shop.Event{Type: shop.EventFailed, IntentID: "pi_1", Currency: "usd"}},
-		{"canceled", "2023-10-16", "payment_intent.canceled", `{"id":"pi_1","currency":"usd"}`,
-			shop.Event{Type: shop.EventCanceled, IntentID: "pi_1", Currency: "usd"}},
-		{"refunded", "2023-10-16", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
-			shop.Event{Type: shop.EventRefunded, IntentID: "pi_1", AmountCents: 1000, Currency: "usd"}},
-		{"refunded charge of no intent", "2023-10-16", "charge.refunded", `{"id":"ch_1","payment_intent":null,"amount_refunded":1000,"currency":"usd"}`,
-			shop.Event{Type: shop.EventRefunded, AmountCents: 1000, Currency: "usd"}},
-		{"partly received in another currency", "2023-10-16", "payment_intent.succeeded", `{"id":"pi_1","amount":4999,"amount_received":1,"currency":"eur"}`,
-			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 1, Currency: "eur"}},
-		{"another API version", "2025-03-31.basil", "payment_intent.succeeded", intent,
-			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd"}},
-		{"a type that the shop does not act on", "2023-10-16", "customer.created", `{"id":"cus_1"}`,
-			shop.Event{Type: "customer.created"}},
+		{
+			"succeeded", "2023-10-16", "payment_intent.succeeded", intent,
+			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd"},
+		},
+		{
+			"failed", "2023-10-16", "payment_intent.payment_failed", `{"id":"pi_1","amount":4999,"amount_received":0,"currency":"usd","last_payment_error":{"code":"card_declined"}}`,
+			shop.Event{Type: shop.EventFailed, IntentID: "pi_1", Currency: "usd"},
+		},
+		{
+			"canceled", "2023-10-16", "payment_intent.canceled", `{"id":"pi_1","currency":"usd"}`,
+			shop.Event{Type: shop.EventCanceled, IntentID: "pi_1", Currency: "usd"},
+		},
+		{
+			"refunded", "2023-10-16", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
+			shop.Event{Type: shop.EventRefunded, IntentID: "pi_1", AmountCents: 1000, Currency: "usd"},
+		},
+		{
+			"refunded charge of no intent", "2023-10-16", "charge.refunded", `{"id":"ch_1","payment_intent":null,"amount_refunded":1000,"currency":"usd"}`,
+			shop.Event{Type: shop.EventRefunded, AmountCents: 1000, Currency: "usd"},
+		},
+		{
+			"partly received in another currency", "2023-10-16", "payment_intent.succeeded", `{"id":"pi_1","amount":4999,"amount_received":1,"currency":"eur"}`,
+			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 1, Currency: "eur"},
+		},
+		{
+			"another API version", "2025-03-31.basil", "payment_intent.succeeded", intent,
+			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd"},
+		},
+		{
+			"a type that the shop does not act on", "2023-10-16", "customer.created", `{"id":"cus_1"}`,
+			shop.Event{Type: "customer.created"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

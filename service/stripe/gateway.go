@@ -170,9 +170,16 @@ func redact(err error) error {
 // secrets and error lines hold whole error objects; both are dropped, errors are returned anyway.
 type logger struct{ log *slog.Logger }
 
+// Debugf drops what it is told.
 func (logger) Debugf(string, ...any) {}
+
+// Errorf drops what it is told.
 func (logger) Errorf(string, ...any) {}
-func (logger) Infof(string, ...any)  {}
+
+// Infof drops what it is told.
+func (logger) Infof(string, ...any) {}
+
+// Warnf logs what it is told: that a request is tried again.
 func (l logger) Warnf(format string, args ...any) {
 	l.log.Warn("stripe: " + fmt.Sprintf(format, args...))
 }
