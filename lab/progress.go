@@ -25,7 +25,7 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	f, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))} // #nosec G115 -- a descriptor
+	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
 // step says what is being done now.

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 func TestUpLeavesNothingAfterCtrlC(t *testing.T) {
 	lab := startLab(t, "up", "stage2", "--binary", self(t))
 	url := lab.url()
-	if resp, err := http.Get(url); err != nil || resp.StatusCode != http.StatusOK { //nolint:noctx // one request
+	if resp, err := http.Get(url); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("GET %s: %v", url, err)
 	} else if err := resp.Body.Close(); err != nil {
 		t.Error(err)
@@ -84,7 +84,7 @@ func TestUpLeavesNothingWhenInterruptedWhileStarting(t *testing.T) {
 
 func TestUpSaysThatTheShopDied(t *testing.T) {
 	lab := startLab(t, "up", "--binary", self(t))
-	if resp, err := http.Get(lab.url() + "/die"); err == nil { //nolint:noctx // one request
+	if resp, err := http.Get(lab.url() + "/die"); err == nil {
 		_ = resp.Body.Close()
 	}
 	err := lab.wait()

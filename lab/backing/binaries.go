@@ -100,7 +100,7 @@ func downloadPostgres(repository, cache string, log io.Writer) (dir string, err 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	server := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
-		Version(embeddedpostgres.V17).Port(uint32(port)). // #nosec G115 -- a port
+		Version(embeddedpostgres.V17).Port(uint32(port)).
 		CachePath(cache).BinariesPath(root).RuntimePath(filepath.Join(tmp, "run")).
 		BinaryRepositoryURL(repository).Logger(log))
 	startErr := server.Start()

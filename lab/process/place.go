@@ -78,7 +78,7 @@ func (d *TempDir) prepare() error {
 		return err
 	}
 	unlocked := filepath.Join(d.Path, "lock.new")
-	f, err := os.OpenFile(unlocked, os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- made above
+	f, err := os.OpenFile(unlocked, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func removeStale() {
 		return // the pattern is constant
 	}
 	for _, path := range locks {
-		f, err := os.OpenFile(path, os.O_RDWR, 0) // #nosec G304 -- a lock of ours; another user's fails
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
 			continue
 		}

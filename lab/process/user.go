@@ -14,7 +14,7 @@ import (
 // first two refuse to run as root), and nil when the lab is an ordinary user.
 func Unprivileged() (*User, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // no other user is needed
+		return nil, nil // no other user is needed
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)

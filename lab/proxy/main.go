@@ -97,7 +97,7 @@ func newProxy() *proxy {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil { // else the shopper has left
-				log.Printf("%s %s: %v", r.Method, r.URL.Path, err)
+				log.Printf("%s %q: %v", r.Method, r.URL.Path, err)
 			}
 			w.WriteHeader(http.StatusBadGateway)
 		},

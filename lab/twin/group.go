@@ -82,7 +82,7 @@ func openGroups(name string) (*groups, error) {
 // add makes a group with limits (0: none) in a machine's group, or in the run's when parent is nil.
 func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*Group, error) {
 	if gs.root == nil {
-		return nil, nil //nolint:nilnil // no groups here; every caller takes nil for "not limited"
+		return nil, nil // no groups here; every caller takes nil for "not limited"
 	}
 	above := gs.root
 	if parent != nil {

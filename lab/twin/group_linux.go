@@ -63,7 +63,7 @@ func (c *controlV1) child(name string, cpus float64, memory int64) (control, err
 	return &controlV1{cg}, nil
 }
 
-func (c *controlV1) add(pid int) error { return c.cg.AddProc(uint64(pid)) } // #nosec G115 -- positive
+func (c *controlV1) add(pid int) error { return c.cg.AddProc(uint64(pid)) }
 
 func (c *controlV1) usage() (Usage, error) {
 	m, err := c.cg.Stat()
@@ -72,10 +72,10 @@ func (c *controlV1) usage() (Usage, error) {
 	}
 	var u Usage
 	if cpu := m.GetCPU(); cpu != nil {
-		u.CPU = time.Duration(cpu.GetUsage().GetTotal()) // #nosec G115 -- nanoseconds of centuries
+		u.CPU = time.Duration(cpu.GetUsage().GetTotal())
 		t := cpu.GetThrottling()
 		u.Periods, u.ThrottledPeriods = t.GetPeriods(), t.GetThrottledPeriods()
-		u.ThrottledTime = time.Duration(t.GetThrottledTime()) // #nosec G115
+		u.ThrottledTime = time.Duration(t.GetThrottledTime())
 	}
 	if memory := m.GetMemory().GetUsage(); memory != nil {
 		u.Memory, u.MemoryPeak = memory.GetUsage(), memory.GetMax()
@@ -118,7 +118,7 @@ func (c *controlV2) child(name string, cpus float64, memory int64) (control, err
 	return v, v.make(cpus, memory)
 }
 
-func (c *controlV2) add(pid int) error { return c.manager.AddProc(uint64(pid)) } // #nosec G115 -- positive
+func (c *controlV2) add(pid int) error { return c.manager.AddProc(uint64(pid)) }
 
 func (c *controlV2) usage() (Usage, error) {
 	m, err := c.manager.Stat()
@@ -127,10 +127,10 @@ func (c *controlV2) usage() (Usage, error) {
 	}
 	cpu, memory := m.GetCPU(), m.GetMemory()
 	return Usage{
-		CPU:              time.Duration(cpu.GetUsageUsec()) * time.Microsecond, // #nosec G115
+		CPU:              time.Duration(cpu.GetUsageUsec()) * time.Microsecond,
 		Periods:          cpu.GetNrPeriods(),
 		ThrottledPeriods: cpu.GetNrThrottled(),
-		ThrottledTime:    time.Duration(cpu.GetThrottledUsec()) * time.Microsecond, // #nosec G115
+		ThrottledTime:    time.Duration(cpu.GetThrottledUsec()) * time.Microsecond,
 		Memory:           memory.GetUsage(),
 		MemoryPeak:       memory.GetMaxUsage(),
 	}, nil

@@ -128,7 +128,7 @@ func sessionKey(data string) (string, error) {
 		return key, nil
 	}
 	file := filepath.Join(data, "session-key")
-	kept, err := os.ReadFile(file) // #nosec G304 -- the user's own folder
+	kept, err := os.ReadFile(file)
 	switch {
 	case err == nil:
 		return strings.TrimSpace(string(kept)), nil

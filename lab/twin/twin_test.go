@@ -120,7 +120,7 @@ func TestLimitsHold(t *testing.T) {
 		t.Errorf("a busy instance was not throttled: %+v, %+v", before, after)
 	}
 	for range 3 { // 192 MiB of 128
-		if resp, err := http.Get(i.URL + "/eat"); err == nil { //nolint:noctx // it is about to die
+		if resp, err := http.Get(i.URL + "/eat"); err == nil {
 			_ = resp.Body.Close()
 		}
 	}
@@ -137,7 +137,7 @@ func TestLimitsHold(t *testing.T) {
 func TestDeadInstanceEndsTheTwin(t *testing.T) {
 	tmp := shortTemp(t)
 	tw := startTwin(t, Options{Stage: "stage2"})
-	if resp, err := http.Get(tw.Instances[1].URL + "/die"); err == nil { //nolint:noctx // it dies
+	if resp, err := http.Get(tw.Instances[1].URL + "/die"); err == nil {
 		_ = resp.Body.Close()
 	}
 	<-tw.Done()
