@@ -142,17 +142,13 @@ func (c *config) checkPayments() (problems []error) {
 			contract.EnvStripeSecretKey, contract.EnvStripePublishableKey, contract.EnvStripeWebhookSecret)}
 	}
 	c.payments = "stripe"
-	for name, k := range map[string]struct{ value, prefixes string }{
-		contract.EnvStripeSecretKey:      {c.stripeSecretKey, "sk_ rk_"},
-		contract.EnvStripePublishableKey: {c.stripePublishableKey, "pk_"},
-		contract.EnvStripeWebhookSecret:  {c.stripeWebhookSecret, "whsec_"},
+	for _, k := range []struct{ name, value, begins, orBegins string }{
+		{contract.EnvStripeSecretKey, c.stripeSecretKey, "sk_", "rk_"},
+		{contract.EnvStripePublishableKey, c.stripePublishableKey, "pk_", "pk_"},
+		{contract.EnvStripeWebhookSecret, c.stripeWebhookSecret, "whsec_", "whsec_"},
 	} {
-		ok := false
-		for prefix := range strings.FieldsSeq(k.prefixes) {
-			ok = ok || strings.HasPrefix(k.value, prefix)
-		}
-		if !ok {
-			problems = append(problems, fmt.Errorf("%s: needed for payments by Stripe, and begins with %s", name, strings.Join(strings.Fields(k.prefixes), " or ")))
+		if !strings.HasPrefix(k.value, k.begins) && !strings.HasPrefix(k.value, k.orBegins) {
+			problems = append(problems, fmt.Errorf("%s: needed for payments by Stripe, and begins with %s", k.name, k.begins))
 		}
 	}
 	return problems

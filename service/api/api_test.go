@@ -27,7 +27,7 @@ import (
 
 // rig is a server on a loopback port before a shop in memory.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	server   *Server
 	store    *shoptest.Store
 	registry *prometheus.Registry
@@ -37,13 +37,13 @@ type rig struct {
 }
 
 // newRig starts a server; change may alter its configuration and what it serves.
-func newRig(t *testing.T, change func(*Config, *Shop)) *rig {
+func newRig(t testing.TB, change func(*Config, *Shop)) *rig {
 	t.Helper()
 	return build(t, change).listen()
 }
 
 // build is newRig without listening.
-func build(t *testing.T, change func(*Config, *Shop)) *rig {
+func build(t testing.TB, change func(*Config, *Shop)) *rig {
 	t.Helper()
 	r := &rig{t: t, store: shoptest.NewStore(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
 	cashier := shop.NewCashier(r.store, r.store, fakeGateway{})
@@ -96,7 +96,7 @@ func (r *rig) listen() *rig {
 	return r
 }
 
-func newBrowser(t *testing.T) *http.Client {
+func newBrowser(t testing.TB) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -219,7 +219,7 @@ type documentedOperation struct {
 	}
 }
 
-func parseDocument(t *testing.T, b []byte) (d document) {
+func parseDocument(t testing.TB, b []byte) (d document) {
 	t.Helper()
 	if err := json.Unmarshal(b, &d); err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func parseDocument(t *testing.T, b []byte) (d document) {
 }
 
 // documented finds the operation of a request in the OpenAPI document, nil if it is not there.
-func documented(t *testing.T, doc []byte, method, path string) *documentedOperation {
+func documented(t testing.TB, doc []byte, method, path string) *documentedOperation {
 	t.Helper()
 	d := parseDocument(t, doc)
 	for pattern, item := range d.Paths {
@@ -241,7 +241,7 @@ func documented(t *testing.T, doc []byte, method, path string) *documentedOperat
 	return nil
 }
 
-func (rep reply) decode(t *testing.T, into any) {
+func (rep reply) decode(t testing.TB, into any) {
 	t.Helper()
 	if err := json.Unmarshal(rep.body, into); err != nil {
 		t.Fatalf("%v in %q", err, rep.body)
@@ -249,7 +249,7 @@ func (rep reply) decode(t *testing.T, into any) {
 }
 
 // code is the code of a problem document, "" for any other reply.
-func (rep reply) code(t *testing.T) string {
+func (rep reply) code(t testing.TB) string {
 	t.Helper()
 	if rep.Header.Get("Content-Type") != problemType {
 		return ""
@@ -260,7 +260,7 @@ func (rep reply) code(t *testing.T) string {
 }
 
 // want fails the test unless the reply has the status.
-func (rep reply) want(t *testing.T, status int) reply {
+func (rep reply) want(t testing.TB, status int) reply {
 	t.Helper()
 	if rep.StatusCode != status {
 		t.Fatalf("%s %s: %d %s, want %d", rep.Request.Method, rep.Request.URL.Path, rep.StatusCode, rep.body, status)

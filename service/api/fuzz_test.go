@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -39,12 +40,22 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// inProcess is the rig for a test that talks to the server without a network.
+func (r *rig) inProcess(t *testing.T) *rig {
+	return &rig{t: t, server: r.server, url: "http://shop.test", client: &http.Client{Transport: engine{r.server}}}
+}
+
+type engine struct{ *Server }
+
+func (e engine) RoundTrip(req *http.Request) (*http.Response, error) { return e.App().Test(req, -1) }
+
 // FuzzWebhook: a body that is not signed is 400 and changes nothing.
 func FuzzWebhook(f *testing.F) {
 	f.Add([]byte(`{"id":"evt_1","type":"payment_intent.succeeded"}`), "t=1,v1=00")
 	f.Add([]byte{0, 255}, "")
+	shared := build(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte, signature string) {
-		r := newRig(t, nil)
+		r := shared.inProcess(t)
 		if signature == "good" || strings.ContainsAny(signature, "\r\n\x00") || len(body) > 1000 || len(signature) > 1000 {
 			t.Skip()
 		}
@@ -63,8 +74,9 @@ func FuzzWebhook(f *testing.F) {
 func FuzzProductQuery(f *testing.F) {
 	f.Add("mug", "Things", "price", "20", "")
 	f.Add("\x00", "\xff", "-price", "-1", "AAAA")
+	shared := build(f, nil)
 	f.Fuzz(func(t *testing.T, q, category, sort, limit, cursor string) {
-		r := newRig(t, nil)
+		r := shared.inProcess(t)
 		v := url.Values{"q": {q}, "category": {category}, "sort": {sort}, "limit": {limit}, "cursor": {cursor}}.Encode()
 		if len(v) > 4096 {
 			t.Skip()

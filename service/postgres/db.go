@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -202,7 +203,8 @@ func explain(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	_, network := errors.AsType[net.Error](err)
-	if network || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+	cut := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+	if network || cut || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
 		return overloaded(what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
