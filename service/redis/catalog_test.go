@@ -63,6 +63,9 @@ func stocked(tb testing.TB, n int) (*shoptest.Store, []shop.Product) {
 func TestCatalogAnswersLikeTheNext(t *testing.T) {
 	store, products := stocked(t, 30)
 	next := &counted{Catalog: store}
+	if MaxAge+time.Second > shop.CatalogMaxAge {
+		t.Errorf("MaxAge is %v: nothing is left for the cache in front", MaxAge)
+	}
 	client, e := open(t, startRedis(t).URL())
 	await(t, "the client is up", client.Up)
 	c := NewCatalog(next, client)
@@ -85,14 +88,16 @@ func TestCatalogAnswersLikeTheNext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, how := range []string{"loaded", "cached"} {
+		hits := e.count(ObservedHit)
+		await(t, "the answer comes from Redis", func() bool { // at the second time, unless the machine is busy
 			if got, err := ask(c); err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("%s, %s: %+v, %v\nwant %+v", name, how, got, err, want)
+				t.Fatalf("%s: %+v, %v\nwant %+v", name, got, err, want)
 			}
-		}
+			return e.count(ObservedHit) > hits
+		})
 	}
-	if n := int(next.asked.Load()); n != len(asks) || e.count(ObservedHit) != n || e.count(ObservedMiss) != n {
-		t.Errorf("the next catalog was asked %d times for %d answers; observed %v", n, len(asks), e.seen)
+	if n := int(next.asked.Load()); n != e.count(ObservedMiss) {
+		t.Errorf("the next catalog was asked %d times; observed %v", n, e.seen)
 	}
 }
 
@@ -140,8 +145,7 @@ func TestCatalogShowsAChangeInTime(t *testing.T) {
 			got, err := c.Product(t.Context(), p.ID)
 			return err == nil && got.PriceCents == 1
 		})
-		// A second belongs to the cache in front.
-		if took := time.Since(changed); took > shop.CatalogMaxAge-time.Second {
+		if took := time.Since(changed); took > shop.CatalogMaxAge {
 			t.Errorf("the new price showed after %v", took)
 		}
 	}
@@ -155,14 +159,12 @@ func TestCatalogDistrustsALateAnswer(t *testing.T) {
 	await(t, "the client is up", client.Up)
 	c := NewCatalog(store, client)
 	key := fmt.Sprintf("product:%d", products[0].ID)
-	c.set(t.Context(), key, time.Now(), shop.Product{Name: "fresh"})
-	if p, err := c.Product(t.Context(), products[0].ID); err != nil || p.Name != "fresh" {
-		t.Errorf("fresh: %+v, %v", p, err)
-	}
-	value, err := client.rdb.Get(t.Context(), catalogPrefix+key).Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	await(t, "a fresh answer is believed", func() bool {
+		c.set(t.Context(), key, time.Now(), shop.Product{Name: "fresh"})
+		p, err := c.Product(t.Context(), products[0].ID)
+		return err == nil && p.Name == "fresh"
+	})
+	value := append(make([]byte, stampSize), `{"Name": "not fresh"}`...)
 	for _, stamp := range []time.Time{time.Now().Add(-2 * MaxAge), time.Now().Add(time.Hour)} {
 		binary.BigEndian.PutUint64(value, uint64(stamp.UnixMicro()))
 		if err := client.rdb.Set(t.Context(), catalogPrefix+key, value, time.Minute).Err(); err != nil {

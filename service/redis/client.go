@@ -40,6 +40,8 @@ type Options struct {
 	Log *slog.Logger
 	// Observe is told of each event, for counting. It must be safe for concurrent use and fast.
 	Observe func(event string)
+
+	timeout time.Duration // of a command; tests on a busy machine want more
 }
 
 // Client is a connection pool with a circuit breaker: after a few failures in a row Redis counts as
@@ -66,9 +68,9 @@ func Open(url string, o Options) (*Client, error) {
 	}
 	opt.DialTimeout = dialTimeout
 	opt.DialerRetries = 1
-	opt.ReadTimeout = commandTimeout
-	opt.WriteTimeout = commandTimeout
-	opt.PoolTimeout = commandTimeout
+	opt.ReadTimeout = cmp.Or(o.timeout, commandTimeout)
+	opt.WriteTimeout = opt.ReadTimeout
+	opt.PoolTimeout = opt.ReadTimeout
 	opt.MaxRetries = -1
 	opt.ContextTimeoutEnabled = true
 	opt.Protocol = 2 // nothing here needs RESP3's push messages
