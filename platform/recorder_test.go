@@ -25,6 +25,7 @@ type registered struct {
 	DependsOn          []string
 	Ignored            []string
 	DeletedWith        string
+	ReplacedWith       []string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -35,6 +36,9 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		for _, urn := range rpc.GetDependencies() {
 			entry.DependsOn = append(entry.DependsOn, nameOf(urn))
 		}
+	}
+	for _, urn := range rpc.GetReplaceWith() {
+		entry.ReplacedWith = append(entry.ReplacedWith, nameOf(urn))
 	}
 	r.mu.Lock()
 	r.resources = append(r.resources, entry)
@@ -64,6 +68,12 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	switch args.TypeToken {
 	case "aws:ssm/parameter:Parameter":
 		out["arn"] = resource.NewProperty("arn:aws:ssm:us-east-1:123456789012:parameter" + args.Inputs["name"].StringValue())
+	case "tls:index/privateKey:PrivateKey":
+		out["privateKeyPem"] = resource.MakeSecret(resource.NewProperty(mockSecret + name))
+	case "tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert":
+		text("certPem", "certificate "+name)
+	case "tls:index/certRequest:CertRequest":
+		text("certRequestPem", "request "+name)
 	case "random:index/randomPassword:RandomPassword":
 		out["result"] = resource.MakeSecret(resource.NewProperty(mockSecret + name))
 	case "aws:ecr/repository:Repository":

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -40,6 +41,7 @@ type AWS struct {
 	// Bucket is the S3 bucket's name.
 	Bucket string
 
+	beside   map[int]string // a port of the world outside the machine -> an address of this process's world
 	mu       sync.Mutex
 	objects  map[string][]byte
 	problems []string
@@ -56,6 +58,65 @@ func (a *AWS) Objects() map[string]int {
 	return sizes
 }
 
+// Beside puts a server that this process reaches beside the machine, at a port, and returns its URL as
+// the machine has to write it.
+func (a *AWS) Beside(t *testing.T, address string, port int) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.beside == nil {
+		a.beside = map[int]string{}
+	}
+	a.beside[port] = u.Host
+	u.Host = net.JoinHostPort(outsideAddress, strconv.Itoa(port))
+	return u.String()
+}
+
+// forward joins what connects to an address of a network namespace to an address of this one.
+func forward(t *testing.T, namespace, address, target string) {
+	t.Helper()
+	listener, err := listen(namespace, address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { join(t.Context(), in, target) })
+		}
+	})
+}
+
+// join copies both ways until one side ends, or the test.
+func join(ctx context.Context, in net.Conn, target string) {
+	out, err := (&net.Dialer{}).DialContext(ctx, "tcp", target)
+	if err != nil {
+		_ = in.Close()
+		return
+	}
+	closeBoth := func() { _, _ = in.Close(), out.Close() }
+	defer context.AfterFunc(ctx, closeBoth)()
+	var copying sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+		copying.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			closeBoth()
+		})
+	}
+	copying.Wait()
+}
+
 // serve answers in the machine's network until the test ends. The machine boots meanwhile: as on
 // EC2, nothing promises that the services answer when the first unit asks.
 func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
@@ -70,8 +131,10 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	if !await(t.Context(), stopped, func() bool { return exists("/run/netns/" + namespace) }) {
 		return
 	}
-	names := []string{"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com",
-		a.Bucket + ".s3." + a.Region + ".amazonaws.com", "api.ecr." + a.Region + ".amazonaws.com"}
+	names := []string{"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com"}
+	if a.Bucket != "" {
+		names = append(names, a.Bucket+".s3."+a.Region+".amazonaws.com")
+	}
 	authority, certificate := certificates(t, names)
 	if err := wire(t, namespace); err != nil {
 		t.Error(err)
@@ -79,6 +142,9 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	}
 	start(t, namespace+outside, metadataAddress+":80", nil, a.metadata)
 	start(t, namespace+outside, outsideAddress+":443", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, a.service)
+	for port, target := range a.beside {
+		forward(t, namespace+outside, net.JoinHostPort(outsideAddress, strconv.Itoa(port)), target)
+	}
 	script := "cat >/usr/local/share/ca-certificates/bed.crt && update-ca-certificates && echo " + outsideAddress + " " +
 		strings.Join(names, " ") + " >>/etc/hosts"
 	var out string
@@ -215,10 +281,10 @@ func (a *AWS) metadata(w http.ResponseWriter, r *http.Request) {
 // service is SSM and S3, by the name that was called.
 func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(r.Host, ".")
-	if name == a.Bucket {
+	if a.Bucket != "" && name == a.Bucket {
 		name = "s3"
 	}
-	scope := "/" + a.Region + "/" + strings.TrimPrefix(name, "api.") + "/aws4_request"
+	scope := "/" + a.Region + "/" + name + "/aws4_request"
 	if h := r.Header.Get("Authorization"); !strings.Contains(h, "Credential="+accessKey+"/") || !strings.Contains(h, scope) ||
 		r.Header.Get("X-Amz-Security-Token") != sessionToken {
 		a.refuse(w, http.StatusForbidden, "%s %s%s: not signed by the role: %q", r.Method, r.Host, r.URL.Path, h)

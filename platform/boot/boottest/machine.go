@@ -32,16 +32,16 @@ func Kit(t *testing.T) string {
 	if os.Getuid() != 0 {
 		t.Skip("booting a machine needs root")
 	}
-	kit, err := sharedFile("machines/boot.sh")
+	kit, err := SharedFile("machines/boot.sh")
 	if err != nil {
 		t.Skipf("no boot kit: %v", err)
 	}
 	return kit
 }
 
-// sharedFile finds a file of the test beds: in $SHOPLAB_SHARED, or in ../shared beside the
+// SharedFile finds a file of the test beds: in $SHOPLAB_SHARED, or in ../shared beside the
 // repository.
-func sharedFile(name string) (string, error) {
+func SharedFile(name string) (string, error) {
 	shared := os.Getenv("SHOPLAB_SHARED")
 	if shared == "" {
 		dir, err := os.Getwd()
