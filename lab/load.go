@@ -113,4 +113,3 @@ func printStep(out io.Writer, st result.Stage) error {
 	}
 	return nil
 }
-

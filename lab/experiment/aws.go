@@ -1,33 +1,36 @@
 package experiment
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"shoplab/lab/result"
-	"shoplab/lab/stack"
 	"shoplab/lab/sweep"
 	"shoplab/lab/twin"
 )
 
 // onAWS brings stages up with Pulumi.
 type onAWS struct {
-	root string
-	say  func(string)
+	root     string
+	automate string // the program
+	say      func(string)
 	// region is that of the stages that were up, for the sweep at the end.
 	region string
 }
 
 // AWS runs the plan on AWS, and ends with the sweep. The stages cost money while they are up.
 func AWS(ctx context.Context, p Plan) (result.Result, error) {
-	return run(ctx, p, &onAWS{root: p.Root, say: p.Say})
+	p.Say("building the Pulumi driver (the first time takes minutes)")
+	binary, err := buildAutomate(ctx, p.Root)
+	if err != nil {
+		return result.Result{}, err
+	}
+	return run(ctx, p, &onAWS{root: p.Root, automate: binary, say: p.Say})
 }
 
 func (a *onAWS) target() result.Target { return result.TargetAWS }
@@ -52,42 +55,40 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 		return nil, err
 	}
 	a.region = declared.Region
-	progress := a.lines()
+	s := &stack{binary: a.automate, root: a.root, name: stage, say: a.say}
 	// One address sends all the load, which the shop's rate limits are there to refuse.
-	more := map[string]string{"shoplab:rateLimit": "off", "shoplab:payments": "simulated"}
-	s, err := stack.Up(ctx, a.root, stage, more, progress)
-	if s == nil {
+	err = s.up(ctx, "shoplab:rateLimit=off", "shoplab:payments=simulated")
+	if errors.Is(err, errInUse) {
 		return nil, err
 	}
-	down := func(ctx context.Context) error { return s.Down(ctx, progress) }
 	if err == nil {
 		a.say("waiting for the first answer")
-		err = firstAnswer(ctx, s.Output("url"))
+		err = firstAnswer(ctx, s.output("url"))
 	}
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
 		defer cancel()
-		return nil, errors.Join(err, down(ctx))
+		return nil, errors.Join(err, s.down(ctx))
 	}
 	return &site{
-		url: s.Output("url"), stage: declared, seconds: time.Since(began).Seconds(), probes: []probe{machineProbe()},
+		url: s.output("url"), stage: declared, seconds: time.Since(began).Seconds(), probes: []probe{machineProbe()},
 		describe: func(st *result.Stage) { describeStack(s, declared, st) },
 		audit: func(context.Context) ([]result.Invariant, error) {
 			return notAudited("the database is in a private subnet"), nil
 		},
-		down: down,
+		down: s.down,
 	}, nil
 }
 
 // describeStack writes what the stack says of itself over what its file declares.
-func describeStack(s *stack.Stack, declared twin.Stage, st *result.Stage) {
-	st.Topology, st.URL = s.Output("topology"), s.Output("url")
+func describeStack(s *stack, declared twin.Stage, st *result.Stage) {
+	st.Topology, st.URL = s.output("topology"), s.output("url")
 	st.Config = configOf(declared)
 	for name, field := range map[string]**int{
 		"instances": &st.Config.Instances, "maxInstances": &st.Config.MaxInstances,
 		"poolPerInstance": &st.Config.PoolPerInstance, "databaseConnections": &st.Config.DatabaseConnections,
 	} {
-		if n, ok := s.Capacity()[name]; ok {
+		if n, ok := s.capacity(name); ok {
 			*field = result.Ptr(n)
 		}
 	}
@@ -136,17 +137,4 @@ func (a *onAWS) finish(ctx context.Context, res *result.Result) error {
 		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep", len(receipt.Found))
 	}
 	return nil
-}
-
-// lines is a writer that says each line.
-func (a *onAWS) lines() io.Writer {
-	r, w := io.Pipe()
-	go func() {
-		for lines := bufio.NewScanner(r); lines.Scan(); {
-			if lines.Text() != "" {
-				a.say(lines.Text())
-			}
-		}
-	}()
-	return w
 }

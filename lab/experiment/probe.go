@@ -24,7 +24,7 @@ func twinProbes(t *twin.Twin) []probe {
 		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
 	}
 	for _, m := range t.Machines {
-		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceInstanceCPU, result.ResourceMemory))
+		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU, result.ResourceMemory))
 	}
 	probes = append(probes,
 		groupProbe(t.Postgres, result.ResourceDBCPU, ""), groupProbe(t.Redis, result.ResourceRedisCPU, ""))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"time"
 
 	"shoplab/lab/load"
@@ -22,9 +24,7 @@ func measure(ctx context.Context, crowd *load.Crowd, probes []probe, l load.Load
 		return step, err
 	}
 	watched := <-lines // ends by itself with the load's last second
-	if l.Users > 0 {
-		watched = append(watched, proxyQueue(watched, l.Users)...)
-	}
+	watched = append(watched, derived(watched, l.Users, runtime.NumCPU())...)
 	step.Usage = usage(watched)
 	if step.Series == nil {
 		step.Series = &result.Series{StartedAt: step.StartedAt, IntervalSeconds: 1}
@@ -33,36 +33,55 @@ func measure(ctx context.Context, crowd *load.Crowd, probes []probe, l load.Load
 	return step, nil
 }
 
-// proxyQueue is what a closed loop's users have under way and no instance has: requests on their way
-// through the proxy, or waiting there.
-func proxyQueue(lines []result.Line, users int) []result.Line {
-	var inside []*float64
+// sum adds lines up second by second; nil where none of them was measured.
+func sum(lines []result.Line, wanted ...result.Resource) []*float64 {
+	var total []*float64
 	for _, l := range lines {
-		if l.Resource != result.ResourceInFlight {
+		if !slices.Contains(wanted, l.Resource) {
 			continue
 		}
-		if inside == nil {
-			inside = make([]*float64, len(l.Values))
+		if total == nil {
+			total = make([]*float64, len(l.Values))
 		}
 		for i, v := range l.Values {
 			switch {
 			case v == nil:
-			case inside[i] == nil:
-				inside[i] = result.Ptr(*v)
+			case total[i] == nil:
+				total[i] = result.Ptr(*v)
 			default:
-				*inside[i] += *v
+				*total[i] += *v
 			}
 		}
 	}
-	if inside == nil {
-		return nil
-	}
-	for _, v := range inside {
-		if v != nil {
-			*v = max(0, float64(users)-*v)
+	return total
+}
+
+// derived are the lines that follow from those watched: the proxy's queue of a closed loop (what
+// its users have under way and no instance has), and the CPU that somebody else used.
+func derived(lines []result.Line, users, cores int) []result.Line {
+	var more []result.Line
+	if inside := sum(lines, result.ResourceInFlight); inside != nil && users > 0 {
+		for _, v := range inside {
+			if v != nil {
+				*v = max(0, float64(users)-*v)
+			}
 		}
+		more = append(more, result.Line{Resource: result.ResourceProxyQueue, Unit: "requests", Values: inside})
 	}
-	return []result.Line{{Resource: result.ResourceProxyQueue, Unit: "requests", Values: inside}}
+	stage := sum(lines, result.ResourceInstanceCPU, result.ResourceDBCPU, result.ResourceRedisCPU,
+		result.ResourceProxyCPU, result.ResourceSidecarCPU)
+	all, own := sum(lines, result.ResourceMachineCPU), sum(lines, result.ResourceGeneratorCPU)
+	if stage != nil && all != nil && own != nil {
+		for i, v := range all {
+			if v == nil || own[i] == nil || stage[i] == nil {
+				all[i] = nil
+				continue
+			}
+			*v = max(0, *v*float64(cores)-*own[i]-*stage[i])
+		}
+		more = append(more, result.Line{Resource: result.ResourceForeignCPU, Unit: "cores", Limit: result.Ptr(float64(cores)), Values: all})
+	}
+	return more
 }
 
 // turn brings the stage up twice more, as it is and with the knob turned, and holds the same load

@@ -132,7 +132,7 @@ func (w *weigher) generator() {
 
 // cpu: an instance, or the machine that several parts share, used up its CPU limit.
 func (w *weigher) cpu() {
-	u, share, ok := tightest(w.of(result.ResourceInstanceCPU))
+	u, share, ok := tightest(append(w.of(result.ResourceInstanceCPU), w.of(result.ResourceServerCPU)...))
 	if !ok {
 		return
 	}

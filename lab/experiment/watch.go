@@ -4,7 +4,9 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,50 +45,63 @@ func (r *rate) next(value float64) (float64, bool) {
 	return grown / seconds, true
 }
 
-// watch calls the probes at begin and then once a second for n seconds, and returns what they read.
-// The value of second i is what was read at its end.
+// probeTimeout is how long one reading may take: a shop without CPU answers late, and that is when
+// its answer is wanted most.
+const probeTimeout = 3 * time.Second
+
+// watch calls each probe at begin and then once a second for n seconds, and returns what they read.
+// The value of second i is what was read at its end; a probe that takes longer leaves gaps.
 func watch(ctx context.Context, probes []probe, begin time.Time, n int) []result.Line {
-	var lines []result.Line
-	index := map[[2]string]int{}
-	for second := -1; second < n; second++ {
-		if !until(ctx, begin.Add(time.Duration(second+1)*time.Second)) {
-			return lines
-		}
-		for _, r := range readAll(ctx, probes) {
-			if second < 0 {
-				continue // primes the counters
-			}
-			key := [2]string{string(r.resource), r.of}
-			i, known := index[key]
-			if !known {
-				i = len(lines)
-				index[key] = i
-				lines = append(lines, result.Line{Resource: r.resource, Of: r.of, Unit: r.unit, Values: make([]*float64, n)})
-				if r.limit > 0 {
-					lines[i].Limit = result.Ptr(r.limit)
+	w := watching{n: n, index: map[[2]string]int{}}
+	var wg sync.WaitGroup
+	for _, p := range probes {
+		wg.Go(func() {
+			for second := -1; second < n; second++ {
+				if !until(ctx, begin.Add(time.Duration(second+1)*time.Second)) {
+					return
+				}
+				limited, cancel := context.WithTimeout(ctx, probeTimeout)
+				readings := p(limited)
+				cancel()
+				first := second < 0 // it primes the counters
+				second = max(second, min(n-1, int(time.Since(begin)/time.Second)-1))
+				if !first {
+					w.add(second, readings)
 				}
 			}
-			lines[i].Values[second] = result.Ptr(r.value)
-		}
-	}
-	return lines
-}
-
-// readAll calls the probes at once and gives them most of a second.
-func readAll(ctx context.Context, probes []probe) []reading {
-	ctx, cancel := context.WithTimeout(ctx, 800*time.Millisecond)
-	defer cancel()
-	found := make([][]reading, len(probes))
-	var wg sync.WaitGroup
-	for i, p := range probes {
-		wg.Go(func() { found[i] = p(ctx) })
+		})
 	}
 	wg.Wait()
-	var all []reading
-	for _, f := range found {
-		all = append(all, f...)
+	slices.SortStableFunc(w.lines, func(a, b result.Line) int {
+		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Of, b.Of))
+	})
+	return w.lines
+}
+
+// watching gathers readings into lines.
+type watching struct {
+	n     int
+	mu    sync.Mutex
+	lines []result.Line
+	index map[[2]string]int // by resource and part
+}
+
+func (w *watching) add(second int, readings []reading) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range readings {
+		key := [2]string{string(r.resource), r.of}
+		i, known := w.index[key]
+		if !known {
+			i = len(w.lines)
+			w.index[key] = i
+			w.lines = append(w.lines, result.Line{Resource: r.resource, Of: r.of, Unit: r.unit, Values: make([]*float64, w.n)})
+			if r.limit > 0 {
+				w.lines[i].Limit = result.Ptr(r.limit)
+			}
+		}
+		w.lines[i].Values[second] = result.Ptr(r.value)
 	}
-	return all
 }
 
 // until waits for the moment; false if ctx ended first.

@@ -104,6 +104,8 @@ func TestValidityGates(t *testing.T) {
 	step := func(share, machine float64) result.Step {
 		return result.Step{GeneratorShare: &share, MachineCPU: &machine}
 	}
+	foreign := step(.1, 1)
+	foreign.Usage = []result.Usage{{Resource: result.ResourceForeignCPU, Mean: .5, Limit: result.Ptr(2.0)}}
 	open := result.Step{Rate: 100, Seconds: 10, Requests: 1000, ObjectiveKept: true}
 	late := open
 	open.MissedSends, late.MissedSends = result.Ptr(5), result.Ptr(50)
@@ -122,6 +124,7 @@ func TestValidityGates(t *testing.T) {
 		"fine":              {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
 		"busy but idle CPU": {steps: []result.Step{step(.6, .5)}},
 		"hungry generator":  {steps: []result.Step{step(.1, 1), step(.4, 1)}, trips: "generator CPU"},
+		"somebody else":     {steps: []result.Step{foreign}, trips: "other processes"},
 		"late":              {steps: []result.Step{late}, trips: "missed sends"},
 		"spread":            {bp: spread(100, 300), trips: "spread of the breaking point"},
 		"noise":             {levels: level(100, 300), trips: "noise between repeats"},

@@ -14,6 +14,9 @@ const (
 	maxGeneratorShare = 0.25
 	// saturated is the use of all cores from which client and server are in each other's way.
 	saturated = 0.95
+	// maxForeignShare is how much of a saturated machine may have gone to processes that are neither
+	// the shop nor the generator.
+	maxForeignShare = 0.10
 	// maxMissedSends is the share of an open loop's requests that may leave late.
 	maxMissedSends = 0.01
 	// maxSpread is how far apart repeats may be, (max-min)/median.
@@ -22,7 +25,7 @@ const (
 
 // Judge passes the measured steps and repeats through the validity gate.
 func Judge(steps []result.Step, bp *result.BreakingPoint, levels []result.Level) *result.Validity {
-	gates := []result.Gate{generatorGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels)}
+	gates := []result.Gate{generatorGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels)}
 	v := &result.Validity{Valid: true, Gates: gates}
 	for _, g := range gates {
 		if !g.Passed {
@@ -51,6 +54,30 @@ func generatorGate(steps []result.Step) result.Gate {
 	if g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
 		g.Reason = fmt.Sprintf("the machine was saturated and the load generator took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// foreignGate looks at what else ran on the machine while it was saturated.
+func foreignGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "other processes", Limit: maxForeignShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
+	for _, s := range steps {
+		for _, u := range s.Usage {
+			if u.Resource != result.ResourceForeignCPU || u.Limit == nil || s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
+				continue
+			}
+			share := u.Mean / *u.Limit
+			if *s.MachineCPU < saturated {
+				share = 0
+			}
+			if g.Value == nil || share > *g.Value {
+				g.Value = &share
+			}
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the machine was saturated and processes that are not part of the run took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
 	}
 	return g
 }

@@ -93,6 +93,7 @@ type Resource string
 // The resources that are watched, and two that are joined to the same seconds for charts.
 const (
 	ResourceInstanceCPU  Resource = "instance CPU"         // cores
+	ResourceServerCPU    Resource = "server CPU"           // cores, of a machine that several parts share
 	ResourceThrottled    Resource = "CPU throttled"        // share of the scheduler's periods
 	ResourceMemory       Resource = "instance memory"      // bytes
 	ResourcePoolInUse    Resource = "pool in use"          // connections
@@ -109,6 +110,7 @@ const (
 	ResourceSidecarCPU   Resource = "sidecar CPU" // cores
 	ResourceGeneratorCPU Resource = "generator CPU"
 	ResourceMachineCPU   Resource = "machine CPU"   // share of all cores
+	ResourceForeignCPU   Resource = "foreign CPU"   // cores, used by neither the stage nor the generator
 	ResourceHashQueue    Resource = "hashing queue" // sign-ins waiting to be hashed
 	ResourceInFlight     Resource = "requests in flight"
 
