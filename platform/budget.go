@@ -21,15 +21,8 @@ func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resour
 		return nil, err
 	}
 	var notifications budgets.BudgetNotificationArray
-	for kind, threshold := range map[string]float64{"ACTUAL": 80, "FORECASTED": 100} {
-		if c.BudgetEmail == "" {
-			break
-		}
-		notifications = append(notifications, budgets.BudgetNotificationArgs{
-			NotificationType: pulumi.String(kind), ComparisonOperator: pulumi.String("GREATER_THAN"),
-			Threshold: pulumi.Float64(threshold), ThresholdType: pulumi.String("PERCENTAGE"),
-			SubscriberEmailAddresses: pulumi.ToStringArray([]string{c.BudgetEmail}),
-		})
+	if c.BudgetEmail != "" {
+		notifications = budgets.BudgetNotificationArray{notify(c, "ACTUAL", 80), notify(c, "FORECASTED", 100)}
 	}
 	if _, err := budgets.NewBudget(ctx, name+"-monthly", &budgets.BudgetArgs{
 		BudgetType: pulumi.String("COST"), TimeUnit: pulumi.String("MONTHLY"),
@@ -42,4 +35,13 @@ func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resour
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{})
+}
+
+// notify writes when spending of a kind passes a percentage of the budget.
+func notify(c Config, kind string, percent float64) budgets.BudgetNotificationArgs {
+	return budgets.BudgetNotificationArgs{
+		NotificationType: pulumi.String(kind), ComparisonOperator: pulumi.String("GREATER_THAN"),
+		Threshold: pulumi.Float64(percent), ThresholdType: pulumi.String("PERCENTAGE"),
+		SubscriberEmailAddresses: pulumi.ToStringArray([]string{c.BudgetEmail}),
+	}
 }

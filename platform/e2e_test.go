@@ -108,7 +108,7 @@ func newAccount(t *testing.T) *account {
 		t.Skipf("the emulated AWS account does not start: %v; it needs zstd, curl and Python 3 with moto[server]", err)
 	}
 	a.env = strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
-	a.env = append(a.env, ecr(t, a.pushes)...)
+	a.env = append(a.env, registryOfAccount(t, a.pushes)...)
 	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL")))
 	return a
 }
@@ -217,9 +217,9 @@ func copyRepository(t *testing.T) string {
 	return to
 }
 
-// ecr stands in for the account's ECR endpoint: a registry over TLS that asks for ECR's kind of
+// registryOfAccount stands in for the account's ECR endpoint: a registry over TLS that asks for ECR's kind of
 // login, reached through an HTTPS proxy. The program under test knows of none of this.
-func ecr(t *testing.T, pushes *atomic.Int32) (env []string) {
+func registryOfAccount(t *testing.T, pushes *atomic.Int32) (env []string) {
 	t.Helper()
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,282 @@
+package platform
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var stacks = []string{"stage1", "stage2", "stage3", "stage4"}
+
+// deploy runs the whole program against a recorder and a registry of its own, with a stand-in for
+// the service, and returns what was registered and the names of the outputs.
+func deploy(t *testing.T, stack string, change map[string]string) (*recorder, []string) {
+	t.Helper()
+	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(images.Close)
+	r := &recorder{registry: strings.TrimPrefix(images.URL, "http://")}
+	values := stackConfig(t, stack, operator(stack))
+	maps.Copy(values, change)
+	setConfig(t, values)
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["shoplab:stripeSecretKey","shoplab:stripeWebhookSecret","shoplab:kubeconfig"]`)
+	root := standIn(t)
+	var outputs []string
+	if err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		err := Deploy(ctx)
+		outputs = slices.Sorted(maps.Keys(ctx.GetCurrentExportMap()))
+		return err
+	}, pulumi.WithMocks("shoplab", stack, r), func(info *pulumi.RunInfo) { info.RootDirectory = root }); err != nil {
+		t.Fatalf("%s: %v", stack, err)
+	}
+	return r, outputs
+}
+
+// standIn is a module whose ./service compiles in no time.
+func standIn(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "service"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// TestInvariants holds every stage, in every HTTPS mode and with every option, against the rules.
+func TestInvariants(t *testing.T) {
+	for name, test := range map[string]struct {
+		stack  string
+		change map[string]string
+	}{
+		"stage1": {"stage1", nil}, "stage2": {"stage2", nil}, "stage3": {"stage3", nil}, "stage4": {"stage4", nil},
+		"stage1 open":   {"stage1", map[string]string{"shoplab:https": HTTPSOff}},
+		"stage2 domain": {"stage2", map[string]string{"shoplab:https": HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
+		"stage3 open":   {"stage3", map[string]string{"shoplab:https": HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off"}},
+		"stage3 Stripe": {"stage3", map[string]string{"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64"}},
+		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:budgetEmail": "a@example.com"}},
+		"stage4 Stripe": {"stage4", map[string]string{"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, outputs := deploy(t, test.stack, test.change)
+			for _, violation := range violations(r.resources) {
+				t.Error(violation)
+			}
+			want := []string{"capacity", "costTags", "dashboards", "image", "region", "stage", "topology", "url"}
+			if test.stack == "stage4" {
+				want = []string{"capacity", "costTags", "dashboards", "image", "kubeconfig", "region", "stage", "topology", "url"}
+			}
+			if !slices.Equal(outputs, want) {
+				t.Errorf("outputs %v, want %v", outputs, want)
+			}
+			if expires := test.change["shoplab:expires"]; expires != "" {
+				for _, res := range r.resources {
+					if tags := res.Inputs["tags"]; tags.IsObject() && tags.ObjectValue()["expires"].StringValue() != expires {
+						t.Errorf("%s has no tag expires", res.Name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGolden makes a change of infrastructure visible in a diff.
+func TestGolden(t *testing.T) {
+	for _, stack := range stacks {
+		t.Run(stack, func(t *testing.T) {
+			r, _ := deploy(t, stack, nil)
+			got := golden(t, r)
+			path := filepath.Join("testdata", stack+".golden.json")
+			if *update {
+				if err := os.WriteFile(path, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path) //nolint:gosec // a file of this package
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s has changed; look at the difference after: go test ./platform -run Golden -update", path)
+			}
+		})
+	}
+}
+
+var aDigest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// golden is the resource graph, sorted, without what differs from run to run.
+func golden(t *testing.T, r *recorder) []byte {
+	t.Helper()
+	type node struct {
+		Type   string `json:"type"`
+		Name   string `json:"name"`
+		ID     string `json:"id"`
+		Parent string `json:"parent,omitempty"`
+		Inputs any    `json:"inputs,omitempty"`
+	}
+	var graph []node
+	for _, res := range r.resources {
+		inputs := jsonable(resource.NewProperty(res.Inputs)).(map[string]any)
+		for _, key := range []string{"userData", "userDataBase64"} {
+			if _, ok := inputs[key]; ok {
+				inputs[key] = "rendered by platform/boot, which has golden files of its own"
+			}
+		}
+		delete(inputs, "tags") // checked by TestInvariants
+		graph = append(graph, node{res.Type, res.Name, res.Name + "-id", res.Parent, inputs})
+	}
+	slices.SortFunc(graph, func(a, b node) int {
+		return strings.Compare(a.Parent+"/"+a.Name+a.Type, b.Parent+"/"+b.Name+b.Type)
+	})
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(graph); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(out.String(), r.registry, "<registry>")
+	return []byte(aDigest.ReplaceAllString(text, "sha256:<digest>"))
+}
+
+// jsonable turns inputs into what JSON can hold. Secrets stay secret.
+func jsonable(v resource.PropertyValue) any {
+	switch {
+	case v.IsSecret():
+		return "[secret]"
+	case v.IsOutput():
+		if v.OutputValue().Secret {
+			return "[secret]"
+		}
+		return jsonable(v.OutputValue().Element)
+	case v.IsObject():
+		all := map[string]any{}
+		for key, value := range v.ObjectValue() {
+			all[string(key)] = jsonable(value)
+		}
+		return all
+	case v.IsArray():
+		all := []any{}
+		for _, value := range v.ArrayValue() {
+			all = append(all, jsonable(value))
+		}
+		return all
+	case v.IsResourceReference():
+		return nameOf(string(v.ResourceReferenceValue().URN))
+	case v.IsNull():
+		return nil
+	}
+	return v.V
+}
+
+// TestInvariantsCanFail breaks graphs on purpose: each break must be seen.
+func TestInvariantsCanFail(t *testing.T) {
+	set := func(path string, value any) func(*registered) {
+		return func(res *registered) { put(res.Inputs, strings.Split(path, "."), resource.NewPropertyValue(value)) }
+	}
+	for name, test := range map[string]struct {
+		stack, resource string
+		spoil           func(*registered)
+		want            string
+	}{
+		"orphan":                {"stage3", "database-instance", func(r *registered) { r.Parent = "shoplab-stage3" }, "no component"},
+		"stranger":              {"stage3", "database-instance", func(r *registered) { r.Name = "mydb" }, "not named after"},
+		"untagged":              {"stage3", "database-instance", func(r *registered) { delete(r.Inputs, "tags") }, "tag"},
+		"volume untagged":       {"stage1", "server-instance", set("rootBlockDevice.tags", nil), "root volume"},
+		"interface untagged":    {"stage2", "fleet-template", set("tagSpecifications", nil), "network-interface"},
+		"SSH":                   {"stage1", "network-compute-in", set("fromPort", 22.0), "port 22"},
+		"database to the world": {"stage3", "database-from-compute", set("cidrIpv4", "0.0.0.0/0"), "open to 0.0.0.0/0"},
+		"IMDSv1":                {"stage1", "server-instance", set("metadataOptions.httpTokens", "optional"), "IMDSv2"},
+		"key pair":              {"stage1", "server-instance", set("keyName", "mine"), "key pair"},
+		"plain disk":            {"stage1", "server-instance", set("rootBlockDevice.encrypted", false), "encrypted"},
+		"plain database":        {"stage3", "database-instance", set("storageEncrypted", false), "storageEncrypted"},
+		"public database":       {"stage3", "database-instance", set("publiclyAccessible", true), "publiclyAccessible"},
+		"plain cache":           {"stage3", "cache-nodes", set("transitEncryptionEnabled", false), "transitEncryptionEnabled"},
+		"secret in user data":   {"stage1", "server-instance", set("userData", "x "+mockSecret+" y"), "secret in the clear"},
+		"plain parameter":       {"stage2", "secrets-DATABASE_URL", set("type", "String"), "SecureString"},
+		"final snapshot":        {"stage3", "database-instance", set("skipFinalSnapshot", false), "skipFinalSnapshot"},
+		"images stay":           {"stage3", "image-repository", set("forceDelete", false), "forceDelete"},
+		"eternal logs":          {"stage3", "tasks-logs", set("retentionInDays", nil), "retention"},
+		"slow deregistration":   {"stage3", "balancer-targets", set("deregistrationDelay", 300.0), "deregistrationDelay"},
+		"other probe":           {"stage3", "balancer-targets", set("healthCheck.path", "/health"), "/readyz"},
+		"other port":            {"stage3", "balancer-targets", set("port", 3000.0), "port"},
+		"service first":         {"stage3", "tasks-service", func(r *registered) { r.DependsOn = nil }, "depend"},
+		"address first":         {"stage1", "server-address", func(r *registered) { r.DependsOn = nil }, "depend"},
+		"huge user data":        {"stage1", "server-instance", set("userData", strings.Repeat("x", 17<<10)), "bytes of user data"},
+		"long name":             {"stage3", "balancer-alb", func(r *registered) { r.Name = "balancer-" + strings.Repeat("x", 30) }, "longer than"},
+		"image by tag":          {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"shop:latest","portMappings":[]}]`), "digest"},
+		"unknown variable":      {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"x@sha256:y","environment":[{"name":"DEBUG","value":"1"}]}]`), "DEBUG"},
+		"secret variable":       {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"x@sha256:y","environment":[{"name":"SESSION_KEY","value":"1"}]}]`), "SESSION_KEY"},
+		"too many connections":  {"stage3", "tasks-scaling", set("maxCapacity", 20.0), "connections"},
+		"inline rule":           {"stage3", "network-compute-group", set("ingress", []any{}), "inline"},
+		"widow object":          {"stage4", "mesh-deployment", func(r *registered) { r.DeletedWith = "" }, "deleted with"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var change map[string]string
+			if !strings.HasPrefix(test.resource, "image-") { // nothing to build
+				change = map[string]string{"shoplab:image": "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)}
+			}
+			r, _ := deploy(t, test.stack, change)
+			if before := violations(r.resources); len(before) > 0 {
+				t.Fatalf("not clean to begin with: %v", before)
+			}
+			i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == test.resource })
+			if i < 0 {
+				t.Fatalf("no resource %s", test.resource)
+			}
+			test.spoil(&r.resources[i])
+			got := violations(r.resources)
+			if !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, test.want) }) {
+				t.Errorf("got %q, want a violation with %q", got, test.want)
+			}
+		})
+	}
+}
+
+// put sets a value deep inside inputs; a nil value takes it away.
+func put(m resource.PropertyMap, path []string, value resource.PropertyValue) {
+	key := resource.PropertyKey(path[0])
+	switch {
+	case len(path) > 1:
+		put(m[key].ObjectValue(), path[1:], value)
+	case value.IsNull():
+		delete(m, key)
+	default:
+		m[key] = value
+	}
+}
+
+// TestDeploysByDigest: what the tasks run is what was pushed.
+func TestDeploysByDigest(t *testing.T) {
+	r, _ := deploy(t, "stage3", nil)
+	i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == "tasks-task" })
+	definition := fmt.Sprint(jsonable(r.resources[i].Inputs["containerDefinitions"]))
+	if want := r.registry + "/image-repository@sha256:"; !strings.Contains(definition, want) {
+		t.Errorf("no %s in %s", want, definition)
+	}
+}
