@@ -68,9 +68,9 @@ func hasPostgres(dir string) bool {
 
 var versionPattern = regexp.MustCompile(`[0-9]+`)
 
-// versionIn is the first number in a path, such as 15 in /usr/lib/postgresql/15/bin.
-func versionIn(path string) int {
-	v, err := strconv.Atoi(versionPattern.FindString(path))
+// versionIn is the number in the name of bin's parent, such as 15 in /usr/lib/postgresql/15/bin.
+func versionIn(bin string) int {
+	v, err := strconv.Atoi(versionPattern.FindString(filepath.Base(filepath.Dir(bin))))
 	if err != nil {
 		return 0
 	}
