@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand(), newRunCommand(), newLoadCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand())
 	return root
 }

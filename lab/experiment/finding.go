@@ -1,0 +1,199 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+// FindingNames are the experiments that Findings can run.
+var FindingNames = []string{"pool", "pooler", "index", "health"}
+
+// FindingPlan is which lessons to replay, and how.
+type FindingPlan struct {
+	Root    string
+	Names   []string // of FindingNames
+	Repeats int
+	Seconds int // of one measurement
+	Say     func(string)
+	Abort   <-chan struct{}
+}
+
+// Findings replays lessons of the original experiment, each by turning one knob. What was measured
+// is returned also with an error.
+func Findings(ctx context.Context, p FindingPlan) (result.Result, error) {
+	res := result.Result{
+		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
+		StartedAt: time.Now().UTC(), Environment: environment(ctx, p.Root),
+	}
+	p.Say("building the service")
+	binary, err := twin.Build(ctx, p.Root, "service", "./service")
+	if err != nil {
+		return res, err
+	}
+	r := replay{plan: p, place: &local{root: p.Root, binary: binary, abort: p.Abort, say: p.Say}}
+	experiments := map[string]func(context.Context) (result.Finding, error){
+		"pool": r.pool, "pooler": r.pooler, "index": r.index, "health": r.health,
+	}
+	for _, name := range p.Names {
+		run, known := experiments[name]
+		if !known {
+			return res, fmt.Errorf("finding %q: want one of %v", name, FindingNames)
+		}
+		f, err := run(ctx)
+		if err != nil {
+			return res, fmt.Errorf("finding %s: %w", name, err)
+		}
+		f.Name = name
+		f.Labels = []string{result.LabelThisMachine}
+		res.Findings = append(res.Findings, f)
+		res.FinishedAt = time.Now().UTC()
+	}
+	return res, nil
+}
+
+// replay runs findings.
+type replay struct {
+	plan  FindingPlan
+	place *local
+}
+
+// trial is one side of an experiment on a stage.
+type trial struct {
+	label string
+	turn  func(*twin.Options)
+}
+
+// both measures the same load before and after, alternately, each on a fresh stage, so that what
+// changes on the machine meanwhile falls on both sides.
+func (r *replay) both(ctx context.Context, stage string, before, after trial, l load.Load) (b, a []result.Step, err error) {
+	for n := range r.plan.Repeats {
+		l.Repeat = n + 1
+		for _, side := range []struct {
+			trial
+			steps *[]result.Step
+		}{{before, &b}, {after, &a}} {
+			r.plan.Say(fmt.Sprintf("%s, repeat %d of %d", side.label, n+1, r.plan.Repeats))
+			step, err := r.once(ctx, stage, side.turn, l)
+			if err != nil {
+				return b, a, err
+			}
+			*side.steps = append(*side.steps, step)
+		}
+	}
+	return b, a, nil
+}
+
+// once brings a stage up, warms it, holds one load and takes the stage down. A load without users
+// and rate only watches.
+func (r *replay) once(ctx context.Context, stage string, turn func(*twin.Options), l load.Load) (step result.Step, err error) {
+	s, err := r.place.up(ctx, stage, turn)
+	if err != nil {
+		return step, err
+	}
+	one := &stageRun{
+		plan: Plan{Say: r.plan.Say}, st: &result.Stage{}, say: func(string) {}, site: s,
+		settings: result.Settings{Objective: load.DefaultObjective, Users: []int{max(1, l.Users)}, WarmUpSeconds: 3},
+	}
+	defer func() { err = errors.Join(err, one.takeDown(ctx), one.audit.violation()) }()
+	ctx, cancel := withSite(ctx, s)
+	defer cancel()
+	l.Purpose, l.Settle, l.Duration = result.PurposeFinding, time.Second, time.Duration(r.plan.Seconds)*time.Second
+	if l.Users == 0 && l.Rate == 0 {
+		return idle(ctx, s.probes, l), ctx.Err()
+	}
+	if err := one.gather(ctx); err != nil {
+		return step, err
+	}
+	if step, err = measure(ctx, one.crowd, s.probes, l); err != nil {
+		return step, err
+	}
+	step.Series = nil
+	return step, one.audit.check(ctx, s, one.crowd)
+}
+
+// idle watches a stage without shoppers.
+func idle(ctx context.Context, probes []probe, l load.Load) result.Step {
+	begin := time.Now().Add(l.Settle)
+	lines := watch(ctx, probes, begin, int(l.Duration/time.Second))
+	return result.Step{
+		Purpose: l.Purpose, Repeat: l.Repeat, StartedAt: begin.UTC(), Seconds: l.Duration.Seconds(), Usage: usage(lines),
+	}
+}
+
+// compare makes a comparison of steps by one measure; steps without it are left out.
+func compare(measure, unit string, lower bool, before, after trial, b, a []result.Step, of func(result.Step) *float64) result.Comparison {
+	side := func(t trial, steps []result.Step) result.Case {
+		c := result.Case{Label: t.label, Raw: []float64{}}
+		for _, s := range steps {
+			if v := of(s); v != nil {
+				c.Raw = append(c.Raw, *v)
+			}
+		}
+		if len(c.Raw) > 0 {
+			c.Median = result.Ptr(load.Median(c.Raw))
+		}
+		return c
+	}
+	c := result.Comparison{Measure: measure, Unit: unit, LowerIsBetter: lower, Before: side(before, b), After: side(after, a)}
+	c.Ratio = ratio(c.Before, c.After)
+	return c
+}
+
+// ratio is after over before; nil where it cannot be said.
+func ratio(before, after result.Case) *float64 {
+	if before.Median == nil || after.Median == nil || *before.Median == 0 {
+		return nil
+	}
+	return result.Ptr(*after.Median / *before.Median)
+}
+
+// The measures of a step.
+func goodput(s result.Step) *float64    { return &s.Goodput }
+func errorShare(s result.Step) *float64 { return result.Ptr(100 * s.ErrorRatio) }
+func p95Of(s result.Step) *float64 {
+	if s.Latency == nil {
+		return nil
+	}
+	return &s.Latency.P95MS
+}
+
+// gate marks a finding INVALID when its steps do not pass the validity gate.
+func gate(f *result.Finding, steps ...[]result.Step) {
+	for _, list := range steps {
+		f.Steps = append(f.Steps, list...)
+	}
+	if v := load.Judge(f.Steps, nil, nil); !v.Valid {
+		f.Notes = append(f.Notes, v.Reasons...)
+		f.Conclusion = fmt.Sprintf("INVALID on this machine (%s). What was seen: %s", v.Reasons[0], f.Conclusion)
+		f.Status = result.FindingInvalid
+	}
+}
+
+// byRatio says what became of a claimed ratio, lower being better or not: reproduced with at least
+// half of the claimed effect, weaker with a visible one, not reproduced otherwise.
+func byRatio(measured *float64, claimed float64) result.FindingStatus {
+	if measured == nil {
+		return result.FindingNotReproduced
+	}
+	m := *measured
+	if claimed < 1 {
+		if m <= 0 {
+			return result.FindingReproduced
+		}
+		m, claimed = 1/m, 1/claimed
+	}
+	switch {
+	case m >= 1+(claimed-1)/2:
+		return result.FindingReproduced
+	case m >= 1+leastEffect:
+		return result.FindingWeaker
+	default:
+		return result.FindingNotReproduced
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"shoplab/lab/experiment"
+	"shoplab/lab/result"
+)
+
+func newFindingsCommand() *cobra.Command {
+	p := experiment.FindingPlan{Repeats: 3, Seconds: 10}
+	out, quick := filepath.Join("report", "findings.json"), false
+	cmd := &cobra.Command{
+		Use:   "findings [pool|pooler|index|health]...",
+		Short: "Replay the original experiment's lessons, each by turning one knob",
+		Long: `Findings replays what the original experiment claimed to have learned:
+  pool    25 connections an instance against what the database accepts, and a derived budget
+  pooler  PgBouncer in session mode against transaction mode
+  index   users.email and products.category on 500,000 rows
+  health  deep health checks every 5 s against shallow ones every 30 s, 8 instances
+Each gives before, after and their ratio with the raw data, and says plainly when a claim is
+not reproduced.`,
+		Example:   "  go run ./lab findings\n  go run ./lab findings index pool --quick",
+		ValidArgs: experiment.FindingNames,
+		Args:      cobra.OnlyValidArgs,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if p.Root, err = findRoot(); err != nil {
+				return err
+			}
+			if p.Names = args; len(args) == 0 {
+				p.Names = experiment.FindingNames
+			}
+			if quick {
+				p.Repeats, p.Seconds = 1, 3
+			}
+			if p.Repeats < 1 || p.Repeats > 20 || p.Seconds < 1 || p.Seconds > 600 {
+				return errors.New("--repeats: want 1 to 20; --seconds: want 1 to 600")
+			}
+			progress := newProgress(cmd.ErrOrStderr())
+			defer progress.done()
+			p.Say, p.Abort = progress.step, secondSignal(cmd.Context())
+			res, err := experiment.Findings(cmd.Context(), p)
+			progress.done()
+			if len(res.Findings) == 0 {
+				return err
+			}
+			res.Command = commandLine(cmd)
+			if err != nil {
+				res.Incomplete = err.Error()
+			}
+			err = errors.Join(err, result.WriteFile(out, res))
+			for _, f := range res.Findings {
+				printFinding(cmd.OutOrStdout(), f)
+			}
+			cmd.Println(out)
+			return err
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each side is measured, alternately")
+	fl.IntVar(&p.Seconds, "seconds", p.Seconds, "`seconds` of one measurement under load")
+	fl.BoolVar(&quick, "quick", false, "one repeat of 3 s: a first impression")
+	fl.StringVar(&out, "out", out, "the `file` to write, for lab report")
+	return cmd
+}
+
+func printFinding(w io.Writer, f result.Finding) {
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) } // a terminal that is gone
+	line("%s: %s", f.Name, f.Status)
+	line("  claim: %s", f.Claim)
+	if f.Skipped != "" {
+		line("  %s\n", f.Skipped)
+		return
+	}
+	for _, c := range f.Comparisons {
+		ratio := ""
+		if c.Ratio != nil {
+			ratio = fmt.Sprintf("  x%.2f", *c.Ratio)
+		}
+		line("  %s: %s (%s) -> %s (%s)%s", c.Measure, median(c.Before, c.Unit), c.Before.Label, median(c.After, c.Unit), c.After.Label, ratio)
+	}
+	line("  %s\n", f.Conclusion)
+}
+
+func median(c result.Case, unit string) string {
+	if c.Median == nil {
+		return "not measured"
+	}
+	return fmt.Sprintf("%.2f %s", *c.Median, unit)
+}
