@@ -51,6 +51,7 @@ func BenchmarkCatalog(b *testing.B) {
 func BenchmarkCart(b *testing.B) {
 	db := benchDB(b)
 	var guests atomic.Int64
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		o := shop.Owner{Guest: fmt.Sprint("g-", guests.Add(1))}
 		for pb.Next() {
@@ -77,6 +78,7 @@ func BenchmarkPurchase(b *testing.B) {
 		}
 	}
 	var buyers atomic.Int64
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		n := buyers.Add(1)
 		u, err := db.CreateUser(b.Context(), shop.User{Email: fmt.Sprintf("%d@%d.example.com", n, time.Now().UnixNano())})
