@@ -1,11 +1,13 @@
 // Forms: what the shop says about a field is shown at that field.
 import { busy, inform } from "./view.js";
 
-// onSubmit sends the form's fields with send. The form holds an element with role="alert", and
-// for each field NAME an element NAME-problem that describes it.
+// onSubmit enables the form's button, which would do nothing without it, and sends
+// the form's fields with send. The form holds an element with role="alert", and for each field NAME
+// an element NAME-problem that describes it.
 export function onSubmit(form, send) {
   const alert = form.querySelector("[role=alert]");
   const button = form.querySelector("[type=submit]");
+  button.disabled = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.ariaDisabled) return;
