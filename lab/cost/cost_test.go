@@ -5,6 +5,8 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +144,28 @@ func TestRefresh(t *testing.T) {
 	table.Prices["alb/lcu"] = all.Prices["alb/lcu"]
 	if _, err := table.Refresh(t.Context(), srv.URL, now, func(string) {}); err == nil || !strings.Contains(err.Error(), "no price for alb/lcu") {
 		t.Errorf("a missing price: %v", err)
+	}
+}
+
+// Every resource of the four stages has a price or is known to cost nothing by itself.
+func TestTheStagesArePricedWhole(t *testing.T) {
+	files, err := filepath.Glob("../../platform/testdata/stage*.golden.json")
+	if err != nil || len(files) != 4 {
+		t.Fatalf("golden graphs: %v, %v", files, err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := ReadGraph(f)
+		_ = f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := prices(t).Of(g, DefaultUsage())
+		if len(e.Unknown) > 0 || e.Monthly() < 10 {
+			t.Errorf("%s: $%.2f a month, unknown: %v", name, e.Monthly(), e.Unknown)
+		}
 	}
 }
