@@ -129,7 +129,7 @@ func built(t *testing.T, stack string) *builtStage {
 		t.Fatal(err)
 	}
 	s := &builtStage{t: t, registry: strings.TrimPrefix(server.URL, "http://"), root: t.TempDir()}
-	s.recorder = record(t, stack, root, s.registry, map[string]string{"shoplab:architecture": "amd64"})
+	s.recorder = record(t, stack, root, s.registry, map[string]string{"shoplab:architecture": "amd64", "shoplab:instanceType": "t3.small"})
 	s.aws = &boottest.AWS{Region: "us-east-1", Parameters: map[string]string{}}
 	for _, res := range s.recorder.resources {
 		if res.Type == "aws:ssm/parameter:Parameter" {

@@ -30,27 +30,33 @@ import (
 const aKubeconfig = `{"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "b"}}],
 	"clusters": [{"name": "b", "cluster": {"server": "https://192.0.2.1:6443"}}]}`
 
+const anImage = "registry.example.com/shoplab@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 // meshes are the two ways to run stage 4, recorded.
 func meshes(t *testing.T) map[string]*recorder {
 	t.Helper()
-	image := "registry.example.com/shoplab@sha256:" + strings.Repeat("a", 64)
-	own := map[string]string{"shoplab:image": image, "shoplab:operatorCidr": "203.0.113.7/32"}
-	foreign := map[string]string{"shoplab:image": image, "shoplab:kubeconfig": aKubeconfig}
+	own := map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32"}
+	foreign := map[string]string{"shoplab:image": anImage, "shoplab:kubeconfig": aKubeconfig}
 	return map[string]*recorder{"own": record(t, "stage4", "", "", own), "foreign": record(t, "stage4", "", "", foreign)}
 }
 
 // record runs the whole program in the repository at root against a recorder.
 func record(t *testing.T, stack, root, registry string, change map[string]string) *recorder {
 	t.Helper()
+	r := &recorder{registry: registry}
+	deployTo(t, stack, root, r, change)
+	return r
+}
+
+func deployTo(t *testing.T, stack, root string, mocks pulumi.MockResourceMonitor, change map[string]string) {
+	t.Helper()
 	setConfig(t, stackConfig(t, stack, change))
 	t.Setenv(pulumi.EnvConfigSecretKeys, `["shoplab:kubeconfig"]`)
-	r := &recorder{registry: registry}
-	if err := pulumi.RunErr(Deploy, pulumi.WithMocks("shoplab", stack, r), func(info *pulumi.RunInfo) {
+	if err := pulumi.RunErr(Deploy, pulumi.WithMocks("shoplab", stack, mocks), func(info *pulumi.RunInfo) {
 		info.RootDirectory = root
 	}); err != nil {
 		t.Fatalf("%s: %v", stack, err)
 	}
-	return r
 }
 
 // object is a Kubernetes object as the API server would get it.
