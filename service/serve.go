@@ -158,7 +158,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// shop joins the adapters and starts the sweeper.
+// shop joins the adapters and starts the sweepers.
 func (s *service) shop(db *postgres.DB) api.Shop {
 	sh := api.Shop{Catalog: db, Accounts: db, Carts: db, Orders: db, Hasher: shop.NewHasher(s.hashConcurrency), Ready: db.Ready}
 	if s.redis != nil {
@@ -181,6 +181,7 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSweep = stop
 	s.sweep.Go(func() { sh.Cashier.Sweep(ctx) })
+	s.sweep.Go(func() { db.ForgetGuestCarts(ctx) })
 	return sh
 }
 

@@ -134,6 +134,25 @@ func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
 	return db.send(ctx, "merge carts", b)
 }
 
+// ForgetGuestCarts drops, each hour until ctx is done, what guests left in their carts for 30 days.
+// What fails is logged, and tried again an hour later.
+func (db *DB) ForgetGuestCarts(ctx context.Context) {
+	const batch = 1000
+	for {
+		for dropped := batch; dropped == batch; {
+			var err error
+			if dropped, err = db.DropGuestCarts(ctx, time.Now().AddDate(0, 0, -30), batch); err != nil && ctx.Err() == nil {
+				db.log.Error("forget old guest carts", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
+		}
+	}
+}
+
 // DropGuestCarts forgets the items that guests put in before the given time, up to limit of them,
 // and returns how many. Safe with many instances at once.
 func (db *DB) DropGuestCarts(ctx context.Context, before time.Time, limit int) (dropped int, err error) {

@@ -93,7 +93,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
 	if c.MaxConns > 0 {
-		pc.MaxConns = int32(min(c.MaxConns, 10_000)) //nolint:gosec // bounded
+		pc.MaxConns = int32(min(c.MaxConns, 10_000))
 	}
 	pc.ConnConfig.ConnectTimeout = cmp.Or(pc.ConnConfig.ConnectTimeout, 5*time.Second)
 	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
