@@ -174,7 +174,13 @@ func (r *run) startPostgres(ctx context.Context) (err error) {
 }
 
 func (r *run) startRedis(ctx context.Context) (err error) {
-	r.redis, err = backing.StartRedis(ctx, backing.RedisOptions{Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter()})
+	o := backing.RedisOptions{Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter(), Settings: map[string]string{}}
+	if size, ok := sizeOf(r.twin.Stage.CacheNodeType); ok {
+		// ElastiCache's defaults: a quarter of the node is reserved, and what expires goes first.
+		o.Settings["maxmemory"] = fmt.Sprintf("%dmb", size.memory/mib*3/4)
+		o.Settings["maxmemory-policy"] = "volatile-lru"
+	}
+	r.redis, err = backing.StartRedis(ctx, o)
 	if err != nil {
 		return err
 	}
