@@ -1,11 +1,10 @@
 package platform
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
@@ -28,7 +27,8 @@ const authorityHours, adminHours = 87600, 8760
 type Cluster struct {
 	pulumi.ResourceState
 	Server *Server
-	// Kubeconfig is an administrator's, a secret.
+	// Kubeconfig is an administrator's, a secret. In an update it is known when the API answers: a
+	// provider that finds none gives up.
 	Kubeconfig pulumi.StringOutput
 }
 
@@ -39,6 +39,9 @@ type ClusterArgs struct {
 	// Registry is the host name of the registry that pods pull from.
 	Registry pulumi.StringOutput
 }
+
+// bootMinutes is how long a server may take from its start to an answering API.
+const bootMinutes = 15
 
 // NewCluster makes the certificate authorities, the server, and the way to its API for the operator.
 func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
@@ -77,10 +80,20 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"], certificate, key).
-		ApplyT(func(all []any) (string, error) {
-			return kubeconfig(all[0].(string), all[1].(string), all[2].(string), all[3].(string))
-		})).(pulumi.StringOutput)
+	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"], certificate, key,
+		cluster.Server.Instance.ID()).ApplyT(func(all []any) (string, error) {
+		admin := access{server: fmt.Sprintf("https://%s:%d", all[0], kubernetesPort),
+			authority: all[1].(string), certificate: all[2].(string), key: all[3].(string)}
+		if args.Config.Wait && !ctx.DryRun() {
+			if err := ctx.Log.Info("waiting for the Kubernetes API at "+admin.server, &pulumi.LogArgs{Resource: cluster}); err != nil {
+				return "", err
+			}
+			if err := admin.await(ctx.Context(), bootMinutes*time.Minute); err != nil {
+				return "", err
+			}
+		}
+		return admin.kubeconfig()
+	})).(pulumi.StringOutput)
 	return cluster, ctx.RegisterResourceOutputs(cluster, pulumi.Map{"kubeconfig": cluster.Kubeconfig})
 }
 
@@ -168,23 +181,4 @@ func storeAuthorities(ctx *pulumi.Context, name, folder string, a *authorities, 
 		folderARN = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+file) }).(pulumi.StringOutput)
 	}
 	return all, folderARN, nil
-}
-
-// kubeconfig is an administrator's access to the API server at an address, as JSON, which is YAML.
-func kubeconfig(address, authority, certificate, key string) (string, error) {
-	encode := func(pem string) string { return base64.StdEncoding.EncodeToString([]byte(pem)) }
-	text, err := json.MarshalIndent(map[string]any{
-		"apiVersion": "v1", "kind": "Config", "current-context": "shoplab",
-		"clusters": []any{map[string]any{"name": "shoplab", "cluster": map[string]string{
-			"server": fmt.Sprintf("https://%s:%d", address, kubernetesPort), "certificate-authority-data": encode(authority),
-		}}},
-		"users": []any{map[string]any{"name": "admin", "user": map[string]string{
-			"client-certificate-data": encode(certificate), "client-key-data": encode(key),
-		}}},
-		"contexts": []any{map[string]any{"name": "shoplab", "context": map[string]string{"cluster": "shoplab", "user": "admin"}}},
-	}, "", "  ")
-	if err != nil {
-		return "", fmt.Errorf("write the kubeconfig: %w", err)
-	}
-	return string(text) + "\n", nil
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
@@ -171,7 +170,7 @@ func sign(t *testing.T, inputs resource.PropertyMap, public crypto.PublicKey, is
 // server CA, clients by its client CA) and calls it with what the kubeconfig says.
 func TestKubeconfig(t *testing.T) {
 	c := certifier{&recorder{}, t}
-	deployTo(t, "stage4", "", c, map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32"})
+	deployTo(t, "stage4", "", c, map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32", "shoplab:wait": "false"})
 	files, config := map[string]string{}, ""
 	for _, res := range c.resources {
 		if res.Type == "aws:ssm/parameter:Parameter" {
@@ -194,54 +193,41 @@ func TestKubeconfig(t *testing.T) {
 			t.Errorf("%s has %d bytes; a standard parameter holds 4096", name, len(file))
 		}
 	}
-	server, client := kubeconfigParts(t, config, files["server-ca.crt"])
-	if server != "https://198.51.100.7:6443" {
-		t.Errorf("the server is %s", server)
+	admin := fromKubeconfig(t, config)
+	if admin.server != "https://198.51.100.7:6443" {
+		t.Errorf("the server is %s", admin.server)
 	}
-	callAsAdmin(t, files, client)
+	if admin.authority != files["server-ca.crt"] {
+		t.Error("the kubeconfig does not trust the server CA")
+	}
+	callAsAdmin(t, files, admin)
 }
 
-// kubeconfigParts returns the server and the client's TLS configuration, which trusts authority.
-func kubeconfigParts(t *testing.T, config, authority string) (string, *tls.Config) {
+func fromKubeconfig(t *testing.T, config string) access {
 	t.Helper()
 	var in struct {
 		Clusters []struct {
 			Cluster struct {
 				Server string
-				CA     string `json:"certificate-authority-data"`
+				CA     []byte `json:"certificate-authority-data"`
 			}
 		}
 		Users []struct {
 			User struct {
-				Certificate string `json:"client-certificate-data"`
-				Key         string `json:"client-key-data"`
+				Certificate []byte `json:"client-certificate-data"`
+				Key         []byte `json:"client-key-data"`
 			}
 		}
 	}
 	if err := json.Unmarshal([]byte(config), &in); err != nil {
 		t.Fatal(err)
 	}
-	decode := func(text string) []byte {
-		data, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
 	cluster, user := in.Clusters[0].Cluster, in.Users[0].User
-	if string(decode(cluster.CA)) != authority {
-		t.Error("the kubeconfig does not trust the server CA")
-	}
-	pair, err := tls.X509KeyPair(decode(user.Certificate), decode(user.Key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(decode(cluster.CA))
-	return cluster.Server, &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	return access{cluster.Server, string(cluster.CA), string(user.Certificate), string(user.Key)}
 }
 
-func callAsAdmin(t *testing.T, files map[string]string, client *tls.Config) {
+// callAsAdmin waits for a server that is not ready when it is first asked.
+func callAsAdmin(t *testing.T, files map[string]string, admin access) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -256,24 +242,26 @@ func callAsAdmin(t *testing.T, files map[string]string, client *tls.Config) {
 	}
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM([]byte(files["client-ca.crt"]))
-	var caller *x509.Certificate
-	api := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { caller = r.TLS.PeerCertificates[0] }))
+	var callers []*x509.Certificate
+	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if callers = append(callers, r.TLS.PeerCertificates[0]); len(callers) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
 	api.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients, MinVersion: tls.VersionTLS12,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	api.StartTLS()
 	defer api.Close()
-	transport := &http.Transport{TLSClientConfig: client}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL, nil)
-	if err != nil {
+	admin.server = api.URL
+	if err := admin.await(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		t.Fatalf("call the API server with the kubeconfig: %v", err)
+	subject := callers[0].Subject
+	if len(callers) != 2 || subject.CommonName != "system:admin" || !slices.Equal(subject.Organization, []string{"system:masters"}) {
+		t.Errorf("the API server sees %s, %d times", subject, len(callers))
 	}
-	_ = response.Body.Close()
-	if caller.Subject.CommonName != "system:admin" || !slices.Equal(caller.Subject.Organization, []string{"system:masters"}) {
-		t.Errorf("the API server sees %s", caller.Subject)
+	admin.authority = files["client-ca.crt"]
+	if err := admin.await(t.Context(), time.Second); err == nil {
+		t.Error("a server of another authority is believed")
 	}
 }

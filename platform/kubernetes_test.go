@@ -35,7 +35,7 @@ const anImage = "registry.example.com/shoplab@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaa
 // meshes are the two ways to run stage 4, recorded.
 func meshes(t *testing.T) map[string]*recorder {
 	t.Helper()
-	own := map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32"}
+	own := map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32", "shoplab:wait": "false"}
 	foreign := map[string]string{"shoplab:image": anImage, "shoplab:kubeconfig": aKubeconfig}
 	return map[string]*recorder{"own": record(t, "stage4", "", "", own), "foreign": record(t, "stage4", "", "", foreign)}
 }

@@ -1,14 +1,10 @@
 package platform
 
 import (
-	"fmt"
-	"net/url"
-
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"gopkg.in/yaml.v3"
 )
 
 // Versions of what Helm installs. The last three are those of Istio 1.31's own samples.
@@ -142,35 +138,4 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 	r := &Release{}
 	options := append(m.in(needs...), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "10m", Update: "10m"}))
 	return r, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", m.name+"-"+name, inputs, r, options...)
-}
-
-// serverHost is the host name in a kubeconfig's current cluster.
-func serverHost(kubeconfig string) (string, error) {
-	var config struct {
-		Current  string `yaml:"current-context"`
-		Contexts []struct {
-			Name    string
-			Context struct{ Cluster string }
-		}
-		Clusters []struct {
-			Name    string
-			Cluster struct{ Server string }
-		}
-	}
-	if err := yaml.Unmarshal([]byte(kubeconfig), &config); err != nil {
-		return "", fmt.Errorf("read the kubeconfig: %w", err)
-	}
-	for _, c := range config.Contexts {
-		for _, cluster := range config.Clusters {
-			if c.Name != config.Current || cluster.Name != c.Context.Cluster {
-				continue
-			}
-			server, err := url.Parse(cluster.Cluster.Server)
-			if err != nil || server.Hostname() == "" {
-				return "", fmt.Errorf("the kubeconfig's server is %q, not a URL", cluster.Cluster.Server)
-			}
-			return server.Hostname(), nil
-		}
-	}
-	return "", fmt.Errorf("the kubeconfig has no cluster for its current context %q", config.Current)
 }
