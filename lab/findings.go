@@ -80,7 +80,7 @@ func printFinding(w io.Writer, f result.Finding) {
 	for _, c := range f.Comparisons {
 		ratio := ""
 		if c.Ratio != nil {
-			ratio = fmt.Sprintf("  x%.2f", *c.Ratio)
+			ratio = fmt.Sprintf("  x%.3g", *c.Ratio)
 		}
 		line("  %s: %s (%s) -> %s (%s)%s", c.Measure, median(c.Before, c.Unit), c.Before.Label, median(c.After, c.Unit), c.After.Label, ratio)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"shoplab/lab/load"
@@ -39,6 +40,8 @@ type site struct {
 	err        func() error    // why
 	down       func(context.Context) error
 	proveKnobs bool // whether a changed one can be brought up
+	// dial replaces the network in tests.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // place brings stages up: on this machine, or on AWS. turn, if not nil, changes one knob.

@@ -119,7 +119,7 @@ func (r *stageRun) steps(ctx context.Context) error {
 func (r *stageRun) gather(ctx context.Context) error {
 	r.say("preparing shoppers")
 	var err error
-	if r.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: r.site.url, Objective: r.settings.Objective}); err != nil {
+	if r.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: r.site.url, Objective: r.settings.Objective, Dial: r.site.dial}); err != nil {
 		return err
 	}
 	if err := r.prepare(ctx, slices.Max(r.settings.Users)); err != nil {

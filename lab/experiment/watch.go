@@ -63,11 +63,13 @@ func watch(ctx context.Context, probes []probe, begin time.Time, n int) []result
 				limited, cancel := context.WithTimeout(ctx, probeTimeout)
 				readings := p(limited)
 				cancel()
-				first := second < 0 // it primes the counters
-				second = max(second, min(n-1, int(time.Since(begin)/time.Second)-1))
-				if !first {
-					w.add(second, readings)
+				took := int(time.Since(begin)/time.Second) - 1
+				if second < 0 { // primes the counters
+					second = max(second, min(n-2, took))
+					continue
 				}
+				second = max(second, min(n-1, took))
+				w.add(second, readings)
 			}
 		})
 	}

@@ -25,8 +25,8 @@ type Options struct {
 	Objective result.Objective
 	// Timeout is how long a shopper waits for an answer; 10 s if zero.
 	Timeout time.Duration
-	// dial replaces the network in tests.
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Dial replaces the network, in tests; nil means TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // DefaultObjective is the objective of every run unless told otherwise.
@@ -81,15 +81,15 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	if o.dial == nil {
-		o.dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	c := &Crowd{
 		url: strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
 		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36),
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
-			DialContext:         o.dial,
+			DialContext:         o.Dial,
 			MaxIdleConnsPerHost: 1 << 16, IdleConnTimeout: 90 * time.Second,
 			DisableCompression: true, // bodies are thrown away; unpacking them is not the shop's time
 		},

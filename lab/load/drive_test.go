@@ -12,12 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
 )
 
 func TestShoppersRunEveryErrand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 0, 5*time.Millisecond)
+		shop := loadtest.New(t, 0, 5*time.Millisecond)
 		c := newTestCrowd(t, shop)
 		if err := c.Prepare(t.Context(), AccountsFor(20), nil); err != nil {
 			t.Fatal(err)
@@ -57,13 +58,13 @@ func TestShoppersRunEveryErrand(t *testing.T) {
 }
 
 func TestOrderInvariantIsSeenToBreak(t *testing.T) {
-	for name, breakIt := range map[string]func(*fakeShop){
-		"lost":  func(f *fakeShop) { f.loseOrder = true },
-		"twice": func(f *fakeShop) { f.twice = true },
+	for name, breakIt := range map[string]func(*loadtest.Shop){
+		"lost":  func(f *loadtest.Shop) { f.LoseOrder = true },
+		"twice": func(f *loadtest.Shop) { f.Twice = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				shop := newFakeShop(t, 0, 5*time.Millisecond)
+				shop := loadtest.New(t, 0, 5*time.Millisecond)
 				breakIt(shop)
 				c := newTestCrowd(t, shop)
 				if _, err := c.Run(t.Context(), Load{Users: 8, Duration: 2 * time.Second}); err != nil {
@@ -81,7 +82,7 @@ func TestOrderInvariantIsSeenToBreak(t *testing.T) {
 // A closed loop of N users against c servers must show Little's law.
 func TestClosedLoopKeepsItsConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 5, 5*time.Millisecond)
+		shop := loadtest.New(t, 5, 5*time.Millisecond)
 		c := newTestCrowd(t, shop)
 		step, err := c.Run(t.Context(), Load{Users: 20, Settle: 200 * time.Millisecond, Duration: time.Second})
 		if err != nil {
@@ -101,13 +102,13 @@ func TestClosedLoopKeepsItsConcurrency(t *testing.T) {
 // meanwhile waited up to a second, whether or not the generator had managed to send them.
 func TestOpenLoopCountsFromWhenRequestsWereDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 0, 0)
+		shop := loadtest.New(t, 0, 0)
 		c := newTestCrowd(t, shop)
 		if err := c.Prepare(t.Context(), 8, nil); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		shop.stall = func() time.Duration {
+		shop.Stall = func() time.Duration {
 			into := time.Since(began)
 			if into > time.Second && into < 2*time.Second {
 				return 2*time.Second - into
@@ -159,13 +160,13 @@ func TestALateGeneratorIsNotForgiven(t *testing.T) {
 
 func TestErrorsAreCountedByKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 0, time.Millisecond)
+		shop := loadtest.New(t, 0, time.Millisecond)
 		c := newTestCrowd(t, shop)
 		if err := c.Prepare(t.Context(), 8, nil); err != nil {
 			t.Fatal(err)
 		}
 		var n atomic.Int64
-		shop.fail = func(path string) int {
+		shop.Fail = func(path string) int {
 			if strings.HasPrefix(path, "/api/products/") && n.Add(1)%2 == 0 {
 				return http.StatusServiceUnavailable
 			}
@@ -186,12 +187,12 @@ func TestErrorsAreCountedByKind(t *testing.T) {
 
 func TestADeadShopIsAnErrorOfEveryRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 0, 0)
+		shop := loadtest.New(t, 0, 0)
 		c := newTestCrowd(t, shop)
 		if err := c.Prepare(t.Context(), 8, nil); err != nil {
 			t.Fatal(err)
 		}
-		shop.close()
+		shop.Close()
 		step, err := c.Run(t.Context(), Load{Rate: 50, Duration: 300 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
@@ -204,12 +205,12 @@ func TestADeadShopIsAnErrorOfEveryRequest(t *testing.T) {
 
 func TestRunStopsWhenCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 0, 0)
+		shop := loadtest.New(t, 0, 0)
 		c := newTestCrowd(t, shop)
 		if err := c.Prepare(t.Context(), 8, nil); err != nil {
 			t.Fatal(err)
 		}
-		shop.service = 5 * time.Second
+		shop.Service = 5 * time.Second
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		began := time.Now()
@@ -234,4 +235,17 @@ func TestLoadIsBounded(t *testing.T) {
 			t.Errorf("%+v was accepted", l)
 		}
 	}
+}
+
+func newTestCrowd(t *testing.T, f *loadtest.Shop) *Crowd {
+	t.Helper()
+	c, info, err := NewCrowd(t.Context(), Options{URL: "http://shop.test", Dial: f.Dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if info.Stage != "fake" {
+		t.Fatalf("info: %+v", info)
+	}
+	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
 )
 
@@ -16,7 +17,7 @@ import (
 // users on. The search must find that within 10%.
 func TestSearchFindsTheComputedBreakingPoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shop := newFakeShop(t, 10, 10*time.Millisecond)
+		shop := loadtest.New(t, 10, 10*time.Millisecond)
 		c := newTestCrowd(t, shop)
 		c.objective = result.Objective{P95MS: 100, MaxErrorRatio: .01}
 		if err := c.Prepare(t.Context(), 60, nil); err != nil {

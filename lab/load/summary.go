@@ -56,8 +56,15 @@ func (r *runner) summary(l Load, objective result.Objective) result.Step {
 	return step
 }
 
+// sustained is the share of an open loop's requests that must be answered in the same window: with
+// less, a queue grows that only the step's end hides.
+const sustained = 0.97
+
 // kept says whether the step met the objective. A step without an answer did not.
 func kept(s result.Step, o result.Objective) bool {
+	if s.Loop == result.LoopOpen && s.Throughput*s.Seconds < sustained*float64(s.Requests) {
+		return false
+	}
 	return s.Latency != nil && s.Latency.P95MS <= o.P95MS && s.ErrorRatio <= o.MaxErrorRatio
 }
 

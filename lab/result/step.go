@@ -51,6 +51,8 @@ type Step struct {
 	// Orders is how many orders were paid to the end in this step.
 	Orders int `json:"orders"`
 
+	// ObjectiveKept: latency and errors within the objective, and for an open loop at least 97% of
+	// the requests answered in the window that they were due in.
 	ObjectiveKept bool `json:"objective_kept"`
 	// MissedSends are requests of an open loop that could not be sent within 10 ms of being due (or
 	// not at all); nil for a closed loop.

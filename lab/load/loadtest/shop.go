@@ -1,4 +1,5 @@
-package load
+// Package loadtest has a shop whose capacity is known, in memory, for tests of the load.
+package loadtest
 
 import (
 	"context"
@@ -12,31 +13,36 @@ import (
 	"time"
 )
 
-// fakeShop is a shop whose capacity is known: every request holds one of its servers for the
+// Shop is a shop whose capacity is known: every request holds one of its servers for the
 // service time, and waits in order until one is free. With zero think time, N users and c servers
 // of service time s, each answer takes N*s/c once N > c (Little's law).
-type fakeShop struct {
+type Shop struct {
 	listener pipeListener
 	server   *http.Server
 	servers  chan struct{} // nil: unlimited
-	service  time.Duration
+	// Service is how long a request holds a server.
+	Service time.Duration
+	// LoseOrder leaves the first order of each account out of its list; Twice ignores idempotency
+	// keys.
+	LoseOrder, Twice bool
+	// Stall delays a request before it asks for a server; Fail answers it with a status other than 0.
+	Stall func() time.Duration
+	Fail  func(path string) int
 
-	once      sync.Once
-	mu        sync.Mutex
-	next      int
-	orders    map[string]string // status by id
-	byKey     map[string]string
-	ofToken   map[string][]string
-	loseOrder bool // does not list the first order of an account
-	twice     bool // ignores idempotency keys
-	stall     func() time.Duration
-	fail      func(path string) int // status to answer instead, 0 for none
+	once    sync.Once
+	mu      sync.Mutex
+	next    int
+	orders  map[string]string // status by id
+	byKey   map[string]string
+	ofToken map[string][]string
 }
 
-func newFakeShop(t *testing.T, servers int, service time.Duration) *fakeShop {
+// New starts a shop with that many servers, 0 for any number, inside a synctest bubble; it is closed
+// at the end of the test.
+func New(t testing.TB, servers int, service time.Duration) *Shop {
 	t.Helper()
-	f := &fakeShop{
-		service: service, orders: map[string]string{},
+	f := &Shop{
+		Service: service, orders: map[string]string{},
 		byKey: map[string]string{}, ofToken: map[string][]string{},
 	}
 	if servers > 0 {
@@ -47,15 +53,15 @@ func newFakeShop(t *testing.T, servers int, service time.Duration) *fakeShop {
 	done := make(chan error, 1)
 	go func() { done <- f.server.Serve(f.listener) }()
 	t.Cleanup(func() {
-		f.close()
+		f.Close()
 		<-done
 		time.Sleep(time.Minute) // lets every handler end, in no time
 	})
 	return f
 }
 
-// close stops the shop: it no longer answers nor accepts.
-func (f *fakeShop) close() {
+// Close stops the shop: it no longer answers nor accepts.
+func (f *Shop) Close() {
 	f.once.Do(func() {
 		_ = f.server.Close() // only of listener and connections in memory
 	})
@@ -75,7 +81,8 @@ func (l pipeListener) Accept() (net.Conn, error) {
 func (l pipeListener) Close() error   { close(l); return nil }
 func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-func (f *fakeShop) dial(context.Context, string, string) (conn net.Conn, err error) {
+// Dial connects to the shop.
+func (f *Shop) Dial(context.Context, string, string) (conn net.Conn, err error) {
 	defer func() {
 		if recover() != nil { // the listener is closed
 			conn, err = nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
@@ -86,13 +93,13 @@ func (f *fakeShop) dial(context.Context, string, string) (conn net.Conn, err err
 	return client, nil
 }
 
-func (f *fakeShop) handler() http.Handler {
+func (f *Shop) handler() http.Handler {
 	mux := http.NewServeMux()
 	answer := func(pattern string, status int, body func(*http.Request) (int, string)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			f.work()
-			if f.fail != nil {
-				if code := f.fail(r.URL.Path); code != 0 {
+			if f.Fail != nil {
+				if code := f.Fail(r.URL.Path); code != 0 {
 					w.WriteHeader(code)
 					fmt.Fprint(w, `{"code":"OVERLOADED"}`)
 					return
@@ -145,7 +152,7 @@ func (f *fakeShop) handler() http.Handler {
 	answer("GET /api/orders/{id}", 200, func(r *http.Request) (int, string) { return 0, f.orderJSON(r.PathValue("id")) })
 	answer("GET /api/orders", 200, func(r *http.Request) (int, string) {
 		list := f.ofToken[r.Header.Get("Authorization")]
-		if f.loseOrder && len(list) > 0 {
+		if f.LoseOrder && len(list) > 0 {
 			list = list[1:]
 		}
 		text := ""
@@ -160,13 +167,13 @@ func (f *fakeShop) handler() http.Handler {
 	return mux
 }
 
-func (f *fakeShop) orderJSON(id string) string {
+func (f *Shop) orderJSON(id string) string {
 	return fmt.Sprintf(`{"id":"%s","status":"%s","total_cents":100}`, id, f.orders[id])
 }
 
-func (f *fakeShop) placeOrder(r *http.Request) (int, string) {
+func (f *Shop) placeOrder(r *http.Request) (int, string) {
 	key, token := r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization")
-	if id, old := f.byKey[key]; old && !f.twice {
+	if id, old := f.byKey[key]; old && !f.Twice {
 		return 200, f.orderJSON(id)
 	}
 	f.next++
@@ -177,26 +184,13 @@ func (f *fakeShop) placeOrder(r *http.Request) (int, string) {
 }
 
 // work holds a server for the service time.
-func (f *fakeShop) work() {
-	if f.stall != nil {
-		time.Sleep(f.stall())
+func (f *Shop) work() {
+	if f.Stall != nil {
+		time.Sleep(f.Stall())
 	}
 	if f.servers != nil {
 		f.servers <- struct{}{} // a channel's waiting senders are served in order
 		defer func() { <-f.servers }()
 	}
-	time.Sleep(f.service)
-}
-
-func newTestCrowd(t *testing.T, f *fakeShop) *Crowd {
-	t.Helper()
-	c, info, err := NewCrowd(t.Context(), Options{URL: "http://shop.test", dial: f.dial})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	if info.Stage != "fake" {
-		t.Fatalf("info: %+v", info)
-	}
-	return c
+	time.Sleep(f.Service)
 }

@@ -1,0 +1,159 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/load/loadtest"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+)
+
+// fakePlace brings up shops in memory whose capacity is their pool: every connection serves ten
+// requests a second, and the probes see it in use.
+type fakePlace struct {
+	t         *testing.T
+	ups, down int
+	pools     []int
+	audit     result.InvariantStatus
+	failUp    bool
+	onUp      func()
+}
+
+const fakePool = 10
+
+func (f *fakePlace) target() result.Target                        { return result.TargetLocal }
+func (f *fakePlace) labels() []string                             { return []string{result.LabelThisMachine} }
+func (f *fakePlace) finish(context.Context, *result.Result) error { return nil }
+
+func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)) (*site, error) {
+	if f.failUp {
+		return nil, errors.New("no capacity in this zone")
+	}
+	f.ups++
+	if f.onUp != nil {
+		f.onUp()
+	}
+	o := twin.Options{Stage: stage, PoolPerInstance: fakePool}
+	if turn != nil {
+		turn(&o)
+	}
+	f.pools = append(f.pools, o.PoolPerInstance)
+	shop := loadtest.New(f.t, o.PoolPerInstance, 100*time.Millisecond)
+	pool := float64(o.PoolPerInstance)
+	return &site{
+		url: "http://shop.test", dial: shop.Dial, seconds: 1, proveKnobs: true,
+		stage: twin.Stage{Name: stage, Topology: twin.Single, Instances: 1, PoolPerInstance: o.PoolPerInstance, DatabaseConnections: 100},
+		probes: []probe{func(context.Context) []reading {
+			return []reading{
+				{resource: result.ResourcePoolInUse, of: "shop-1", unit: "connections", limit: pool, value: pool},
+				{resource: result.ResourcePoolWait, of: "shop-1", unit: "ms", value: 400},
+			}
+		}},
+		describe: func(st *result.Stage) { st.Topology = "single" },
+		audit: func(context.Context) ([]result.Invariant, error) {
+			return []result.Invariant{load.NewInvariant(load.InvariantStock, f.audit, "of the fake")}, nil
+		},
+		down: func(context.Context) error { f.down++; return nil },
+	}, nil
+}
+
+func quickPlan(t *testing.T) Plan {
+	return Plan{Root: t.TempDir(), Stages: []string{"stage1"}, Users: []int{10, 20}, Repeats: 1, Quick: true, Say: func(string) {}}
+}
+
+// Ten connections of 100 ms each answer N users in N/100 s: the objective of 500 ms is missed from
+// 51 users on, and 100 requests a second is all there is. The whole run must find that, blame the
+// pool, and prove it by doubling it.
+func TestRunFindsTheBreakingPointNamesThePoolAndProvesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &fakePlace{t: t, audit: result.InvariantHeld}
+		saved := 0
+		plan := quickPlan(t)
+		plan.Save = func(r result.Result) error { saved += len(r.Stages); return nil }
+		res, err := run(t.Context(), plan, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := res.Stages[0]
+		if bp := st.BreakingPoint; bp == nil || bp.MedianUsers == nil || math.Abs(*bp.MedianUsers-51) > 5.1 {
+			t.Errorf("breaking point %+v, want 51 +- 10%%", bp)
+		}
+		if o := st.OpenLoop; o == nil || o.RatePerSecond == nil || *o.RatePerSecond > 112 || *o.RatePerSecond < 80 {
+			t.Errorf("highest rate %+v, want about 100", o)
+		}
+		if len(st.Levels) != 2 || st.Levels[0].Users != 10 || !st.Levels[1].Median.ObjectiveKept {
+			t.Errorf("levels: %+v", st.Levels)
+		}
+		if st.AtFailure == nil || st.AtFailure.Series == nil || st.AtFailure.ObjectiveKept {
+			t.Errorf("at failure: %+v", st.AtFailure)
+		}
+		v := st.Verdict
+		if v == nil || v.Cause != result.CausePool || v.Proof == nil || !v.Proof.Confirmed || v.Proof.To != "20" {
+			t.Fatalf("verdict %+v, proof %+v", v, v.Proof)
+		}
+		if *v.Proof.ThroughputRatio < 1.5 {
+			t.Errorf("twice the pool gave x%.2f", *v.Proof.ThroughputRatio)
+		}
+		if st.USL == nil || st.Validity == nil || st.BringUpSeconds == nil || st.TearDownSeconds == nil {
+			t.Errorf("left out: USL %v, validity %v, up %v, down %v", st.USL, st.Validity, st.BringUpSeconds, st.TearDownSeconds)
+		}
+		if len(st.Invariants) != 2 || saved != 1 {
+			t.Errorf("invariants %+v, saved %d times", st.Invariants, saved)
+		}
+		if place.ups != 2 || place.down != 2 {
+			t.Errorf("%d up, %d down", place.ups, place.down)
+		}
+	})
+}
+
+func TestAViolatedInvariantFailsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &fakePlace{t: t, audit: result.InvariantViolated}
+		res, err := run(t.Context(), quickPlan(t), place)
+		if !errors.Is(err, ErrInvariant) {
+			t.Errorf("err = %v", err)
+		}
+		if st := res.Stages[0]; st.Error == "" || st.Invariants[0].Status != result.InvariantViolated || st.BreakingPoint == nil {
+			t.Errorf("the result must keep what was measured, and say so: %+v", st.Invariants)
+		}
+	})
+}
+
+func TestStagesAreTakenDownWhenInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		place := &fakePlace{t: t, audit: result.InvariantHeld}
+		plan := quickPlan(t)
+		plan.Stages = []string{"stage1", "stage2"}
+		plan.Repeats = 3
+		place.onUp = func() { time.AfterFunc(7*time.Second, cancel) }
+		res, err := run(ctx, plan, place)
+		if !errors.Is(err, context.Canceled) || res.Incomplete == "" {
+			t.Errorf("err %v, incomplete %q", err, res.Incomplete)
+		}
+		if place.ups != 1 || place.down != 1 {
+			t.Errorf("%d up, %d down: want one of each", place.ups, place.down)
+		}
+		if len(res.Stages) != 1 || len(res.Stages[0].Steps) == 0 {
+			t.Error("what was measured before Ctrl-C is lost")
+		}
+	})
+}
+
+func TestAStageThatDoesNotComeUpIsAnErrorAndTheNextGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &fakePlace{t: t, failUp: true}
+		plan := quickPlan(t)
+		plan.Stages = []string{"stage1", "stage2"}
+		res, err := run(t.Context(), plan, place)
+		if err == nil || len(res.Stages) != 2 || res.Stages[1].Error == "" || res.Stages[0].BringUpSeconds != nil {
+			t.Errorf("err %v, stages %+v", err, res.Stages)
+		}
+	})
+}
