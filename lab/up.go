@@ -104,18 +104,18 @@ func describe(w io.Writer, t *twin.Twin) {
 	s := t.Stage
 	var hops []string
 	for _, p := range t.Proxies {
-		kind := p.Kind
-		if p.StandIn {
-			kind += ", a stand-in for Envoy"
-		}
-		hops = append(hops, fmt.Sprintf("%s (%s)", p.Name, kind))
+		hops = append(hops, p.Name)
+	}
+	kind := t.Proxies[0].Kind
+	if t.Proxies[0].StandIn {
+		kind += ", a stand-in for Envoy"
 	}
 	line := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(w, "  %-10s%s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("Shop", "%s  started in %.1f s", t.URL, t.Started.Round(100*time.Millisecond).Seconds())
 	line("Stage", "%s (%s), instances: %d, on this machine, not AWS", s.Name, s.Topology, s.Instances)
-	line("Proxies", "%s", strings.Join(hops, ", "))
+	line("Proxies", "%s: %s", strings.Join(hops, ", "), kind)
 	line("Database", "%s, max_connections for the shop: %d, pool per instance: %d", t.Postgres.Kind, s.DatabaseConnections, s.PoolPerInstance)
 	redis := t.Redis.Kind
 	if t.Redis.StandIn {

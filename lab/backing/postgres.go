@@ -160,8 +160,8 @@ func (p *Postgres) initdb(ctx context.Context) error {
 		"-D", filepath.Join(p.dir, "data"), "-U", superuser, "-E", "UTF8", "--locale=C",
 		"--auth=scram-sha-256", "--pwfile=" + file,
 	}
-	if !p.opts.Durable {
-		args = append(args, "--no-sync")
+	if !p.opts.Durable || p.opts.Dir == "" {
+		args = append(args, "--no-sync") // an empty database is not worth waiting for the disk
 	}
 	proc, err := process.Start(process.Spec{
 		Name: "initdb", Path: filepath.Join(p.bin, "initdb"), Args: args, Dir: p.tmp.Path, User: p.user, Log: p.opts.Log,

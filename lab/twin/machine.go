@@ -58,6 +58,8 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 			s = size{}
 		case !known:
 			t.note("%s is not limited: the size of %q is not known", name, kind)
+		case t.groups.root != nil:
+			t.note("%s is limited to a %s: %.0f CPUs and %d MiB", name, kind, s.cpus, s.memory/mib)
 		}
 		return add(name, s.cpus, s.memory, nil)
 	}

@@ -29,7 +29,7 @@ func (r *run) startProxies(ctx context.Context) error {
 	name := "load-balancer"
 	if r.twin.Stage.Topology == Mesh {
 		name = "gateway"
-		for n, t := range targets {
+		for n, t := range slices.Backward(targets) {
 			var err error
 			if t.host, err = r.startSidecar(ctx, fmt.Sprintf("sidecar-%d", n+1), t.host); err != nil {
 				return err
