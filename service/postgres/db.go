@@ -7,9 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -182,7 +181,8 @@ func (db *DB) do(ctx context.Context, what string, fn func(*pgxpool.Conn) error)
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	defer conn.Release()
-	return explain(what, fn(conn))
+	err = fn(conn)
+	return explain(what, err, conn.Conn().IsClosed())
 }
 
 // send runs a batch on a connection: one round trip, and one transaction unless it holds its own.
@@ -190,29 +190,30 @@ func (db *DB) send(ctx context.Context, what string, b *pgx.Batch) error {
 	return db.do(ctx, what, func(conn *pgxpool.Conn) error { return conn.SendBatch(ctx, b).Close() })
 }
 
-// explain turns what the database cannot do now into shop.CodeOverloaded, and says what failed.
-func explain(what string, err error) error {
+// transient are the SQLSTATEs of what the database cannot do now, but may be able to do later.
+var transient = []string{
+	"57014",                   // query_canceled: statement_timeout
+	"25P03",                   // idle_in_transaction_session_timeout
+	"40P01",                   // deadlock_detected
+	"53300",                   // too_many_connections
+	"57P01", "57P02", "57P03", // shutting down, starting up
+	"25006", // read_only_sql_transaction: failed over
+}
+
+// explain turns what the database cannot do now, or took too long for, into shop.CodeOverloaded, and
+// says what failed. closed says that the connection is: it broke, or a call on it was given up.
+func explain(what string, err error, closed bool) error {
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*shop.Error](err); ok {
 		return err
 	}
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch pgErr.Code {
-		case "57014", // query_canceled: statement_timeout
-			"40P01",                   // deadlock_detected
-			"25P03",                   // idle_in_transaction_session_timeout
-			"53300",                   // too_many_connections
-			"57P01", "57P02", "57P03", // shutting down, starting up
-			"25006": // read_only_sql_transaction: failed over
-			return overloaded(what, err)
-		}
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	_, network := errors.AsType[net.Error](err)
-	cut := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
-	if network || cut || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+	pgErr, answered := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case errors.Is(err, context.Canceled): // the shopper has left
+	case answered && slices.Contains(transient, pgErr.Code),
+		!answered && (closed || errors.Is(err, context.DeadlineExceeded)):
 		return overloaded(what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)

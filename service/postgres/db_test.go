@@ -2,8 +2,11 @@ package postgres_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +47,17 @@ func hold(t *testing.T, u string, userID int64) (release func()) {
 	}
 }
 
+// awaitLock waits until a session waits for a lock.
+func awaitLock(t *testing.T, u string) {
+	t.Helper()
+	conn := connect(t, u)
+	await(t, "a session waits for a lock", func() bool {
+		var waits bool
+		err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits)
+		return err == nil && waits
+	})
+}
+
 // TestExhaustedPool: who finds no connection within the acquire timeout is told so, and the pool
 // works again once its connections come back.
 func TestExhaustedPool(t *testing.T) {
@@ -61,12 +75,7 @@ func TestExhaustedPool(t *testing.T) {
 		_, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
 		placed <- err
 	}()
-	waiting := connect(t, u)
-	await(t, "the order waits for the lock", func() bool {
-		var n int
-		err := waiting.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
-		return err == nil && n == 1
-	})
+	awaitLock(t, u)
 	start := time.Now()
 	_, err = db.Product(t.Context(), 1)
 	if took := time.Since(start); shop.CodeOf(err) != shop.CodeOverloaded || took < wait {
@@ -104,6 +113,89 @@ func TestStatementTimeout(t *testing.T) {
 	if _, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute); shop.CodeOf(err) != shop.CodeEmptyCart {
 		t.Errorf("afterwards: %v", err)
 	}
+}
+
+// TestBrokenConnection cuts the connection while an order waits: the shopper may try again, and the
+// next call gets another connection.
+func TestBrokenConnection(t *testing.T) {
+	t.Parallel()
+	_, direct := openNew(t, "")
+	proxy, cut := cutter(t, direct)
+	db := open(t, postgres.Config{URL: proxy, MaxConns: 1, AcquireTimeout: patience, StatementTimeout: patience})
+	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := hold(t, direct, user.ID)
+	placed := make(chan error)
+	go func() {
+		_, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+		placed <- err
+	}()
+	awaitLock(t, direct)
+	cut()
+	if err := <-placed; shop.CodeOf(err) != shop.CodeOverloaded {
+		t.Errorf("cut off: %v", err)
+	}
+	release()
+	if _, err := db.User(t.Context(), user.ID); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// cutter passes connections on to the database at dbURL. It returns the URL to connect to, and how to
+// cut those that are open.
+func cutter(t *testing.T, dbURL string) (proxyURL string, cut func()) {
+	t.Helper()
+	u, err := url.Parse(dbURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu   sync.Mutex
+		open []net.Conn
+		wg   sync.WaitGroup
+	)
+	wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			server, err := net.Dial("tcp", target)
+			if err != nil {
+				t.Errorf("dial: %v", err)
+				return
+			}
+			mu.Lock()
+			open = append(open, client, server)
+			mu.Unlock()
+			// Both directions end when either is cut; what io.Copy says then is no news.
+			wg.Go(func() { _, _ = io.Copy(server, client); _ = server.Close() })
+			wg.Go(func() { _, _ = io.Copy(client, server); _ = client.Close() })
+		}
+	})
+	cut = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range open {
+			_ = c.Close() // twice is an error, and no harm
+		}
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		cut()
+		wg.Wait()
+	})
+	u.Host = l.Addr().String()
+	return u.String(), cut
 }
 
 // TestReady: a database that goes away is noticed, and so is its return; asking costs no connection.

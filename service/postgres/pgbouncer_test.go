@@ -55,7 +55,6 @@ func TestPgBouncer(t *testing.T) {
 		}
 		return backend{db, books}
 	}
-	t.Run("Carts", func(t *testing.T) { shoptest.TestCarts(t, newStore) })
 	t.Run("Orders", func(t *testing.T) { shoptest.TestOrders(t, newStore) })
 	t.Run("Payments", func(t *testing.T) { shoptest.TestPayments(t, newStore) })
 }
