@@ -2,7 +2,9 @@ package api
 
 import (
 	"bytes"
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -65,11 +67,13 @@ func (s *Server) identify(c *fiber.Ctx) {
 	if requestID(c) != "" {
 		return
 	}
-	id := c.Get(fiber.HeaderXRequestID)
-	if !plausibleID(id) || !s.trusts(peer(c)) {
-		id = rand.Text()
+	if id := c.Get(fiber.HeaderXRequestID); plausibleID(id) && s.trusts(peer(c)) {
+		c.Set(fiber.HeaderXRequestID, id)
+		return
 	}
-	c.Set(fiber.HeaderXRequestID, id)
+	var id [32]byte
+	hex.Encode(id[:], binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(make([]byte, 0, 16), rand.Uint64()), rand.Uint64())) //nolint:gosec // no secret
+	c.Response().Header.SetBytesV(fiber.HeaderXRequestID, id[:])
 }
 
 // requestID is the id that identify gave; valid until the handler returns.
