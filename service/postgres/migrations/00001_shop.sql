@@ -57,7 +57,7 @@ CREATE TABLE users (
 CREATE TABLE cart_items (
 	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	user_id    bigint REFERENCES users ON DELETE CASCADE,
-	guest      text,
+	guest      text CHECK (guest <> ''),
 	product_id bigint NOT NULL REFERENCES products,
 	quantity   integer NOT NULL CHECK (quantity BETWEEN 1 AND 99),
 	updated_at timestamptz NOT NULL DEFAULT now(),
