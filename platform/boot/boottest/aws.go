@@ -1,32 +1,27 @@
 package boottest
 
 import (
-	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // metadataAddress is where EC2 serves instance metadata.
 const metadataAddress = "169.254.169.254"
 
-// The two ends of the wire between a machine and the world outside it.
-const outsideAddress, insideAddress = "10.255.0.1", "10.255.0.2"
+// RegistryPassword is what ECR gives the machine.
+const RegistryPassword = "test-ecr-password"
 
 const metadataToken, accessKey, sessionToken = "test-imds-token", "AKIDOFTHEBED", "test-session-token"
 
@@ -40,6 +35,8 @@ type AWS struct {
 	Parameters map[string]string
 	// Bucket is the S3 bucket's name.
 	Bucket string
+	// Files are what other hosts serve, by "host/path".
+	Files map[string][]byte
 
 	beside   map[int]string // a port of the world outside the machine -> an address of this process's world
 	mu       sync.Mutex
@@ -74,49 +71,6 @@ func (a *AWS) Beside(t *testing.T, address string, port int) string {
 	return u.String()
 }
 
-// forward joins what connects to an address of a network namespace to an address of this one.
-func forward(t *testing.T, namespace, address, target string) {
-	t.Helper()
-	listener, err := listen(namespace, address)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	var running sync.WaitGroup
-	t.Cleanup(func() {
-		_ = listener.Close()
-		running.Wait()
-	})
-	running.Go(func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { join(t.Context(), in, target) })
-		}
-	})
-}
-
-// join copies both ways until one side ends, or the test.
-func join(ctx context.Context, in net.Conn, target string) {
-	out, err := (&net.Dialer{}).DialContext(ctx, "tcp", target)
-	if err != nil {
-		_ = in.Close()
-		return
-	}
-	closeBoth := func() { _, _ = in.Close(), out.Close() }
-	defer context.AfterFunc(ctx, closeBoth)()
-	var copying sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		copying.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			closeBoth()
-		})
-	}
-	copying.Wait()
-}
-
 // serve answers in the machine's network until the test ends. The machine boots meanwhile: as on
 // EC2, nothing promises that the services answer when the first unit asks.
 func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
@@ -131,7 +85,11 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	if !await(t.Context(), stopped, func() bool { return exists("/run/netns/" + namespace) }) {
 		return
 	}
-	names := []string{"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com"}
+	names := []string{"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com", "api.ecr." + a.Region + ".amazonaws.com"}
+	for file := range a.Files {
+		host, _, _ := strings.Cut(file, "/")
+		names = append(names, host)
+	}
 	if a.Bucket != "" {
 		names = append(names, a.Bucket+".s3."+a.Region+".amazonaws.com")
 	}
@@ -155,93 +113,6 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	}) {
 		t.Errorf("make the machine trust the bed: %v\n%s", err, out)
 	}
-}
-
-// outside is what a namespace's name ends with that is the world outside a machine.
-const outside = "-outside"
-
-// wire joins a machine's network namespace to a new one, by a pair of interfaces.
-func wire(t *testing.T, machine string) error {
-	t.Helper()
-	world := machine + outside
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", world).Run() }) //nolint:gosec // the kit's name
-	for _, command := range []string{
-		"netns add " + world,
-		"-n " + machine + " link add veth-outside type veth peer name veth-machine netns " + world,
-		"-n " + world + " addr add " + outsideAddress + "/30 dev veth-machine",
-		"-n " + world + " addr add " + metadataAddress + "/32 dev veth-machine",
-		"-n " + world + " link set veth-machine up",
-		"-n " + machine + " addr add " + insideAddress + "/30 dev veth-outside",
-		"-n " + machine + " link set veth-outside up",
-		"-n " + machine + " route add " + metadataAddress + "/32 dev veth-outside",
-	} {
-		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(command)...).CombinedOutput(); err != nil { //nolint:gosec // the kit's name
-			return fmt.Errorf("ip %s: %w: %s", command, err, out)
-		}
-	}
-	return nil
-}
-
-// await polls until the condition holds; false if the machine's boot ended before.
-func await(ctx context.Context, stopped <-chan struct{}, condition func() bool) bool {
-	for !condition() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-stopped:
-			return condition()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return true
-}
-
-// start serves HTTP, or HTTPS, on an address of a network namespace.
-func start(t *testing.T, namespace, address string, secure *tls.Config, handler http.HandlerFunc) {
-	t.Helper()
-	listener, err := listen(namespace, address)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	if secure != nil {
-		listener = tls.NewListener(listener, secure)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	var running sync.WaitGroup
-	running.Go(func() { _ = server.Serve(listener) })
-	t.Cleanup(func() {
-		_ = server.Close()
-		running.Wait()
-	})
-}
-
-// listen opens a listener in another network namespace. A socket stays in the namespace in which it
-// was made; the thread that made it is thrown away.
-func listen(namespace, address string) (net.Listener, error) {
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread() // and never unlocked, so that the thread ends with this goroutine
-		var r result
-		file, err := os.Open("/run/netns/" + namespace) //nolint:gosec // the kit's name
-		if err == nil {
-			err = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET) //nolint:gosec // a descriptor fits
-			_ = file.Close()
-		}
-		if err == nil {
-			r.listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-		}
-		if err != nil {
-			r.err = fmt.Errorf("listen on %s in %s: %w", address, namespace, err)
-		}
-		done <- r
-	}()
-	r := <-done
-	return r.listener, r.err
 }
 
 func (a *AWS) refuse(w http.ResponseWriter, status int, format string, args ...any) {
@@ -278,9 +149,13 @@ func (a *AWS) metadata(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// service is SSM and S3, by the name that was called.
+// service is SSM, ECR, S3 and the other hosts, by the name that was called.
 func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
-	name, _, _ := strings.Cut(r.Host, ".")
+	if file, ok := a.Files[r.Host+r.URL.Path]; ok {
+		_, _ = w.Write(file)
+		return
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(r.Host, "api."), ".")
 	if a.Bucket != "" && name == a.Bucket {
 		name = "s3"
 	}
@@ -296,6 +171,11 @@ func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, http.StatusBadRequest, "%s: %v", r.URL.Path, err)
 	case r.Header.Get("X-Amz-Target") == "AmazonSSM.GetParametersByPath":
 		a.parametersByPath(w, body)
+	case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetAuthorizationToken"):
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_ = json.NewEncoder(w).Encode(map[string]any{"authorizationData": []any{map[string]any{
+			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + RegistryPassword)), "expiresAt": time.Now().Add(12 * time.Hour).Unix(),
+		}}})
 	case name == "s3" && r.Method == http.MethodPut:
 		a.mu.Lock()
 		defer a.mu.Unlock()

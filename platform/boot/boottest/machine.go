@@ -75,7 +75,7 @@ type Options struct {
 	// UserData is the cloud-init document.
 	UserData string
 	// Registry is a folder of OCI layouts, one for each repository, that podman sees under the host
-	// name RegistryHost.
+	// name RegistryHost; empty for none.
 	Registry, RegistryHost string
 	// Ports of the machine's loopback that this process wants to reach.
 	Ports []int
@@ -99,8 +99,10 @@ func Boot(t *testing.T, kit string, o Options) *Machine {
 		t.Fatal(err)
 	}
 	m := &Machine{t: t, kit: kit, name: o.Name, addresses: map[int]string{}}
-	args := []string{"up", "--name", o.Name, "--user-data", file, "--base-packages", Packages,
-		"--registry-dir", o.Registry, "--registry-as", o.RegistryHost}
+	args := []string{"up", "--name", o.Name, "--user-data", file, "--base-packages", Packages}
+	if o.Registry != "" {
+		args = append(args, "--registry-dir", o.Registry, "--registry-as", o.RegistryHost)
+	}
 	for _, port := range o.Ports {
 		args = append(args, "--expose", strconv.Itoa(port))
 	}
