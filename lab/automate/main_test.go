@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUpAndDown drives a real Pulumi CLI: the emulated account's, where it is there, else the one on
+// PATH.
+func TestUpAndDown(t *testing.T) {
+	if os.Getenv("SHOPLAB_E2E") == "" {
+		t.Skip("needs a Pulumi CLI; run it with: SHOPLAB_E2E=1 go test ./lab/automate")
+	}
+	useEmulator(t)
+	if _, err := exec.LookPath("pulumi"); err != nil {
+		t.Skip("pulumi is not installed (https://www.pulumi.com/docs/install/)")
+	}
+	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
+	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+	root := t.TempDir()
+	binary := filepath.Join(root, "program")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./testdata/program").CombinedOutput(); err != nil { //nolint:gosec // ours
+		t.Fatalf("%v\n%s", err, out)
+	}
+	write(t, filepath.Join(root, "Pulumi.yaml"), "name: shoplab\nruntime:\n  name: go\n  options:\n    binary: "+binary+"\n")
+	stackFile := filepath.Join(root, "Pulumi.stage9.yaml")
+	write(t, stackFile, "config:\n  shoplab:rateLimit: on\n")
+
+	var out bytes.Buffer
+	args := []string{"up", root, "stage9", "shoplab:rateLimit=off"}
+	if err := run(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var outputs map[string]any
+	if err := json.Unmarshal(out.Bytes(), &outputs); err != nil {
+		t.Fatalf("%v in %q", err, out.String())
+	}
+	if outputs["url"] != "http://shop.test/off" {
+		t.Errorf("the run's configuration did not reach the program: %v", outputs)
+	}
+	if _, told := outputs["secret"]; told {
+		t.Error("a secret output was printed")
+	}
+	if data, err := os.ReadFile(stackFile); err != nil || strings.Contains(string(data), "off") { //nolint:gosec // ours
+		t.Errorf("the stack's own file was changed: %s %v", data, err)
+	}
+
+	if err := run(t.Context(), args, io.Discard, io.Discard); !errors.Is(err, errInUse) {
+		t.Errorf("up of a stack that is up: %v", err)
+	}
+	for range 2 { // the second finds nothing and is no error
+		if err := run(t.Context(), []string{"down", root, "stage9"}, io.Discard, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run(t.Context(), args, io.Discard, io.Discard); err != nil {
+		t.Errorf("up again after down: %v", err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	if err := run(t.Context(), []string{"up"}, io.Discard, io.Discard); err == nil {
+		t.Error("no usage error")
+	}
+}
+
+func TestConfigNeedsKeysAndValues(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "Pulumi.x.yaml")
+	write(t, name, "config:\n  a:b: 1\n")
+	if _, err := writeConfig(name, []string{"novalue"}); err == nil {
+		t.Error("a pair without a value was taken")
+	}
+	if _, err := writeConfig(name+".missing", nil); err == nil {
+		t.Error("a missing file was taken")
+	}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// useEmulator puts the emulated account's environment in place, if the test bed is there.
+func useEmulator(t *testing.T) {
+	t.Helper()
+	shared := os.Getenv("SHOPLAB_SHARED")
+	if shared == "" {
+		shared = "../../../shared"
+	}
+	script, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(script); err != nil {
+		return
+	}
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		if out, err := exec.Command(script, "down", "--dir", dir).CombinedOutput(); err != nil { //nolint:gosec // ours
+			t.Errorf("stop the emulator: %v\n%s", err, out)
+		}
+	})
+	// The script prints export lines; a shell reads them best.
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", `set -e; eval "$("$1" up --dir "$2")"; env -0`, "bash", script, dir).Output() //nolint:gosec // ours
+	if err != nil {
+		t.Fatalf("start the emulator: %v", err)
+	}
+	for pair := range strings.SplitSeq(string(out), "\x00") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name == "PATH" || strings.HasPrefix(name, "PULUMI_") || strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, value)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+// Command program is a stack without a cloud, for the test of automate.
+package main
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+)
+
+type thing struct{ pulumi.ResourceState }
+
+func main() {
+	pulumi.Run(func(ctx *pulumi.Context) error {
+		if err := ctx.RegisterComponentResource("shoplab:test:Thing", "thing", &thing{}); err != nil {
+			return err
+		}
+		ctx.Export("url", pulumi.String("http://shop.test/"+config.Get(ctx, "rateLimit")))
+		ctx.Export("secret", pulumi.ToSecret(pulumi.String("not for the lab")))
+		ctx.Export("capacity", pulumi.Map{"instances": pulumi.Int(2)})
+		return nil
+	})
+}
