@@ -1,6 +1,7 @@
 // Products: reading the catalog, and how a product looks in a list.
 import { api } from "./api.js";
-import { addItem, cart, pieces } from "./cart.js";
+import { pieces } from "./bill.js";
+import { addItem, cart } from "./cart.js";
 import { price } from "./format.js";
 import { html } from "./html.js";
 import { announce, busy, words } from "./view.js";

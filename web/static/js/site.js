@@ -1,7 +1,8 @@
 // What every page has: the bar that tells where the shop is running, the header, the footer and
 // the announcements.
 import { account, logout } from "./account.js";
-import { cart, loadCart, pieces } from "./cart.js";
+import { pieces } from "./bill.js";
+import { cart, loadCart } from "./cart.js";
 import { html, render } from "./html.js";
 import { info } from "./info.js";
 import { announce, busy, words } from "./view.js";

@@ -1,10 +1,9 @@
 // The cart.
-import { cart, clearCart, loadCart, pieces, removeItem, setItem } from "../cart.js";
+import { pieces } from "../bill.js";
+import { MOST, cart, clearCart, loadCart, removeItem, setItem } from "../cart.js";
 import { count, price } from "../format.js";
 import { html, render } from "../html.js";
 import { announce, empty, inform, load } from "../view.js";
-
-const MOST = 99; // pieces of one product
 
 const element = document.getElementById("cart");
 const alert = document.getElementById("alert");

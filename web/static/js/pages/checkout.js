@@ -1,7 +1,8 @@
 // The checkout: first what is bought is reviewed and ordered, then it is paid (?order=ID).
-import { account, signedIn } from "../account.js";
-import { cart, loadCart, pieces, removeItem, setItem } from "../cart.js";
-import { clock, count, price } from "../format.js";
+import { signedIn } from "../account.js";
+import { bill } from "../bill.js";
+import { cart, loadCart, removeItem, setItem } from "../cart.js";
+import { clock, price } from "../format.js";
 import { html, render } from "../html.js";
 import { info } from "../info.js";
 import { getOrder, placeOrder, unanswered } from "../order.js";
@@ -17,21 +18,6 @@ function markStep(current) {
     else step.removeAttribute("aria-current");
   }
 }
-
-const line = (item, currency) =>
-  html`<li class="line">
-    <img src="${item.image_url}" alt="" width="600" height="600" />
-    <div class="line-text">
-      <h2>${item.name}</h2>
-      <p>${item.quantity} × ${price(item.unit_price_cents, currency)}</p>
-    </div>
-    <p class="price">${price(item.subtotal_cents, currency)}</p>
-  </li>`;
-
-const bill = (bought) =>
-  html`<ul class="lines" role="list">${bought.items.map((item) => line(item, bought.currency))}</ul>
-    <p class="sum-line"><span>${count(pieces(bought), "piece")}, total</span>
-      <strong class="price">${price(bought.total_cents, bought.currency)}</strong></p>`;
 
 const toPayment = (order) => location.replace(`/checkout?${new URLSearchParams({ order: order.id })}`);
 
@@ -154,12 +140,14 @@ async function showStripe(order, secret, publishableKey) {
     payment(
       order,
       html`<div class="stripe" id="stripe"></div>
-        <button class="button" type="button" id="pay">Pay ${price(order.total_cents, order.currency)}</button>`,
+        <button class="button" type="button" id="pay" disabled>Pay ${price(order.total_cents, order.currency)}</button>`,
     ),
   );
+  const button = document.getElementById("pay");
   const returnURL = new URL(paidURL(order), location.origin).href;
   const confirm = await stripeForm(document.getElementById("stripe"), publishableKey, secret, returnURL);
-  document.getElementById("pay").addEventListener("click", (event) => attempt(event.target, confirm));
+  button.disabled = false;
+  button.addEventListener("click", () => attempt(button, confirm));
 }
 
 async function pay() {

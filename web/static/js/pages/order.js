@@ -1,6 +1,7 @@
 // One order: what it is, where it stands, and while it is unpaid, paying or canceling it.
 import { signedIn } from "../account.js";
-import { clock, count, moment, price } from "../format.js";
+import { bill } from "../bill.js";
+import { clock, moment, price } from "../format.js";
 import { html, render } from "../html.js";
 import { cancelOrder, getOrder, settled, statuses } from "../order.js";
 import { announce, busy, inform, load } from "../view.js";
@@ -14,16 +15,6 @@ const id = query.get("id") ?? "";
 // Set by the checkout after a simulated payment, and by Stripe when it sends the browser back.
 const outcome = query.get("redirect_status");
 history.replaceState(history.state, "", `/order?${new URLSearchParams({ id })}`);
-
-const line = (item, currency) =>
-  html`<li class="line">
-    <img src="${item.image_url}" alt="" width="600" height="600" />
-    <div class="line-text">
-      <h3><a href="/product?id=${item.product_id}">${item.name}</a></h3>
-      <p>${item.quantity} × ${price(item.unit_price_cents, currency)}</p>
-    </div>
-    <p class="price">${price(item.subtotal_cents, currency)}</p>
-  </li>`;
 
 const actions = (order) =>
   order.status === "pending" &&
@@ -49,9 +40,7 @@ function show(order, note) {
         <p>${note ?? meaning(order)}</p>
         ${actions(order)}
       </section>
-      <ul class="lines" role="list">${order.items.map((item) => line(item, order.currency))}</ul>
-      <p class="sum-line"><span>${count(order.items.length, "product")}, total</span>
-        <strong class="price">${price(order.total_cents, order.currency)}</strong></p>`,
+      ${bill(order)}`,
   );
   document.getElementById("cancel")?.addEventListener("click", () => {
     inform(alert, null);

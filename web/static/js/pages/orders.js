@@ -1,5 +1,6 @@
 // The order history, newest first.
 import { signedIn } from "../account.js";
+import { pieces } from "../bill.js";
 import { count, moment, price } from "../format.js";
 import { append, html, render } from "../html.js";
 import { listOrders, statuses } from "../order.js";
@@ -8,8 +9,6 @@ import { announce, busy, empty, load, words } from "../view.js";
 const element = document.getElementById("orders");
 const more = document.getElementById("more");
 let cursor;
-
-const pieces = (order) => order.items.reduce((sum, item) => sum + item.quantity, 0);
 
 const row = (order) =>
   html`<li class="order-row">

@@ -1,10 +1,10 @@
 // One product.
+import { MOST } from "../cart.js";
 import { price } from "../format.js";
 import { html, render } from "../html.js";
 import { addToCart, cards, getProduct, listProducts, sellFrom, stock } from "../product.js";
 import { load } from "../view.js";
 
-const MOST = 99; // pieces of one product in a cart
 const ALSO = 4; // other products of the same category
 
 const element = document.getElementById("product");
