@@ -1,0 +1,101 @@
+package experiment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+)
+
+// prove turns the knob of each suspect at its end, the likeliest first, until one has an effect.
+func (r *stageRun) prove(ctx context.Context) error {
+	v := r.st.Verdict
+	if v == nil {
+		return nil
+	}
+	if !r.site.proveKnobs {
+		v.NotProved = "a changed stage is brought up on this machine only, not on AWS: it would cost another deployment"
+		return nil
+	}
+	tries := 2
+	if r.plan.Quick {
+		tries = 1
+	}
+	for _, s := range v.Suspects {
+		if tries == 0 || s.Pressure < exhausted {
+			break
+		}
+		k, why := knobFor(s.Cause, r.site.stage, runtime.NumCPU())
+		if why != "" {
+			v.NotProved = cmp.Or(v.NotProved, why)
+			continue
+		}
+		tries--
+		proof, err := r.turn(ctx, k)
+		if err != nil {
+			return fmt.Errorf("prove the verdict: %w", err)
+		}
+		v.Proof, v.NotProved = proof, ""
+		if proof.Confirmed {
+			v.Cause = s.Cause
+			v.Summary = fmt.Sprintf("%s: %s", s.Cause, s.Why)
+			return nil
+		}
+	}
+	if v.Proof == nil && v.NotProved == "" {
+		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU())
+	}
+	return nil
+}
+
+// turn brings the stage up twice more, as it is and with the knob turned, and holds the same load
+// on both. Both are fresh and warmed up alike, so that the knob is the only difference. A quick run
+// compares with the step that failed instead.
+func (r *stageRun) turn(ctx context.Context, k knob) (*result.Proof, error) {
+	r.say(fmt.Sprintf("proving: %s %s instead of %s", k.name, k.to, k.from))
+	before := *r.st.AtFailure
+	before.Series = nil
+	users := before.Users
+	if !r.plan.Quick {
+		var err error
+		if before, err = r.fresh(ctx, knob{}, users, result.PurposeBaseline); err != nil {
+			return nil, err
+		}
+	}
+	after, err := r.fresh(ctx, k, users, result.PurposeProof)
+	if err != nil {
+		return nil, err
+	}
+	return conclude(k, before, after, r.noise()), nil
+}
+
+// fresh measures one step on a stage that is brought up for it.
+func (r *stageRun) fresh(ctx context.Context, k knob, users int, why result.Purpose) (step result.Step, err error) {
+	s, err := r.at.up(ctx, r.st.Name, k.turn)
+	if err != nil {
+		return step, err
+	}
+	one := &stageRun{plan: r.plan, settings: r.settings, at: r.at, st: &result.Stage{}, say: r.say, site: s}
+	defer func() { err = errors.Join(err, one.takeDown(ctx)) }()
+	ctx, cancel := withSite(ctx, s)
+	defer cancel()
+	if err := one.gather(ctx); err != nil {
+		return step, err
+	}
+	step, err = one.hold(ctx, load.Load{Purpose: why, Users: users})
+	step.Series = nil
+	return step, err
+}
+
+// noise is how far apart the repeats of the breaking point were, as a share.
+func (r *stageRun) noise() float64 {
+	bp := r.st.BreakingPoint
+	if bp == nil || bp.MedianUsers == nil || *bp.MedianUsers == 0 {
+		return 0
+	}
+	return float64(*bp.HighUsers-*bp.LowUsers) / *bp.MedianUsers
+}
