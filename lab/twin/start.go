@@ -138,7 +138,7 @@ func (r *run) startBacking(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {
 		if r.binary = r.opts.Binary; r.binary == "" {
-			r.binary, err = Build(ctx, r.opts.Root, "shop", "./service")
+			r.binary, err = Build(ctx, r.opts.Root, "service", "./service")
 		}
 		return err
 	})
