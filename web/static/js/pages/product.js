@@ -13,7 +13,7 @@ const id = new URLSearchParams(location.search).get("id") ?? "";
 
 const buy = (product) =>
   product.stock === 0
-    ? html`<p class="note">It is sold out. What is left in carts and unpaid orders may come back.</p>`
+    ? html`<p class="note">It is sold out. Pieces held by unpaid orders may come back.</p>`
     : html`<form class="buy" id="buy">
         <label for="quantity">Quantity</label>
         <input id="quantity" name="quantity" type="number" inputmode="numeric" value="1" min="1"
