@@ -48,7 +48,7 @@ func TestUpAndDown(t *testing.T) {
 	if _, told := outputs["secret"]; told {
 		t.Error("a secret output was printed")
 	}
-	if data, err := os.ReadFile(stackFile); err != nil || strings.Contains(string(data), "off") { //nolint:gosec // ours
+	if data, err := os.ReadFile(stackFile); err != nil || strings.Contains(string(data), "off") {
 		t.Errorf("the stack's own file was changed: %s %v", data, err)
 	}
 

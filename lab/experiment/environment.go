@@ -28,7 +28,7 @@ func environment(ctx context.Context, root string) result.Environment {
 			e.CPU = cpus[0].ModelName
 		}
 		if m, err := fs.Meminfo(); err == nil && m.MemTotalBytes != nil {
-			e.MemoryBytes = int64(*m.MemTotalBytes) //nolint:gosec // bytes of memory
+			e.MemoryBytes = int64(*m.MemTotalBytes)
 		}
 	}
 	if exists("/sys/fs/cgroup/cgroup.controllers") {

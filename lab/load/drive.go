@@ -122,7 +122,7 @@ func (s sample) latency() time.Duration { return s.end - s.due }
 // they go through, so that each answer reaches its shopper before the shopper's next request.
 type runner struct {
 	crowd *Crowd
-	ctx   context.Context //nolint:containedctx // vegeta's requests carry none of their own
+	ctx   context.Context // vegeta's requests carry none of their own
 	pace  pace
 
 	mu      sync.Mutex
