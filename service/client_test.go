@@ -52,7 +52,7 @@ func client() *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 30 * time.Second}
 }
 
-var shared = client() //nolint:gochecknoglobals // one connection pool for all tests
+var shared = client()
 
 // try sends a request; header is name and value by turns.
 func (s *shopper) try(method, path string, body any, header ...string) (a answer, err error) {
@@ -82,7 +82,7 @@ func (s *shopper) try(method, path string, body any, header ...string) (a answer
 	if err != nil {
 		return a, err
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	a.status, a.header = res.StatusCode, res.Header
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return a, err
@@ -161,7 +161,7 @@ func (p *program) metric(t *testing.T, name string) (sum float64, ok bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(res.Body)
 	if err != nil {
@@ -184,7 +184,7 @@ func query(t *testing.T, url, sql string, args ...any) (n int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // a test
+	defer conn.Close(context.Background())
 	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func (v variable) value(getenv func(string) string) (string, error) {
 		if value != "" {
 			return "", fmt.Errorf("set it or %s_FILE, not both", v.name)
 		}
-		b, err := os.ReadFile(name) //nolint:gosec // the operator names it
+		b, err := os.ReadFile(name)
 		if err != nil {
 			return "", fmt.Errorf("read %s_FILE: %w", v.name, err)
 		}

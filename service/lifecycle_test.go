@@ -44,11 +44,11 @@ func TestDrain(t *testing.T) {
 	inFlight.Wait()
 	await(t, "end", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
-		if err == nil {
-			err = conn.Close()
-			return false
+		if err != nil {
+			return true
 		}
-		return err != nil
+		_ = conn.Close()
+		return false
 	})
 	if err := <-p.done; err != nil {
 		t.Error(err)
@@ -240,7 +240,7 @@ func TestPoolExhausted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // a test
+	defer conn.Close(context.Background())
 	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,13 +71,25 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	return serve(ctx, c, log)
 }
 
-// version is what the build has noted about the source: a tag, or a date and a commit.
+// version is what the build has noted about the source: a tag, or else a commit.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
 		return "(devel)"
 	}
-	return info.Main.Version
+	revision, changed := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+dirty"
+		}
+	}
+	if revision != "" && (info.Main.Version == "" || info.Main.Version == "(devel)") {
+		return revision + changed
+	}
+	return cmp.Or(info.Main.Version, "(devel)")
 }
 
 // healthcheck asks the service on this host whether it is ready. It needs nothing but this binary,
@@ -111,7 +124,7 @@ func healthcheck(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("healthcheck: %s answers %s", contract.ReadyPath, res.Status)
 	}

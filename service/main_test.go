@@ -17,7 +17,7 @@ import (
 )
 
 // database is the PostgreSQL that all tests share.
-var database *backing.Postgres //nolint:gochecknoglobals // TestMain has no other way
+var database *backing.Postgres
 
 func TestMain(m *testing.M) {
 	os.Exit(withDatabase(m))
@@ -77,7 +77,7 @@ func start(t *testing.T, more map[string]string) *program {
 	out, in := io.Pipe()
 	go func() {
 		p.done <- run(ctx, nil, func(name string) string { return env[name] }, in)
-		in.Close() //nolint:errcheck // never fails
+		in.Close()
 	}()
 	listening := make(chan struct{})
 	go func() {
@@ -137,7 +137,7 @@ func status(t *testing.T, url string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode
 }

@@ -104,10 +104,17 @@ func call(tb testing.TB, app *fiber.App, path string) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
 		tb.Fatal(res.Status, err)
 	}
 	return body
+}
+
+// BenchmarkNew measures what a start costs before the service listens.
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		build(b, nil)
+	}
 }

@@ -65,7 +65,7 @@ func (a *answers) get(key []byte, load func() ([]byte, error)) (*answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	return v.(*answer), nil //nolint:forcetypeassert // what was put in above
+	return v.(*answer), nil
 }
 
 // put keeps the answer. A full cache first forgets what is too old, then everything: addresses that

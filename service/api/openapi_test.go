@@ -1,10 +1,16 @@
 package api
 
 import (
+	"encoding/json"
 	"maps"
+	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // TestOpenAPIHoldsEveryRoute: the router and the document know the same operations. That replies
@@ -46,4 +52,88 @@ func TestOpenAPIHoldsEveryRoute(t *testing.T) {
 			t.Errorf("no route %s", want)
 		}
 	}
+}
+
+// conform holds a reply against the OpenAPI document.
+func (r *rig) conform(method, path string, rep reply) {
+	r.t.Helper()
+	if method == http.MethodHead {
+		return // it has no body, and goes with GET
+	}
+	path, _, _ = strings.Cut(path, "?")
+	isProblem := rep.Header.Get("Content-Type") == problemType
+	if rep.StatusCode >= 400 && !isProblem {
+		r.t.Errorf("%s %s: %d is no problem document but %s", method, path, rep.StatusCode, rep.Header.Get("Content-Type"))
+	}
+	op := documented(r.t, r.server.spec.document, method, path)
+	if op == nil {
+		if rep.StatusCode < 400 && strings.HasPrefix(path, "/api/") {
+			r.t.Errorf("%s %s: %d, but not in the OpenAPI document", method, path, rep.StatusCode)
+		}
+		return
+	}
+	if rep.StatusCode == http.StatusNotModified {
+		return
+	}
+	response, ok := op.Responses[strconv.Itoa(rep.StatusCode)]
+	if !ok {
+		r.t.Errorf("%s %s: %d is not in the OpenAPI document: %s", method, path, rep.StatusCode, rep.body)
+		return
+	}
+	if isProblem && !strings.Contains(response.Description, rep.code(r.t)) {
+		r.t.Errorf("%s %s: %d %s is not in the OpenAPI document, only %s", method, path, rep.StatusCode, rep.code(r.t), response.Description)
+	}
+	for mediaType, content := range response.Content {
+		if got := rep.Header.Get("Content-Type"); got != mediaType {
+			r.t.Errorf("%s %s: Content-Type %s, want %s", method, path, got, mediaType)
+		}
+		var v any
+		rep.decode(r.t, &v)
+		var res huma.ValidateResult
+		huma.Validate(r.server.spec.registry, r.server.spec.registry.SchemaFromRef(content.Schema.Ref),
+			huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, &res)
+		for _, err := range res.Errors {
+			r.t.Errorf("%s %s: %v in %s", method, path, err, rep.body)
+		}
+	}
+}
+
+// document is what the tests read of an OpenAPI document.
+type document struct {
+	OpenAPI string
+	Paths   map[string]map[string]documentedOperation
+}
+
+type documentedOperation struct {
+	OperationID string
+	Responses   map[string]struct {
+		Description string
+		Content     map[string]struct {
+			Schema struct {
+				Ref string `json:"$ref"`
+			}
+		}
+	}
+}
+
+func parseDocument(t testing.TB, b []byte) (d document) {
+	t.Helper()
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// documented finds the operation of a request in the OpenAPI document, nil if it is not there.
+func documented(t testing.TB, doc []byte, method, path string) *documentedOperation {
+	t.Helper()
+	d := parseDocument(t, doc)
+	for pattern, item := range d.Paths {
+		if regexp.MustCompile("^" + braces.ReplaceAllString(pattern, `[^/]+`) + "$").MatchString(path) {
+			if op, ok := item[strings.ToLower(method)]; ok {
+				return &op
+			}
+		}
+	}
+	return nil
 }

@@ -204,7 +204,7 @@ func (r *rig) raw(t *testing.T, request string) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	if _, err := conn.Write([]byte(request)); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func (r *rig) raw(t *testing.T, request string) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
+	defer res.Body.Close()
 	var body [4096]byte
 	n, _ := res.Body.Read(body[:])
 	return reply{res, body[:n]}

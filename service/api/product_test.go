@@ -92,7 +92,7 @@ func TestCatalogCache(t *testing.T) {
 	var askers sync.WaitGroup
 	for range 50 {
 		askers.Go(func() {
-			res, err := http.Get(r.url + path) //nolint:noctx // a test
+			res, err := http.Get(r.url + path)
 			if err != nil {
 				t.Error(err)
 				return
