@@ -75,7 +75,9 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	case "tls:index/certRequest:CertRequest":
 		text("certRequestPem", "request "+name)
 	case "random:index/randomPassword:RandomPassword":
-		out["result"] = resource.MakeSecret(resource.NewProperty(mockSecret + name))
+		result := mockSecret + name // as long as was asked for: the service refuses a short key
+		result += strings.Repeat("x", max(0, int(args.Inputs["length"].NumberValue())-len(result)))
+		out["result"] = resource.MakeSecret(resource.NewProperty(result))
 	case "aws:ecr/repository:Repository":
 		text("repositoryUrl", r.registry+"/"+name)
 		text("registryId", "123456789012")
