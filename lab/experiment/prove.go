@@ -39,12 +39,17 @@ func (r *stageRun) prove(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("prove the verdict: %w", err)
 		}
-		v.Proof, v.NotProved = proof, ""
 		if proof.Confirmed {
-			v.Cause = s.Cause
+			v.Cause, v.Proof, v.NotProved = s.Cause, proof, ""
 			v.Summary = fmt.Sprintf("%s: %s", s.Cause, s.Why)
 			return nil
 		}
+		if v.Proof == nil {
+			v.Proof, v.NotProved = proof, ""
+		}
+	}
+	if v.Proof != nil {
+		v.Summary += " (not confirmed: turning the knob had no effect)"
 	}
 	if v.Proof == nil && v.NotProved == "" {
 		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU())

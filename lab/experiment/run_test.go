@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type fakePlace struct {
 	pools     []int
 	audit     result.InvariantStatus
 	failUp    bool
+	fixed     bool // the pool makes no difference
 	onUp      func()
 }
 
@@ -44,7 +46,11 @@ func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)
 		turn(&o)
 	}
 	f.pools = append(f.pools, o.PoolPerInstance)
-	shop := loadtest.New(f.t, o.PoolPerInstance, 100*time.Millisecond)
+	servers := o.PoolPerInstance
+	if f.fixed {
+		servers = fakePool
+	}
+	shop := loadtest.New(f.t, servers, 100*time.Millisecond)
 	pool := float64(o.PoolPerInstance)
 	return &site{
 		url: "http://shop.test", dial: shop.Dial, seconds: 1, proveKnobs: true,
@@ -108,6 +114,19 @@ func TestRunFindsTheBreakingPointNamesThePoolAndProvesIt(t *testing.T) {
 		}
 		if place.ups != 2 || place.down != 2 {
 			t.Errorf("%d up, %d down", place.ups, place.down)
+		}
+	})
+}
+
+func TestAVerdictWithoutEffectIsNotConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		res, err := run(t.Context(), quickPlan(t), &fakePlace{t: t, audit: result.InvariantHeld, fixed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := res.Stages[0].Verdict
+		if v.Proof == nil || v.Proof.Confirmed || !strings.Contains(v.Summary, "not confirmed") {
+			t.Errorf("%q, proof %+v", v.Summary, v.Proof)
 		}
 	})
 }

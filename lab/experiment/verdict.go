@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"shoplab/lab/result"
 )
@@ -221,15 +220,4 @@ func (w *weigher) machine() {
 	for _, u := range w.of(result.ResourceMachineCPU) {
 		w.add(result.CauseMachine, u.Mean, "all processes together used %.0f%% of this machine's CPUs", 100*u.Mean)
 	}
-}
-
-// causes lists the suspects at their end, for a sentence.
-func causes(suspects []result.Suspect) string {
-	var names []string
-	for _, s := range suspects {
-		if s.Pressure >= exhausted {
-			names = append(names, string(s.Cause))
-		}
-	}
-	return strings.Join(names, ", ")
 }
