@@ -110,7 +110,7 @@ func keys() []key {
 		{name: "architecture", kind: "string", value: "arm64", about: "arm64 (Graviton, about a fifth cheaper) or amd64"},
 		{name: "instanceType", kind: "string", about: "EC2 instance type; empty: t4g.small or t3.small, for mesh t4g.large or t3.large"},
 		{name: "spotShare", kind: "integer", value: "0", about: "Percentage of Fargate tasks beyond the first that run on Spot capacity"},
-		{name: "wait", kind: "boolean", value: "true", about: "Wait until tasks serve (fargate) or the Kubernetes API answers (mesh); false only where neither ever will"},
+		{name: "wait", kind: "boolean", value: "true", about: "Wait until instances (balanced) or tasks (fargate) serve, or the Kubernetes API answers (mesh); false only where none ever will"},
 		{name: "databaseInstanceClass", kind: "string", value: "db.t4g.micro", about: "RDS instance class"},
 		{name: "databaseVersion", kind: "string", value: "17", about: "RDS PostgreSQL version; the minor version is RDS's default at creation and then stays"},
 		{name: "databaseStorage", kind: "integer", value: "20", about: "RDS gp3 storage in GiB; 20 is the least"},

@@ -43,10 +43,12 @@ func TestEndToEnd(t *testing.T) {
 	}{
 		{stack: "stage3", key: "maxInstances", value: "6", output: "capacity", want: `"maxInstances":6`,
 			config: []string{"wait", "false"}}, // no task ever runs in an emulated account
-		{stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`},
+		{stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
+			config: []string{"wait", "false"}},
 		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
+			account.run(t, account.emulator, "reset", "--dir", account.dir) // should the one before have failed
 			account.pulumi(t, "stack", "init", test.stack)
 			account.pulumi(t, "config", "set", "-s", test.stack, "aws:maxRetries", "3")
 			if test.config != nil {

@@ -46,6 +46,10 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 		tags = append(tags, autoscaling.GroupTagArgs{Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true)})
 	}
 	needs := append(append(machine.Ready, args.Secrets, args.Balancer.Listening), args.Network.Online...)
+	healthy, patience := pulumi.IntPtr(c.Instances), "15m"
+	if !c.Wait {
+		healthy, patience = nil, "0"
+	}
 	f.Group, err = autoscaling.NewGroup(ctx, name+"-group", &autoscaling.GroupArgs{
 		VpcZoneIdentifiers: args.Network.PublicSubnets,
 		MinSize:            pulumi.Int(c.Instances), DesiredCapacity: pulumi.Int(c.Instances), MaxSize: pulumi.Int(c.MaxInstances),
@@ -62,6 +66,7 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 				InstanceWarmup: pulumi.String("60"), AutoRollback: pulumi.Bool(true),
 			},
 		},
+		WaitForElbCapacity: healthy, WaitForCapacityTimeout: pulumi.String(patience),
 		ForceDelete: pulumi.Bool(true), Tags: tags,
 	}, child(f, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCapacity"}))...) // scaling moves it
 	if err != nil {
