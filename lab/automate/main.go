@@ -93,7 +93,7 @@ func up(ctx context.Context, st auto.Stack, root string, more []string, stdout, 
 
 // writeConfig writes a copy of a stack's configuration with more keys, readable by this user only.
 func writeConfig(name string, more []string) (string, error) {
-	data, err := os.ReadFile(name)
+	data, err := os.ReadFile(name) //nolint:gosec // the file that the caller names
 	if err != nil {
 		return "", fmt.Errorf("read the stack's configuration: %w", err)
 	}

@@ -26,7 +26,7 @@ func TestUpAndDown(t *testing.T) {
 	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
 	root := t.TempDir()
 	binary := filepath.Join(root, "program")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./testdata/program").CombinedOutput(); err != nil { //nolint:gosec // ours
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./testdata/program").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	write(t, filepath.Join(root, "Pulumi.yaml"), "name: shoplab\nruntime:\n  name: go\n  options:\n    binary: "+binary+"\n")
@@ -105,12 +105,12 @@ func useEmulator(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Cleanup(func() {
-		if out, err := exec.Command(script, "down", "--dir", dir).CombinedOutput(); err != nil { //nolint:gosec // ours
+		if out, err := exec.Command(script, "down", "--dir", dir).CombinedOutput(); err != nil {
 			t.Errorf("stop the emulator: %v\n%s", err, out)
 		}
 	})
 	// The script prints export lines; a shell reads them best.
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", `set -e; eval "$("$1" up --dir "$2")"; env -0`, "bash", script, dir).Output() //nolint:gosec // ours
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", `set -e; eval "$("$1" up --dir "$2")"; env -0`, "bash", script, dir).Output()
 	if err != nil {
 		t.Fatalf("start the emulator: %v", err)
 	}

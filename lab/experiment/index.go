@@ -43,11 +43,15 @@ func (r *replay) index(ctx context.Context) (f result.Finding, err error) {
 		return f, err
 	}
 	queries := []struct{ name, sql, create, drop string }{
-		{"account by email", `SELECT id, password_hash FROM users WHERE email = $1`,
-			`CREATE INDEX users_email ON users (email)`, `DROP INDEX users_email`},
-		{fmt.Sprintf("a category's newest 20 of %d products", indexRows/indexCategories),
+		{
+			"account by email", `SELECT id, password_hash FROM users WHERE email = $1`,
+			`CREATE INDEX users_email ON users (email)`, `DROP INDEX users_email`,
+		},
+		{
+			fmt.Sprintf("a category's newest 20 of %d products", indexRows/indexCategories),
 			`SELECT id, name, price_cents FROM products WHERE category = $1 ORDER BY created_at DESC, id DESC LIMIT 20`,
-			`CREATE INDEX products_category ON products (category)`, `DROP INDEX products_category`},
+			`CREATE INDEX products_category ON products (category)`, `DROP INDEX products_category`,
+		},
 	}
 	for i, q := range queries {
 		before, after := result.Case{Label: "without an index"}, result.Case{Label: "with an index"}

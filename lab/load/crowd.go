@@ -86,7 +86,7 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	}
 	c := &Crowd{
 		url: strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
-		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36),
+		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36), //nolint:gosec // no secret
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
 			DialContext:         o.Dial,

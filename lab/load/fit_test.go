@@ -12,7 +12,7 @@ import (
 )
 
 func pointsOf(l law, noise float64, users ...int) []result.USLPoint {
-	rng := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // reproducible
+	rng := rand.New(rand.NewPCG(7, 7))
 	var points []result.USLPoint
 	for _, n := range users {
 		points = append(points, result.USLPoint{Users: n, Throughput: l.at(n) * (1 + noise*rng.NormFloat64())})

@@ -45,8 +45,9 @@ func FitUSL(points []result.USLPoint) *result.USL {
 	}
 	var off, spread float64
 	for _, p := range fitted {
-		off += math.Pow(p.Throughput-best.at(p.Users), 2)
-		spread += math.Pow(p.Throughput-mean, 2)
+		miss, deviation := p.Throughput-best.at(p.Users), p.Throughput-mean
+		off += miss * miss
+		spread += deviation * deviation
 	}
 	if spread > 0 {
 		u.R2 = 1 - off/spread

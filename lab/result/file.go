@@ -59,7 +59,7 @@ func WriteFile(name string, res Result) error {
 		return fmt.Errorf("encode result: %w", err)
 	}
 	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	tmp, err := os.CreateTemp(dir, ".result-*")

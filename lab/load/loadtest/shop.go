@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -49,7 +50,7 @@ func New(t testing.TB, servers int, service time.Duration) *Shop {
 		f.servers = make(chan struct{}, servers)
 	}
 	f.listener = make(pipeListener)
-	f.server = &http.Server{Handler: f.handler()}
+	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: time.Minute}
 	done := make(chan error, 1)
 	go func() { done <- f.server.Serve(f.listener) }()
 	t.Cleanup(func() {
@@ -70,6 +71,7 @@ func (f *Shop) Close() {
 // pipeListener is a network in memory, so that a test runs in the virtual time of synctest.
 type pipeListener chan net.Conn
 
+// Accept implements net.Listener.
 func (l pipeListener) Accept() (net.Conn, error) {
 	c, ok := <-l
 	if !ok {
@@ -78,7 +80,10 @@ func (l pipeListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (l pipeListener) Close() error   { close(l); return nil }
+// Close implements net.Listener.
+func (l pipeListener) Close() error { close(l); return nil }
+
+// Addr implements net.Listener.
 func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // Dial connects to the shop.
@@ -150,21 +155,20 @@ func (f *Shop) handler() http.Handler {
 		return 0, "{}"
 	})
 	answer("GET /api/orders/{id}", 200, func(r *http.Request) (int, string) { return 0, f.orderJSON(r.PathValue("id")) })
-	answer("GET /api/orders", 200, func(r *http.Request) (int, string) {
-		list := f.ofToken[r.Header.Get("Authorization")]
-		if f.LoseOrder && len(list) > 0 {
-			list = list[1:]
-		}
-		text := ""
-		for i, id := range list {
-			if i > 0 {
-				text += ","
-			}
-			text += f.orderJSON(id)
-		}
-		return 0, `{"items":[` + text + `],"next_cursor":null}`
-	})
+	answer("GET /api/orders", 200, f.listOrders)
 	return mux
+}
+
+func (f *Shop) listOrders(r *http.Request) (int, string) {
+	list := f.ofToken[r.Header.Get("Authorization")]
+	if f.LoseOrder && len(list) > 0 {
+		list = list[1:]
+	}
+	orders := make([]string, len(list))
+	for i, id := range list {
+		orders[i] = f.orderJSON(id)
+	}
+	return 0, `{"items":[` + strings.Join(orders, ",") + `],"next_cursor":null}`
 }
 
 func (f *Shop) orderJSON(id string) string {
