@@ -49,8 +49,8 @@ func startBrowser(t *testing.T) context.Context {
 // tab is a page of a browser that knows nothing yet: no cookies, nothing stored.
 type tab struct {
 	t   *testing.T
-	ctx context.Context //nolint:containedctx // it is the tab
-	url string          // of the shop
+	ctx context.Context
+	url string // of the shop
 
 	mu       sync.Mutex
 	said     []string // errors and warnings on the console
@@ -67,7 +67,7 @@ const layoutShifts = `
 
 // openTab makes a tab of the given size in pixels. When the test ends, the console must hold nothing
 // but what was expected; the browser reports violations of the Content-Security-Policy there too.
-func openTab(t *testing.T, browser context.Context, url string, width, height int64) *tab {
+func openTab(browser context.Context, t *testing.T, url string, width, height int64) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx, url: url}
@@ -226,3 +226,53 @@ func evaluate[T any](b *tab, expression string) T {
 }
 
 func quote(text string) string { return fmt.Sprintf("%q", text) }
+
+// measure visits every page, at most 0.1 of which may shift (the limit for "good" of
+// https://web.dev/articles/cls), and none of which may be wider than the window.
+func (b *tab) measure(email string) {
+	b.openProduct("Teapot for Two")
+	product := evaluate[string](b, `location.pathname + location.search`)
+	for _, path := range []string{"/", "/?category=Paper", product, "/cart", "/login", "/register"} {
+		b.measurePage(path)
+	}
+	b.register(email)
+	b.see("#logout")
+	b.checkShiftIsSeen()
+	b.visit(product)
+	b.click("#buy button")
+	b.says("#cart-count", "1")
+	b.measurePage("/cart")
+	b.measurePage("/checkout")
+	b.click("#place")
+	b.see("#pay")
+	payment := evaluate[string](b, `location.pathname + location.search`)
+	for _, path := range []string{payment, strings.Replace(payment, "/checkout?order=", "/order?id=", 1), "/orders"} {
+		b.measurePage(path)
+	}
+}
+
+// checkShiftIsSeen shifts a page on purpose: a measure that cannot fail proves nothing.
+func (b *tab) checkShiftIsSeen() {
+	b.visit("/cart")
+	b.until(`!document.querySelector("[aria-busy]")`)
+	evaluate[string](b, `document.querySelector("site-header").style.marginBottom = "200px"`)
+	b.until(`window.layoutShift > 0`)
+}
+
+func (b *tab) measurePage(path string) {
+	b.t.Helper()
+	b.visit(path)
+	b.until(`!document.querySelector("[aria-busy]") && document.getElementById("where").textContent !== ""`)
+	b.until(`[...document.images].every((image) => image.complete || image.loading === "lazy")`)
+	if shift := evaluate[float64](b, `window.layoutShift`); shift >= 0.1 {
+		b.t.Errorf("%s: layout shift %.3f, want below 0.1", path, shift)
+	} else {
+		b.t.Logf("%s: layout shift %.3f", path, shift)
+	}
+	if over := evaluate[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
+		b.t.Errorf("%s: %d pixels wider than the window", path, over)
+	}
+	if n := evaluate[int](b, `document.querySelectorAll("main h1").length`); n != 1 {
+		b.t.Errorf("%s: %d main headings", path, n)
+	}
+}

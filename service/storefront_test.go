@@ -15,8 +15,8 @@ import (
 func TestStorefront(t *testing.T) {
 	chromium := startBrowser(t)
 	shop := start(t, nil).ready(t).url
-	desktop := func(t *testing.T) *tab { return openTab(t, chromium, shop, 1280, 800) }
-	phone := func(t *testing.T) *tab { return openTab(t, chromium, shop, 320, 640) }
+	desktop := func(t *testing.T) *tab { return openTab(chromium, t, shop, 1280, 800) }
+	phone := func(t *testing.T) *tab { return openTab(chromium, t, shop, 320, 640) }
 	t.Run("catalog", func(t *testing.T) { desktop(t).browse() })
 	t.Run("journey", func(t *testing.T) {
 		b := desktop(t)
@@ -264,55 +264,5 @@ func (b *tab) loseAnswers() {
 	b.see(".order-row")
 	if n := evaluate[int](b, `document.querySelectorAll(".order-row").length`); n != 1 {
 		b.t.Errorf("%d orders were placed, want 1", n)
-	}
-}
-
-// measure visits every page, at most 0.1 of which may shift (the limit for "good" of
-// https://web.dev/articles/cls), and none of which may be wider than the window.
-func (b *tab) measure(email string) {
-	b.openProduct("Teapot for Two")
-	product := evaluate[string](b, `location.pathname + location.search`)
-	for _, path := range []string{"/", "/?category=Paper", product, "/cart", "/login", "/register"} {
-		b.measurePage(path)
-	}
-	b.register(email)
-	b.see("#logout")
-	b.checkShiftIsSeen()
-	b.visit(product)
-	b.click("#buy button")
-	b.says("#cart-count", "1")
-	b.measurePage("/cart")
-	b.measurePage("/checkout")
-	b.click("#place")
-	b.see("#pay")
-	payment := evaluate[string](b, `location.pathname + location.search`)
-	for _, path := range []string{payment, strings.Replace(payment, "/checkout?order=", "/order?id=", 1), "/orders"} {
-		b.measurePage(path)
-	}
-}
-
-// checkShiftIsSeen shifts a page on purpose: a measure that cannot fail proves nothing.
-func (b *tab) checkShiftIsSeen() {
-	b.visit("/cart")
-	b.until(`!document.querySelector("[aria-busy]")`)
-	evaluate[string](b, `document.querySelector("site-header").style.marginBottom = "200px"`)
-	b.until(`window.layoutShift > 0`)
-}
-
-func (b *tab) measurePage(path string) {
-	b.t.Helper()
-	b.visit(path)
-	b.until(`!document.querySelector("[aria-busy]") && document.getElementById("where").textContent !== ""`)
-	b.until(`[...document.images].every((image) => image.complete || image.loading === "lazy")`)
-	if shift := evaluate[float64](b, `window.layoutShift`); shift >= 0.1 {
-		b.t.Errorf("%s: layout shift %.3f, want below 0.1", path, shift)
-	} else {
-		b.t.Logf("%s: layout shift %.3f", path, shift)
-	}
-	if over := evaluate[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
-		b.t.Errorf("%s: %d pixels wider than the window", path, over)
-	}
-	if n := evaluate[int](b, `document.querySelectorAll("main h1").length`); n != 1 {
-		b.t.Errorf("%s: %d main headings", path, n)
 	}
 }
