@@ -1,0 +1,115 @@
+package platform
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	"sigs.k8s.io/yaml"
+)
+
+// istioModule is the Go module with the charts of Istio 1.31.
+const istioModule = "istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad"
+
+// istioChart is the folder of a release's chart in the module cache.
+func istioChart(t *testing.T, release string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := map[string]string{"istio-base": "base", "istiod": "istio-control/istio-discovery", gatewayRelease: "gateway"}
+	folder := filepath.Join(strings.TrimSpace(string(out)), istioModule, "manifests/charts", folders[release])
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("no charts: go mod download %s", istioModule)
+	}
+	return folder
+}
+
+// TestChartValues holds what we set against what the charts know: Helm itself takes a mistyped value
+// without a word.
+func TestChartValues(t *testing.T) {
+	for release, c := range (&ServiceMesh{}).istioCharts() {
+		text, err := os.ReadFile(filepath.Join(istioChart(t, release), "values.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file map[string]values
+		if err := yaml.Unmarshal(text, &file); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range unknown(c.values, file["_internal_defaults_do_not_set"], "") {
+			t.Errorf("%s: the chart has no value %s", release, key)
+		}
+		if config, ok := c.values["meshConfig"]; ok {
+			text, err := json.Marshal(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := protojson.Unmarshal(text, new(meshconfig.MeshConfig)); err != nil {
+				t.Errorf("%s: meshConfig: %v", release, err)
+			}
+		}
+	}
+	if got := unknown(values{"a": values{"b": 1}}, values{"a": values{"c": 1}}, ""); !slices.Equal(got, []string{".a.b"}) {
+		t.Errorf("a mistyped value is not seen: %v", got)
+	}
+}
+
+// unknown lists the keys of given that known lacks. What the chart leaves empty may hold anything, and
+// meshConfig is a type of its own.
+func unknown(given, known values, path string) []string {
+	var all []string
+	for key, value := range given {
+		standard, ok := known[key]
+		if !ok {
+			all = append(all, path+"."+key)
+			continue
+		}
+		deeper, isMap := value.(values)
+		if defaults, also := standard.(values); isMap && also && len(defaults) > 0 && key != "meshConfig" {
+			all = append(all, unknown(deeper, defaults, path+"."+key)...)
+		}
+	}
+	return all
+}
+
+// TestChartsRender renders the charts with our values and looks for them in what comes out.
+func TestChartsRender(t *testing.T) {
+	helm, err := exec.LookPath("helm")
+	if err != nil {
+		t.Skip("no helm: go install helm.sh/helm/v4/cmd/helm@v4.2.0")
+	}
+	want := map[string][]string{
+		"istio-base":   {"kind: ValidatingWebhookConfiguration"},
+		"istiod":       {"memory: 256Mi", "holdApplicationUntilProxyStarts: true"},
+		gatewayRelease: {"type: NodePort", "nodePort: 30080", "externalTrafficPolicy: Local", "istio: gateway"},
+	}
+	for release, c := range (&ServiceMesh{}).istioCharts() {
+		text, err := yaml.Marshal(c.values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), helm, "template", release, istioChart(t, release), //nolint:gosec // helm
+			"--namespace", c.namespace, "--values", file).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", release, err, out)
+			continue
+		}
+		for _, line := range want[release] {
+			if !strings.Contains(string(out), line) {
+				t.Errorf("%s: no %q in what the chart renders", release, line)
+			}
+		}
+	}
+}
