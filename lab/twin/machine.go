@@ -68,37 +68,27 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 	if o.NoLimits {
 		cpus, memory = 0, 0
 	}
+	var home *Group // the machine that the instances share
 	switch s.Topology {
 	case Single:
-		server := add("server", cpus, memory, nil)
-		t.machine(server)
-		m.proxy, m.database, m.cache = add("proxy", 0, 0, server), add("postgres", 0, 0, server), add("redis", 0, 0, server)
-		m.shop = []*Group{add("shop-1", 0, 0, server)}
-		for i := 1; i < s.Instances; i++ {
-			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), 0, 0, server))
-		}
-		return m, err
+		home = add("server", cpus, memory, nil)
+		cpus, memory = 0, 0
+		m.database, m.cache = add("postgres", 0, 0, home), add("redis", 0, 0, home)
 	case Mesh:
-		node := machine("node", s.InstanceType)
-		t.machine(node)
-		m.proxy, m.sidecars = add("gateway", 0, 0, node), add("sidecars", 0, 0, node)
-		for i := range s.Instances {
-			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, node))
-		}
-	case Balanced, Fargate:
-		m.proxy = add("load-balancer", 0, 0, nil)
-		for i := range s.Instances {
-			m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, nil))
-		}
+		home = machine("node", s.InstanceType)
+		m.sidecars = add("sidecars", 0, 0, home)
 	}
-	m.database, m.cache = machine("postgres", s.DatabaseClass), machine("redis", s.CacheNodeType)
+	if home != nil {
+		t.Machines = append(t.Machines, home)
+	}
+	m.proxy = add("proxy", 0, 0, home)
+	for i := range s.Instances {
+		m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, home))
+	}
+	if s.Topology != Single {
+		m.database, m.cache = machine("postgres", s.DatabaseClass), machine("redis", s.CacheNodeType)
+	}
 	return m, err
-}
-
-func (t *Twin) machine(g *Group) {
-	if g != nil {
-		t.Machines = append(t.Machines, g)
-	}
 }
 
 // describe says what is limited and what this machine cannot give.

@@ -1,0 +1,124 @@
+package twin
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func startTwin(t *testing.T, o Options) *Twin {
+	t.Helper()
+	o.Root, o.Binary, o.Log, o.throwaway = root, self(t), t.Output(), true
+	tw, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tw.Stop() }) // tests that care stop it themselves
+	return tw
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shortTemp makes a temporary folder that other users may enter, for everything that asks for one.
+func shortTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s %q %v", url, resp.Status, body, err)
+	}
+	return string(body)
+}
+
+func usage(t *testing.T, g *Group) Usage {
+	t.Helper()
+	u, err := g.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func pidsOf(tw *Twin) []int {
+	pids := []int{tw.Postgres.PID}
+	for _, i := range tw.Instances {
+		pids = append(pids, i.PID)
+	}
+	for _, p := range tw.Proxies {
+		pids = append(pids, p.PID)
+	}
+	if tw.Redis.PID != os.Getpid() {
+		pids = append(pids, tw.Redis.PID)
+	}
+	return pids
+}
+
+// checkGone says what a stopped twin has left: processes, files, control groups.
+func checkGone(t *testing.T, pids []int, tmp string) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d: %v, want it gone", pid, err)
+		}
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v %v", left, err)
+	}
+	// The groups carry the run's folder's name, which is under tmp only for the tests.
+	groups, err := filepath.Glob("/sys/fs/cgroup/cpu/shoplab-twin-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) > 0 {
+			t.Errorf("control group %s still holds %q", g, procs)
+		}
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if ok() {
+			return
+		}
+	}
+	t.Errorf("not within a minute: %s", what)
+}
