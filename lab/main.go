@@ -20,7 +20,7 @@ func main() {
 
 // run runs a command line and returns the exit status: 0, 1 after an error, 130 after Ctrl-C.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	root := newRootCommand()
 	root.SetArgs(args)

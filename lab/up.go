@@ -136,7 +136,7 @@ func describe(w io.Writer, t *twin.Twin) {
 func secondSignal(ctx context.Context) <-chan struct{} {
 	abort := make(chan struct{})
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-ctx.Done()
 		for range 2 {
