@@ -269,8 +269,12 @@ func (c *caller) buys() string {
 		"email": "ada@example.com", "password": "correct horse battery staple", "first_name": "Ada", "last_name": "L",
 	})
 	c.header["Authorization"] = fmt.Sprint("Bearer ", account["token"])
-	product := c.get("/api/products?limit=1")["items"].([]any)[0].(map[string]any)
-	c.do(http.MethodPost, "/api/cart/items", nil, map[string]any{"product_id": product["id"], "quantity": 1})
+	for _, item := range c.get("/api/products?limit=100")["items"].([]any) {
+		if product := item.(map[string]any); product["stock"].(float64) > 0 {
+			c.do(http.MethodPost, "/api/cart/items", nil, map[string]any{"product_id": product["id"], "quantity": 1})
+			break
+		}
+	}
 	order := c.do(http.MethodPost, "/api/orders", map[string]string{"Idempotency-Key": "boot-test"}, nil)
 	path := fmt.Sprint("/api/orders/", order["id"])
 	payment := c.do(http.MethodPost, path+"/payment", nil, nil)
