@@ -1,5 +1,6 @@
 // The checkout: first what is bought is reviewed and ordered, then it is paid (?order=ID).
 import { signedIn } from "../account.js";
+import { Problem } from "../api.js";
 import { bill } from "../bill.js";
 import { cart, loadCart, removeItem, setItem } from "../cart.js";
 import { clock, price } from "../format.js";
@@ -126,9 +127,9 @@ function showSimulated(order, secret) {
   document.getElementById("fail").addEventListener("click", (event) =>
     attempt(event.target, async () => {
       await simulate(secret, "failed");
-      inform(document.getElementById("alert"), {
+      throw new Problem({
         code: "PAYMENT_REFUSED",
-        message: "The payment was refused, as you asked. Nothing was charged, and the order is still held for you.",
+        detail: "The payment was refused, as you asked. Nothing was charged, and the order is still held for you.",
       });
     }),
   );
