@@ -51,7 +51,7 @@ func environment(t *testing.T, more map[string]string) map[string]string {
 	t.Helper()
 	env := map[string]string{
 		contract.EnvAddr: "127.0.0.1:0", contract.EnvAdminAddr: "127.0.0.1:0",
-		contract.EnvSessionKey: "0123456789abcdef0123456789abcdef", contract.EnvPayments: "simulated",
+		contract.EnvSessionKey: sessionKey, contract.EnvPayments: "simulated",
 		contract.EnvStripeWebhookSecret: webhookSecret, contract.EnvRateLimit: "off", contract.EnvAccessLog: "off",
 		contract.EnvDrainDelay: "0s", contract.EnvHashConcurrency: "2", contract.EnvStage: "test",
 	}
@@ -66,7 +66,10 @@ func environment(t *testing.T, more map[string]string) map[string]string {
 	return env
 }
 
-const webhookSecret = "whsec_of_the_tests"
+const (
+	webhookSecret = "whsec_of_the_tests"
+	sessionKey    = "0123456789abcdef0123456789abcdef"
+)
 
 // start runs the program and returns when it listens. It is stopped at the end of the test.
 func start(t *testing.T, more map[string]string) *program {
