@@ -217,7 +217,13 @@ func (w *weigher) hashing() {
 
 // machine: everything together used up the machine that the twin runs on.
 func (w *weigher) machine() {
+	others := ""
+	for _, u := range w.of(result.ResourceForeignCPU) {
+		if u.Limit != nil {
+			others = fmt.Sprintf(", %.0f%% by processes that are not part of the run", 100*u.Mean / *u.Limit)
+		}
+	}
 	for _, u := range w.of(result.ResourceMachineCPU) {
-		w.add(result.CauseMachine, u.Mean, "all processes together used %.0f%% of this machine's CPUs", 100*u.Mean)
+		w.add(result.CauseMachine, u.Mean, "all processes together used %.0f%% of this machine's CPUs%s", 100*u.Mean, others)
 	}
 }

@@ -76,5 +76,6 @@ func (m *Metrics) answered(hit bool) {
 }
 
 func (m *Metrics) request(route, method string, status int, took time.Duration) {
-	m.duration.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+	// Fiber reuses the memory of c.Method() for the next request; a label is kept.
+	m.duration.WithLabelValues(route, strings.Clone(method), strconv.Itoa(status)).Observe(took.Seconds())
 }
