@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -255,5 +256,46 @@ func TestWebhooks(t *testing.T) {
 	unknown := event("evt_unknown", "payment_intent.succeeded", "pi_of_somebody", 100)
 	if got := webhook(t, p, unknown, sign(unknown, webhookSecret, now)); got != http.StatusOK {
 		t.Errorf("somebody else's payment: %d", got)
+	}
+}
+
+// TestStripe runs the program with Stripe's keys, before a Stripe that works and then does not.
+func TestStripe(t *testing.T) {
+	var down atomic.Bool
+	stripe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() || r.URL.Path != "/v1/payment_intents" || r.Header.Get("Authorization") != "Bearer sk_test_1" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if _, err := fmt.Fprintf(w, `{"id":"pi_1","object":"payment_intent","client_secret":"pi_1_secret_1","amount":%s,"currency":%q}`, r.FormValue("amount"), r.FormValue("currency")); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(stripe.Close)
+	p := start(t, map[string]string{
+		contract.EnvPayments: "", contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1", contract.EnvStripeAPIURL: stripe.URL,
+	}).ready(t)
+	s := &shopper{url: p.url}
+	if info := s.do(t, 200, "GET", "/api/info", nil); !strings.Contains(string(info.body), `"payments":"stripe","publishable_key":"pk_test_1"`) {
+		t.Errorf("info %s", info.body)
+	}
+	s.register(t, "ada@example.com")
+	product := query(t, p.database, "SELECT min(id) FROM products WHERE stock > 100")
+	id, secret := s.order(t, product, 1)
+	if secret != "pi_1_secret_1" {
+		t.Errorf("client secret %q", secret)
+	}
+	s.do(t, 404, "POST", "/api/payments/simulate", object{"client_secret": secret, "outcome": "succeeded"})
+	paid := fmt.Appendf(nil, `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":%d,"data":{"object":{"id":"pi_1","object":"payment_intent","amount_received":%d,"currency":"usd"}}}`,
+		time.Now().Unix(), s.do(t, 200, "GET", fmt.Sprintf("/api/orders/%d", id), nil).TotalCents)
+	if got := webhook(t, p, paid, sign(paid, webhookSecret, time.Now())); got != http.StatusOK || s.statusOf(t, id) != "paid" {
+		t.Errorf("Stripe's event: %d, the order is %s", got, s.statusOf(t, id))
+	}
+	down.Store(true)
+	s.do(t, 200, "POST", "/api/cart/items", object{"product_id": product, "quantity": 1})
+	id = s.do(t, 201, "POST", "/api/orders", nil, "Idempotency-Key", "down").ID
+	if a := s.do(t, 503, "POST", fmt.Sprintf("/api/orders/%d/payment", id), nil); a.Code != "PAYMENT_UNAVAILABLE" || a.header.Get("Retry-After") == "" {
+		t.Errorf("without Stripe: %s", a.body)
 	}
 }
