@@ -130,13 +130,13 @@ func TestObjectsDecode(t *testing.T) {
 	}
 	for cluster, r := range meshes(t) {
 		for _, o := range objects(t, r) {
-			if make, ok := kubernetesTypes[o.kind]; ok {
-				if err := yaml.UnmarshalStrict(o.json, make()); err != nil {
+			if create, ok := kubernetesTypes[o.kind]; ok {
+				if err := yaml.UnmarshalStrict(o.json, create()); err != nil {
 					t.Errorf("%s %s: %v", cluster, o.name, err)
 				}
 				continue
 			}
-			make, ok := istioTypes[o.kind]
+			create, ok := istioTypes[o.kind]
 			if !ok {
 				t.Errorf("%s %s: %s is of no known type", cluster, o.name, o.kind)
 				continue
@@ -145,7 +145,7 @@ func TestObjectsDecode(t *testing.T) {
 			if err := json.Unmarshal(o.json, &in); err != nil {
 				t.Errorf("%s %s: %v", cluster, o.name, err)
 			}
-			if err := protojson.Unmarshal(in.Spec, make()); err != nil {
+			if err := protojson.Unmarshal(in.Spec, create()); err != nil {
 				t.Errorf("%s %s: %v", cluster, o.name, err)
 			}
 		}
