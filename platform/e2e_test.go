@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Skip("takes minutes; run it with: make e2e")
 	}
 	account := newAccount(t)
+	account.installKubernetes(t)
 	for _, test := range []struct {
 		stack, key, value, output, want string
 		config                          []string
@@ -45,14 +47,16 @@ func TestEndToEnd(t *testing.T) {
 			config: []string{"wait", "false"}}, // no task ever runs in an emulated account
 		{stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
 			config: []string{"wait", "false"}},
+		{stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
+			config: []string{"wait", "false", "operatorCidr", "203.0.113.7/32"}},
 		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
 			account.run(t, account.emulator, "reset", "--dir", account.dir) // should the one before have failed
 			account.pulumi(t, "stack", "init", test.stack)
 			account.pulumi(t, "config", "set", "-s", test.stack, "aws:maxRetries", "3")
-			if test.config != nil {
-				account.pulumi(t, append([]string{"config", "set", "-s", test.stack}, test.config...)...)
+			for pair := range slices.Chunk(test.config, 2) {
+				account.pulumi(t, "config", "set", "-s", test.stack, pair[0], pair[1])
 			}
 			account.pulumi(t, "up", "-s", test.stack, "--yes", "--skip-preview")
 			outputs := account.outputs(t, test.stack)
@@ -247,7 +251,7 @@ func registryOfAccount(t *testing.T, pushes *atomic.Int32) (env []string) {
 		tunnel(w, server.Listener.Addr().String())
 	}))
 	t.Cleanup(proxy.Close)
-	return []string{"HTTPS_PROXY=" + proxy.URL, "https_proxy=" + proxy.URL, "SSL_CERT_FILE=" + authority, "GOFLAGS=-mod=readonly", "GOPROXY=off"}
+	return []string{"HTTPS_PROXY=" + proxy.URL, "https_proxy=" + proxy.URL, "SSL_CERT_FILE=" + authority, "GOFLAGS=-ldflags=-s", "GOPROXY=off"}
 }
 
 // tunnel joins a CONNECT request with an address.
