@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,9 +35,10 @@ func TestDrain(t *testing.T) {
 	}
 	// Hashing takes turns, so that some of these are still waiting when the listener is closed.
 	var inFlight sync.WaitGroup
-	for range 30 {
+	for range 10 {
 		inFlight.Go(func() {
-			if got, err := login(); err != nil || got != http.StatusUnauthorized {
+			// 503 is an answer too, where hashing is slow: what counts is that none is cut off.
+			if got, err := login(); err != nil || got != http.StatusUnauthorized && got != http.StatusServiceUnavailable {
 				t.Errorf("in flight: %d %v", got, err)
 			}
 		})
@@ -213,15 +215,21 @@ func TestRedisOutage(t *testing.T) {
 	await(t, "notice of the outage", up(0))
 	raise(price() + 100)
 	s.order(t, product, 1)
-	refused := false
-	for range 12 { // the limit of an account is ten a minute
-		a, err := s.try("POST", "/api/auth/login", object{"email": "eve@example.com", "password": "wrong password"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused = refused || a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != ""
+	var refused atomic.Int64
+	var guessing sync.WaitGroup
+	for range 40 { // the limit of an account is ten at once
+		guessing.Go(func() {
+			a, err := s.try("POST", "/api/auth/login", object{"email": "eve@example.com", "password": "wrong password"})
+			if err != nil {
+				t.Error(err)
+			}
+			if a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "" {
+				refused.Add(1)
+			}
+		})
 	}
-	if !refused {
+	guessing.Wait()
+	if refused.Load() == 0 {
 		t.Error("no rate limit without Redis")
 	}
 	if err := r.Start(t.Context()); err != nil {
