@@ -89,7 +89,7 @@ func TestChartsRender(t *testing.T) {
 	want := map[string][]string{
 		"istio-base":   {"kind: ValidatingWebhookConfiguration"},
 		"istiod":       {"memory: 256Mi", "holdApplicationUntilProxyStarts: true"},
-		gatewayRelease: {"type: NodePort", "nodePort: 30080", "externalTrafficPolicy: Local", "istio: gateway"},
+		gatewayRelease: {"type: NodePort", "nodePort: 30080", `externalTrafficPolicy: "Local"`, "istio: gateway"},
 	}
 	for release, c := range (&ServiceMesh{}).istioCharts() {
 		text, err := yaml.Marshal(c.values)
