@@ -170,6 +170,10 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.samples = append(r.samples, sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
 		r.mu.Unlock()
 	}
+	if s.waits {
+		s.waits = false
+		_ = pause(r.ctx, pollEvery) // cut short when the load ends
+	}
 	r.crowd.rest(s)
 	if err != nil {
 		return nil, err

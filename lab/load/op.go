@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/tsenart/vegeta/v12/lib"
 )
@@ -18,8 +19,12 @@ type op struct {
 	answer func(s *shopper, status int, header http.Header, body []byte) string
 }
 
-// maxPolls bounds how often a shopper asks whether the payment has arrived.
-const maxPolls = 25
+// A shopper asks whether the payment has arrived every pollEvery, and maxPolls times at most: 5 s. In
+// between nothing of this shopper's is under way, which is the only pause in the load.
+const (
+	pollEvery = 100 * time.Millisecond
+	maxPolls  = 50
+)
 
 // kindUnsettled is the error of a payment that did not arrive within maxPolls questions.
 const kindUnsettled = "payment not settled"
@@ -153,6 +158,7 @@ func (s *shopper) settled(_ int, _ http.Header, body []byte) string {
 		return kindUnsettled
 	}
 	s.at--
+	s.waits = true
 	return ""
 }
 

@@ -38,6 +38,7 @@ type shopper struct {
 	order   id
 	secret  string
 	polls   int
+	waits   bool // before the next poll
 	bought  bool
 }
 
