@@ -70,10 +70,12 @@ func newLoadBalancer(ctx *pulumi.Context, name string, network *Network, group *
 // listen forwards port 80 to the targets: everything, or what carries the edge's secret.
 func (b *Balancer) listen(ctx *pulumi.Context, name string, edge *Edge) error {
 	open := lb.ListenerDefaultActionArgs{Type: pulumi.String("forward"), TargetGroupArn: b.TargetGroup.Arn}
-	closed := lb.ListenerDefaultActionArgs{Type: pulumi.String("fixed-response"),
+	closed := lb.ListenerDefaultActionArgs{
+		Type: pulumi.String("fixed-response"),
 		FixedResponse: lb.ListenerDefaultActionFixedResponseArgs{
 			StatusCode: pulumi.String("403"), ContentType: pulumi.String("text/plain"), MessageBody: pulumi.String("Come in by the front door."),
-		}}
+		},
+	}
 	action := open
 	if edge.Closed() {
 		action = closed

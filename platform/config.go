@@ -335,8 +335,10 @@ func (r *reader) checkOptions(c Config) {
 		}
 	}
 	if c.Payments == PaymentsStripe {
-		for name, value := range map[string]string{"stripeSecretKey": c.StripeSecretKey,
-			"stripePublishableKey": c.StripePublishableKey, "stripeWebhookSecret": c.StripeWebhookSecret} {
+		for name, value := range map[string]string{
+			"stripeSecretKey":      c.StripeSecretKey,
+			"stripePublishableKey": c.StripePublishableKey, "stripeWebhookSecret": c.StripeWebhookSecret,
+		} {
 			if value == "" {
 				r.problem("shoplab:payments stripe needs shoplab:%s", name)
 			}

@@ -76,8 +76,9 @@ func compile(ctx context.Context, dir, pkg, arch string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the binary: %w", err)
 	}
-	defer os.RemoveAll(out) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(out)
 	binary := filepath.Join(out, "shop")
+	//nolint:gosec // no shell; the caller is this program
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
 		"-ldflags=-s -w -buildid=", "-o", binary, pkg)
 	cmd.Dir = dir
@@ -86,7 +87,7 @@ func compile(ctx context.Context, dir, pkg, arch string) ([]byte, error) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compile %s for linux/%s: %w\n%s", pkg, arch, err, bytes.TrimSpace(output))
 	}
-	data, err := os.ReadFile(binary) //nolint:gosec // a path made here
+	data, err := os.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read the binary: %w", err)
 	}
@@ -120,8 +121,10 @@ func rootFilesystem(binary []byte) ([]byte, error) {
 		{"etc/ssl/certs/ca-certificates.crt", 0o444, authorities.Bytes()},
 		{"shop", 0o555, binary},
 	} {
-		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)),
-			Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+		header := &tar.Header{
+			Name: f.name, Mode: f.mode, Size: int64(len(f.content)),
+			Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+		}
 		if f.content == nil {
 			header.Typeflag = tar.TypeDir
 		}

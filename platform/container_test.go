@@ -66,7 +66,7 @@ func TestServiceContainer(t *testing.T) {
 	}
 	var files []string
 	content := mutate.Extract(image)
-	defer content.Close() //nolint:errcheck // a pipe
+	defer content.Close()
 	for r := tar.NewReader(content); ; {
 		header, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -43,12 +43,18 @@ func TestEndToEnd(t *testing.T) {
 		stack, key, value, output, want string
 		config                          []string
 	}{
-		{stack: "stage3", key: "maxInstances", value: "6", output: "capacity", want: `"maxInstances":6`,
-			config: []string{"wait", "false"}}, // no task ever runs in an emulated account
-		{stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
-			config: []string{"wait", "false"}},
-		{stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
-			config: []string{"wait", "false", "operatorCidr", "203.0.113.7/32"}},
+		{
+			stack: "stage3", key: "maxInstances", value: "6", output: "capacity", want: `"maxInstances":6`,
+			config: []string{"wait", "false"},
+		}, // no task ever runs in an emulated account
+		{
+			stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
+			config: []string{"wait", "false"},
+		},
+		{
+			stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
+			config: []string{"wait", "false", "operatorCidr", "203.0.113.7/32"},
+		},
 		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
@@ -103,11 +109,11 @@ func newAccount(t *testing.T) *account {
 	}
 	a := &account{emulator: emulator, dir: t.TempDir(), repository: copyRepository(t), pushes: &atomic.Int32{}}
 	t.Cleanup(func() {
-		if out, err := exec.Command(emulator, "down", "--dir", a.dir).CombinedOutput(); err != nil { //nolint:gosec // a path of ours
+		if out, err := exec.Command(emulator, "down", "--dir", a.dir).CombinedOutput(); err != nil {
 			t.Errorf("stop the emulator: %v\n%s", err, out)
 		}
 	})
-	script := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, emulator, a.dir) //nolint:gosec // paths of ours
+	script := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, emulator, a.dir)
 	script.Stderr = os.Stderr
 	out, err := script.Output()
 	if err != nil {
@@ -167,7 +173,7 @@ func (a *account) run(t *testing.T, name string, args ...string) []byte {
 		name = filepath.Join(first, name)
 	}
 	start := time.Now()
-	cmd := exec.CommandContext(t.Context(), name, args...) //nolint:gosec // commands of this test
+	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir, cmd.Env = a.repository, a.env
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s %s: %.0f s", filepath.Base(name), strings.Join(args, " "), time.Since(start).Seconds())
@@ -205,7 +211,7 @@ func copyRepository(t *testing.T) string {
 	to := filepath.Join(t.TempDir(), "shoplab")
 	for name := range strings.Lines(string(list)) {
 		name = strings.TrimSpace(name)
-		data, err := os.ReadFile(filepath.Join("..", name)) //nolint:gosec // this repository
+		data, err := os.ReadFile(filepath.Join("..", name))
 		if os.IsNotExist(err) {
 			continue // deleted, not yet committed
 		}
@@ -261,12 +267,12 @@ func tunnel(w http.ResponseWriter, address string) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	defer there.Close() //nolint:errcheck // the tunnel is over
+	defer there.Close()
 	here, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
-	defer here.Close() //nolint:errcheck // the tunnel is over
+	defer here.Close()
 	if _, err := here.Write([]byte("HTTP/1.1 200 OK\r\n\r\n")); err != nil {
 		return
 	}

@@ -131,11 +131,13 @@ func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *
 	capacity := ecs.ServiceCapacityProviderStrategyArray{}
 	if c.SpotShare < 100 {
 		capacity = append(capacity, ecs.ServiceCapacityProviderStrategyArgs{
-			CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - c.SpotShare)})
+			CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - c.SpotShare),
+		})
 	}
 	if c.SpotShare > 0 {
 		capacity = append(capacity, ecs.ServiceCapacityProviderStrategyArgs{
-			CapacityProvider: pulumi.String("FARGATE_SPOT"), Weight: pulumi.Int(c.SpotShare)})
+			CapacityProvider: pulumi.String("FARGATE_SPOT"), Weight: pulumi.Int(c.SpotShare),
+		})
 	}
 	var err error
 	t.Service, err = ecs.NewService(ctx, name+"-service", &ecs.ServiceArgs{
@@ -173,8 +175,10 @@ func (t *Tasks) scaling(ctx *pulumi.Context, name string, args TasksArgs) error 
 		value  float64
 	}{
 		"cpu": {"ECSServiceAverageCPUUtilization", nil, targetCPU},
-		"requests": {"ALBRequestCountPerTarget",
-			pulumi.Sprintf("%s/%s", args.Balancer.LoadBalancer.ArnSuffix, args.Balancer.TargetGroup.ArnSuffix), targetRequests},
+		"requests": {
+			"ALBRequestCountPerTarget",
+			pulumi.Sprintf("%s/%s", args.Balancer.LoadBalancer.ArnSuffix, args.Balancer.TargetGroup.ArnSuffix), targetRequests,
+		},
 	} {
 		if _, err := appautoscaling.NewPolicy(ctx, name+"-scaling-"+short, &appautoscaling.PolicyArgs{
 			PolicyType: pulumi.String("TargetTrackingScaling"), ServiceNamespace: target.ServiceNamespace,

@@ -123,8 +123,10 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	}
 	if w.Tasks != nil {
 		of := map[string]pulumi.StringInput{"ClusterName": w.Tasks.Cluster.Name, "ServiceName": w.Tasks.Service.Name}
-		graphs = append(graphs, graph{"Tasks' CPU and memory in percent",
-			[]metric{{"AWS/ECS", "CPUUtilization", "Average", of}, {"AWS/ECS", "MemoryUtilization", "Average", of}}})
+		graphs = append(graphs, graph{
+			"Tasks' CPU and memory in percent",
+			[]metric{{"AWS/ECS", "CPUUtilization", "Average", of}, {"AWS/ECS", "MemoryUtilization", "Average", of}},
+		})
 	}
 	if w.Fleet != nil {
 		of := map[string]pulumi.StringInput{"AutoScalingGroupName": w.Fleet.Group.Name}
@@ -152,7 +154,8 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	if w.Cache != nil {
 		of := map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-001", w.Cache.Group.ReplicationGroupId)}
 		graphs = append(graphs, graph{"Cache hits, misses and evictions", []metric{
-			{"AWS/ElastiCache", "CacheHits", "Sum", of}, {"AWS/ElastiCache", "CacheMisses", "Sum", of}, {"AWS/ElastiCache", "Evictions", "Sum", of}}})
+			{"AWS/ElastiCache", "CacheHits", "Sum", of}, {"AWS/ElastiCache", "CacheMisses", "Sum", of}, {"AWS/ElastiCache", "Evictions", "Sum", of},
+		}})
 	}
 	return graphs, alarms
 }

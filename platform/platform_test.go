@@ -75,11 +75,15 @@ func TestInvariants(t *testing.T) {
 		"stage1 open":   {"stage1", map[string]string{"shoplab:https": HTTPSOff}},
 		"stage2 domain": {"stage2", map[string]string{"shoplab:https": HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
 		"stage3 open":   {"stage3", map[string]string{"shoplab:https": HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off"}},
-		"stage3 Stripe": {"stage3", map[string]string{"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
-			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64"}},
+		"stage3 Stripe": {"stage3", map[string]string{
+			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64",
+		}},
 		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:budgetEmail": "a@example.com"}},
-		"stage4 Stripe": {"stage4", map[string]string{"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
-			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true"}},
+		"stage4 Stripe": {"stage4", map[string]string{
+			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, outputs := deploy(t, test.stack, test.change)
@@ -116,7 +120,7 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(path) //nolint:gosec // a file of this package
+			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -103,7 +103,8 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	case "aws:acm/certificate:Certificate":
 		out["domainValidationOptions"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
 			"resourceRecordName": resource.NewProperty("_x.shop.example.com"), "resourceRecordType": resource.NewProperty("CNAME"),
-			"resourceRecordValue": resource.NewProperty("_y.acm-validations.aws")})})
+			"resourceRecordValue": resource.NewProperty("_y.acm-validations.aws"),
+		})})
 	}
 	return out
 }
@@ -116,8 +117,10 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	case "aws:index/getAvailabilityZones:getAvailabilityZones":
 		return resource.NewPropertyMapFromMap(map[string]any{"names": []any{"us-east-1a", "us-east-1b", "us-east-1c"}}), nil
 	case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
-		return resource.NewPropertyMapFromMap(map[string]any{"id": "pl-3b927c52",
-			"entries": []any{map[string]any{"cidr": "120.52.22.96/27"}, map[string]any{"cidr": "205.251.249.0/24"}}}), nil
+		return resource.NewPropertyMapFromMap(map[string]any{
+			"id":      "pl-3b927c52",
+			"entries": []any{map[string]any{"cidr": "120.52.22.96/27"}, map[string]any{"cidr": "205.251.249.0/24"}},
+		}), nil
 	case "aws:ssm/getParameter:getParameter":
 		return resource.NewPropertyMapFromMap(map[string]any{"value": "ami-0123456789abcdef0"}), nil
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":

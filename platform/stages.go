@@ -85,8 +85,10 @@ func balanced(ctx *pulumi.Context, c Config) stage {
 		}).(pulumi.StringOutput),
 	}))
 	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
-	return stage{url: url, image: image.Reference,
-		watched: Watched{Balancer: balancer, Fleet: fleet, Database: database, Cache: cache}}
+	return stage{
+		url: url, image: image.Reference,
+		watched: Watched{Balancer: balancer, Fleet: fleet, Database: database, Cache: cache},
+	}
 }
 
 // fargate: a load balancer before an ECS service on Fargate, RDS and ElastiCache.
@@ -103,8 +105,10 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 		Image: image.Reference, Env: c.env(edge, vpcCIDR),
 	}))
 	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
-	return stage{url: url, image: image.Reference,
-		watched: Watched{Balancer: balancer, Tasks: tasks, Database: database, Cache: cache}}
+	return stage{
+		url: url, image: image.Reference,
+		watched: Watched{Balancer: balancer, Tasks: tasks, Database: database, Cache: cache},
+	}
 }
 
 // mesh: k3s with Istio on one server, RDS and ElastiCache.
@@ -121,8 +125,10 @@ func mesh(ctx *pulumi.Context, c Config) stage {
 		Env: c.env(edge, podNetwork, sidecarNetwork), Data: dataSecrets(database, cache),
 	}))
 	url := must(edge.Serve(ctx, cluster.Server.DNSName))
-	return stage{url: url, image: image.Reference, kubeconfig: cluster.Kubeconfig,
-		watched: Watched{Server: cluster.Server, Database: database, Cache: cache}}
+	return stage{
+		url: url, image: image.Reference, kubeconfig: cluster.Kubeconfig,
+		watched: Watched{Server: cluster.Server, Database: database, Cache: cache},
+	}
 }
 
 // foreignMesh: the mesh on a cluster that is not ours, its data inside. Nothing is made in AWS, but
