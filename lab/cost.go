@@ -114,7 +114,7 @@ func readGraph(stdin io.Reader, name string) (cost.Graph, error) {
 	if name == "-" {
 		return cost.ReadGraph(stdin)
 	}
-	f, err := os.Open(name) //nolint:gosec // the user names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read resource graph: %w", err)
 	}

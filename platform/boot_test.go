@@ -231,7 +231,7 @@ func (c caller) try(method, path string, header map[string]string, body any) (in
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read to its end below
+	defer response.Body.Close()
 	var answer map[string]any
 	if text, err := io.ReadAll(response.Body); err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)

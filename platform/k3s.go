@@ -82,8 +82,10 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 	}
 	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"], certificate, key,
 		cluster.Server.Instance.ID()).ApplyT(func(all []any) (string, error) {
-		admin := access{server: fmt.Sprintf("https://%s:%d", all[0], kubernetesPort),
-			authority: all[1].(string), certificate: all[2].(string), key: all[3].(string)}
+		admin := access{
+			server:    fmt.Sprintf("https://%s:%d", all[0], kubernetesPort),
+			authority: all[1].(string), certificate: all[2].(string), key: all[3].(string),
+		}
 		if args.Config.Wait && !ctx.DryRun() {
 			if err := ctx.Log.Info("waiting for the Kubernetes API at "+admin.server, &pulumi.LogArgs{Resource: cluster}); err != nil {
 				return "", err

@@ -180,8 +180,10 @@ func TestKubeconfig(t *testing.T) {
 			config = text(t, res.Inputs, "kubeconfig")
 		}
 	}
-	want := []string{"client-ca.crt", "client-ca.key", "etcd/peer-ca.crt", "etcd/peer-ca.key", "etcd/server-ca.crt", "etcd/server-ca.key",
-		"request-header-ca.crt", "request-header-ca.key", "server-ca.crt", "server-ca.key", "service.key"}
+	want := []string{
+		"client-ca.crt", "client-ca.key", "etcd/peer-ca.crt", "etcd/peer-ca.key", "etcd/server-ca.crt", "etcd/server-ca.key",
+		"request-header-ca.crt", "request-header-ca.key", "server-ca.crt", "server-ca.key", "service.key",
+	}
 	if got := names(files); !slices.Equal(got, want) {
 		t.Fatalf("k3s gets %v, want %v", got, want)
 	}
@@ -248,8 +250,10 @@ func callAsAdmin(t *testing.T, files map[string]string, admin access) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
-	api.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients, MinVersion: tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	api.TLS = &tls.Config{
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients, MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+	}
 	api.StartTLS()
 	defer api.Close()
 	admin.server = api.URL

@@ -262,25 +262,25 @@ func TestServerTakesObjects(t *testing.T) {
 		t.Skipf("no Kubernetes kit: %v", err)
 	}
 	dir := t.TempDir()
-	up := exec.CommandContext(t.Context(), kit, "up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid())) //nolint:gosec // the kit
+	up := exec.CommandContext(t.Context(), kit, "up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid()))
 	up.Stderr = os.Stderr
 	kubeconfig, err := up.Output()
 	if err != nil {
 		t.Fatalf("start the API server: %v", err)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command(kit, "down", "--dir", dir).CombinedOutput(); err != nil { //nolint:gosec // the kit
+		if out, err := exec.Command(kit, "down", "--dir", dir).CombinedOutput(); err != nil {
 			t.Errorf("stop the API server: %v\n%s", err, out)
 		}
 	})
-	bin, err := exec.CommandContext(t.Context(), kit, "bin").Output() //nolint:gosec // the kit
+	bin, err := exec.CommandContext(t.Context(), kit, "bin").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	kubectl := filepath.Join(strings.TrimSpace(string(bin)), "kubectl")
 	apply := func(o object, options ...string) ([]byte, error) {
 		args := append([]string{"--kubeconfig", strings.TrimSpace(string(kubeconfig)), "apply", "--validate=strict", "-f", "-"}, options...)
-		cmd := exec.CommandContext(t.Context(), kubectl, args...) //nolint:gosec // the kit's
+		cmd := exec.CommandContext(t.Context(), kubectl, args...)
 		cmd.Stdin = strings.NewReader(string(o.json))
 		return cmd.CombinedOutput()
 	}

@@ -25,10 +25,14 @@ type store struct {
 func (m *ServiceMesh) data(ctx *pulumi.Context, namespace *corev1.Namespace, istiod *Release) ([]pulumi.Resource, error) {
 	var all []pulumi.Resource
 	for _, s := range []store{
-		{name: "database", image: postgresImage, port: postgresPort,
-			env: []string{"POSTGRES_USER", "shop", "POSTGRES_DB", "shop", "POSTGRES_HOST_AUTH_METHOD", "trust"}},
-		{name: "cache", image: valkeyImage, port: redisPort,
-			args: []string{"--save", "", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--protected-mode", "no"}},
+		{
+			name: "database", image: postgresImage, port: postgresPort,
+			env: []string{"POSTGRES_USER", "shop", "POSTGRES_DB", "shop", "POSTGRES_HOST_AUTH_METHOD", "trust"},
+		},
+		{
+			name: "cache", image: valkeyImage, port: redisPort,
+			args: []string{"--save", "", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--protected-mode", "no"},
+		},
 	} {
 		deployment, err := appsv1.NewDeployment(ctx, m.name+"-"+s.name, s.deployment(), m.in(namespace, istiod)...)
 		if err != nil {

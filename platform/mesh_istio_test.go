@@ -100,7 +100,7 @@ func TestChartsRender(t *testing.T) {
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), helm, "template", release, istioChart(t, release), //nolint:gosec // helm
+		out, err := exec.CommandContext(t.Context(), helm, "template", release, istioChart(t, release),
 			"--namespace", c.namespace, "--values", file).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", release, err, out)

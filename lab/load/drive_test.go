@@ -67,7 +67,7 @@ func TestOrderInvariantIsSeenToBreak(t *testing.T) {
 				shop := loadtest.New(t, 0, 5*time.Millisecond)
 				breakIt(shop)
 				c := newTestCrowd(t, shop)
-				if _, err := c.Run(t.Context(), Load{Users: 8, Duration: 2 * time.Second}); err != nil {
+				if _, err := c.Run(t.Context(), Load{Users: 8, Duration: 20 * time.Second}); err != nil {
 					t.Fatal(err)
 				}
 				inv, err := c.CheckOrders(t.Context())

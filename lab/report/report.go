@@ -44,7 +44,7 @@ func Write(dir string, results ...result.Result) error {
 		if err := render(&b, results...); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil { //nolint:gosec // see above
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
 	}

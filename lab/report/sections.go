@@ -54,8 +54,10 @@ func latencyChart(m measured) (*chart, error) {
 		return nil, nil
 	}
 	svg, err := lineChart("Latency against users", "concurrent users", "p95, ms", true, true, curves)
-	return &chart{Title: "Latency against users", SVG: svg,
-		Alt: "Median p95 of all steps at each number of concurrent users; both axes are logarithmic."}, err
+	return &chart{
+		Title: "Latency against users", SVG: svg,
+		Alt: "Median p95 of all steps at each number of concurrent users; both axes are logarithmic.",
+	}, err
 }
 
 func breakingChart(m measured) (*chart, error) {
@@ -100,8 +102,10 @@ func crossoverChart(m measured) (*chart, error) {
 		return nil, nil
 	}
 	svg, err := lineChart("Cost against traffic", "requests a month", "USD a month", true, true, curves)
-	return &chart{Title: "Cost against traffic", SVG: svg,
-		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + crossover(cost.Cheapest(all...)) + "."}, err
+	return &chart{
+		Title: "Cost against traffic", SVG: svg,
+		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + crossover(cost.Cheapest(all...)) + ".",
+	}, err
 }
 
 // crossover says from which volume on which stage is cheapest.
@@ -138,8 +142,10 @@ func failureChart(m measured) (*chart, error) {
 		return nil, nil
 	}
 	svg, err := barChart("Closest to its limit at failure", "% of the limit, mean of the step", bars)
-	return &chart{Title: "Closest to its limit at failure", SVG: svg,
-		Alt: "For each stage the resource whose mean use came closest to its limit while the objective was missed."}, err
+	return &chart{
+		Title: "Closest to its limit at failure", SVG: svg,
+		Alt: "For each stage the resource whose mean use came closest to its limit while the objective was missed.",
+	}, err
 }
 
 func verdictSection(m measured) section {

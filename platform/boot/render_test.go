@@ -67,7 +67,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want, err := os.ReadFile(file) //nolint:gosec // a path made here
+		want, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

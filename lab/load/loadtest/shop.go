@@ -51,8 +51,11 @@ func New(t testing.TB, servers int, service time.Duration) *Shop {
 	}
 	f.listener = make(pipeListener)
 	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- f.server.Serve(f.listener) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = f.server.Serve(f.listener) // ends with an error, whatever ends it
+	}()
 	t.Cleanup(func() {
 		f.Close()
 		<-done

@@ -91,9 +91,9 @@ func listen(namespace, address string) (net.Listener, error) {
 	go func() {
 		runtime.LockOSThread() // and never unlocked, so that the thread ends with this goroutine
 		var r result
-		file, err := os.Open("/run/netns/" + namespace) //nolint:gosec // the kit's name
+		file, err := os.Open("/run/netns/" + namespace)
 		if err == nil {
-			err = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET) //nolint:gosec // a descriptor fits
+			err = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET)
 			_ = file.Close()
 		}
 		if err == nil {
