@@ -70,6 +70,9 @@ func fieldErrors(found []error) error {
 			name, _, _ = strings.Cut(name, " ")
 			field, message = strings.TrimPrefix(field+"."+name, "."), "is required"
 		}
+		if strings.HasPrefix(message, "expected string to be RFC 5322 email") {
+			message = "must be an email address, such as name@example.com"
+		}
 		e.Fields = append(e.Fields, shop.FieldError{Field: field, Message: message})
 	}
 	return e

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"shoplab/service/shop"
 )
@@ -225,5 +228,19 @@ func TestPanicIsInternal(t *testing.T) {
 	rep := r.do("POST", "/api/payments/simulate", Simulation{"x", "failed"}).want(t, 500)
 	if rep.code(t) != string(shop.CodeInternal) || !strings.Contains(r.log.String(), "panic: oh") {
 		t.Errorf("got %s; log %s", rep.body, r.log)
+	}
+}
+
+// A field error is read by shoppers, not by who knows the validator.
+func TestEmailErrorIsInPlainWords(t *testing.T) {
+	server, err := New(Config{Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = server.decodeJSON([]byte(`{"email":"no email","password":"long enough","first_name":"A","last_name":"B"}`), &Registration{})
+	var e *shop.Error
+	if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Field != "email" ||
+		e.Fields[0].Message != "must be an email address, such as name@example.com" {
+		t.Errorf("got %+v", err)
 	}
 }
