@@ -53,8 +53,10 @@ func ReadStage(root, name string) (Stage, error) {
 	s.Topology = Topology(r.text("topology"))
 	s.Region, _ = config["aws:region"].(string)
 	s.InstanceType = r.optional("instanceType")
-	s.DatabaseClass = r.optional("databaseInstanceClass")
-	s.CacheNodeType = r.optional("cacheNodeType")
+	if s.Topology != Single { // there the server has both, and Pulumi.yaml's defaults mean nothing
+		s.DatabaseClass = r.optional("databaseInstanceClass")
+		s.CacheNodeType = r.optional("cacheNodeType")
+	}
 	s.Instances = r.number("instances")
 	s.MaxInstances = r.number("maxInstances")
 	s.CPU = r.number("cpu")

@@ -53,6 +53,9 @@ func TestEveryStageIsKnown(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		if alone := s.DatabaseClass == "" && s.CacheNodeType == ""; alone != (s.Topology == Single) {
+			t.Errorf("%s (%s): database %q, cache %q", name, s.Topology, s.DatabaseClass, s.CacheNodeType)
+		}
 		for _, kind := range []string{s.InstanceType, s.DatabaseClass, s.CacheNodeType} {
 			if _, ok := sizeOf(kind); !ok && kind != "" {
 				t.Errorf("%s: the size of %q is not known", name, kind)
