@@ -250,6 +250,9 @@ func (p *Postgres) URL() string { return p.url(owner, owner) }
 // keeps for superusers when all others are taken.
 func (p *Postgres) AdminURL() string { return p.url(superuser, superuser) }
 
+// AuditURL is AdminURL for the shop's own database.
+func (p *Postgres) AuditURL() string { return p.url(superuser, owner) }
+
 func (p *Postgres) url(user, database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(user, p.password),

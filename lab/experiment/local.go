@@ -44,8 +44,9 @@ func (l *local) up(ctx context.Context, stage string, turn func(*twin.Options)) 
 	}
 	return &site{
 		url: t.URL, stage: t.Stage, probes: twinProbes(t), seconds: t.Started.Seconds(),
-		describe:   func(st *result.Stage) { describeTwin(t, o, st) },
-		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresURL()) },
+		describe: func(st *result.Stage) { describeTwin(t, o, st) },
+		// As superuser: a stage that uses up its connections must still be audited.
+		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresAuditURL()) },
 		done:       t.Done(),
 		err:        t.Err,
 		down:       func(context.Context) error { return t.Stop() },
