@@ -63,7 +63,7 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	var options []cost.Option
+	var shorts []string
 	estimates := map[string]cost.Estimate{}
 	for _, name := range names {
 		g, err := readGraph(cmd.InOrStdin(), name)
@@ -74,13 +74,13 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 		if name == "-" {
 			short = "preview"
 		}
-		options = append(options, cost.Option{Name: short, Graph: g})
+		shorts = append(shorts, short)
 		estimates[short] = table.Of(g, o.usage)
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), estimates)
 	}
-	return printCosts(cmd.OutOrStdout(), table, o.usage, options)
+	return printCosts(cmd.OutOrStdout(), table, o.usage, shorts, estimates)
 }
 
 func (o costOptions) table() (cost.Table, error) {
@@ -127,12 +127,12 @@ func readGraph(stdin io.Reader, name string) (cost.Graph, error) {
 }
 
 // printCosts prints what each graph costs, item by item, and then the graphs side by side.
-func printCosts(out io.Writer, t cost.Table, u cost.Usage, options []cost.Option) error {
+func printCosts(out io.Writer, t cost.Table, u cost.Usage, names []string, estimates map[string]cost.Estimate) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // Flush reports the error
-	for _, o := range options {
-		e := t.Of(o.Graph, u)
-		p("%s\tITEM\tUNITS A MONTH\tUSD A MONTH\n", strings.ToUpper(o.Name))
+	for _, name := range names {
+		e := estimates[name]
+		p("%s\tITEM\tUNITS A MONTH\tUSD A MONTH\n", strings.ToUpper(name))
 		for _, l := range e.Lines {
 			note := ""
 			if l.Unverified {
@@ -146,13 +146,13 @@ func printCosts(out io.Writer, t cost.Table, u cost.Usage, options []cost.Option
 		p("\n")
 	}
 	p("STAGE\tMONTHLY\tDAILY\tPER REQUEST\n")
-	for _, o := range options {
-		e := t.Of(o.Graph, u)
+	for _, name := range names {
+		e := estimates[name]
 		bound := ""
 		if len(e.Unknown) > 0 {
 			bound = fmt.Sprintf("  (at least: %d unknown)", len(e.Unknown))
 		}
-		p("%s\t$%.2f\t$%.2f\t$%.6f%s\n", o.Name, e.Monthly(), e.Daily(), e.PerRequest(), bound)
+		p("%s\t$%.2f\t$%.2f\t$%.6f%s\n", name, e.Monthly(), e.Daily(), e.PerRequest(), bound)
 	}
 	p("\nPrices of %s in %s; %.0f requests a month, %.0f bytes sent and %.0f bytes logged for each.\n",
 		t.Date, t.Region, u.Requests, u.BytesPerRequest, u.LogBytes)
