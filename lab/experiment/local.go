@@ -46,7 +46,7 @@ func (l *local) up(ctx context.Context, stage string, turn func(*twin.Options)) 
 		url: t.URL, stage: t.Stage, probes: twinProbes(t), seconds: t.Started.Seconds(),
 		describe: func(st *result.Stage) { describeTwin(t, o, st) },
 		// As superuser: a stage that uses up its connections must still be audited.
-		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresAuditURL()) },
+		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresAdminURL()) },
 		done:       t.Done(),
 		err:        t.Err,
 		down:       func(context.Context) error { return t.Stop() },

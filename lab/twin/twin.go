@@ -106,11 +106,9 @@ func Start(ctx context.Context, o Options) (*Twin, error) {
 // PostgresURL is the shop's database, past PgBouncer.
 func (t *Twin) PostgresURL() string { return t.postgres.URL() }
 
-// PostgresAdminURL signs in as superuser, through the connections that are kept for it.
-func (t *Twin) PostgresAdminURL() string { return t.postgres.AdminURL() }
-
-// PostgresAuditURL is PostgresAdminURL for the shop's own database.
-func (t *Twin) PostgresAuditURL() string { return t.postgres.AuditURL() }
+// PostgresAdminURL signs in to the shop's database as superuser, through the connections that are
+// kept for it.
+func (t *Twin) PostgresAdminURL() string { return t.postgres.AuditURL() }
 
 // RedisURL is the shop's Redis.
 func (t *Twin) RedisURL() string { return t.redis.URL() }
