@@ -24,7 +24,7 @@ type graphOf struct {
 func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
-		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster,
+		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
 	} {
 		for _, res := range all {
 			rule(res)
@@ -60,6 +60,7 @@ var untaggable = []string{
 	"cloudwatch/dashboard:Dashboard", "ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
 	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy", "ecs/clusterCapacityProviders:ClusterCapacityProviders",
 	"iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment", "route53/record:Record",
+	"sns/topicSubscription:TopicSubscription",
 }
 
 // tagged: every taggable resource carries its tags, and so does what AWS creates behind it.
@@ -322,6 +323,60 @@ func (g *graphOf) afterGateway(res registered) {
 	switch res.Type {
 	case "aws:ec2/instance:Instance", "aws:autoscaling/group:Group":
 		g.dependsOnTypes(res, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:ssm/parameter:Parameter")
+		// What a server does at its shutdown needs its rights, and what it writes to outlives it.
+		for _, other := range g.all {
+			switch other.Type {
+			case "aws:iam/rolePolicy:RolePolicy", "aws:cloudwatch/logGroup:LogGroup":
+				if other.Parent == res.Parent && !slices.Contains(res.DependsOn, other.Name) {
+					g.violate(res, "does not depend on %s, which goes first then", other.Name)
+				}
+			}
+		}
+	}
+}
+
+// granted: a server may not make log groups, which would come back after destroy, and reaches no more of
+// S3 than one folder of a bucket that is not the stack's.
+func (g *graphOf) granted(res registered) {
+	if strings.HasPrefix(res.Type, "aws:s3/") {
+		g.violate(res, "belongs to the user: dumps outlive the stack")
+	}
+	if strings.HasSuffix(res.text("policyArn"), "/CloudWatchAgentServerPolicy") {
+		g.violate(res, "lets a server make log groups")
+	}
+	if res.Type != "aws:iam/rolePolicy:RolePolicy" {
+		return
+	}
+	var policy struct {
+		Statement []struct{ Action, Resource, Condition any }
+	}
+	if err := json.Unmarshal([]byte(res.text("policy")), &policy); err != nil {
+		g.violate(res, "policy: %v", err)
+	}
+	for _, s := range policy.Statement {
+		actions := fmt.Sprint(s.Action)
+		if strings.Contains(actions, "*") || strings.Contains(actions, "logs:CreateLogGroup") {
+			g.violate(res, "lets a server do %s", actions)
+		}
+		folder := strings.HasSuffix(fmt.Sprint(s.Resource), "/*") && !strings.HasSuffix(fmt.Sprint(s.Resource), ":::*")
+		if strings.Contains(actions, "s3:") && !folder && (actions != "s3:ListBucket" || s.Condition == nil) {
+			g.violate(res, "%s on all of %v", actions, s.Resource)
+		}
+	}
+}
+
+// alerting: where there is a topic, every alarm writes to it, and CloudWatch may.
+func (g *graphOf) alerting(res registered) {
+	switch res.Type {
+	case "aws:sns/topic:Topic":
+		if res.has("kmsMasterKeyId") {
+			g.violate(res, "is encrypted by a key that CloudWatch may not use")
+		}
+	case "aws:cloudwatch/metricAlarm:MetricAlarm":
+		topic := slices.ContainsFunc(g.all, func(other registered) bool { return other.Type == "aws:sns/topic:Topic" })
+		if topic && !res.has("alarmActions") {
+			g.violate(res, "writes to nobody")
+		}
 	}
 }
 
@@ -333,36 +388,6 @@ func (g *graphOf) inCluster(res registered) {
 	i := slices.IndexFunc(g.all, func(other registered) bool { return other.Type == "aws:ec2/instance:Instance" })
 	if i >= 0 && (res.DeletedWith != g.all[i].Name || !slices.Contains(res.ReplacedWith, g.all[i].Name)) {
 		g.violate(res, "is not deleted with and replaced with the server")
-	}
-}
-
-// connections: pools fit into the database even while a deploy runs every instance twice.
-func (g *graphOf) connections() {
-	var most float64
-	pools := map[float64]bool{}
-	for _, res := range g.all {
-		switch res.Type {
-		case "aws:appautoscaling/target:Target":
-			most = res.number("maxCapacity")
-		case "aws:autoscaling/group:Group":
-			most = res.number("maxSize")
-		}
-		for _, c := range res.containers() {
-			for _, v := range c.Environment {
-				if v.Name == contract.EnvDatabaseMaxConns {
-					n, err := strconv.ParseFloat(v.Value, 64)
-					if err != nil {
-						g.violate(res, "%s is %q", v.Name, v.Value)
-					}
-					pools[n] = true
-				}
-			}
-		}
-	}
-	for pool := range pools {
-		if need := 2*most*pool + connectionReserve; need > 79 { // what db.t4g.micro really accepts
-			g.found = append(g.found, fmt.Sprintf("%v instances with pools of %v need %v connections of 79", most, pool, need))
-		}
 	}
 }
 
