@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,44 @@ func TestBootSingle(t *testing.T) {
 	boottest.Await(t, machine.URL(80)+contract.ReadyPath, http.StatusOK)
 	if status := shopper.get("/api/orders/" + order)["status"]; status != "paid" {
 		t.Errorf("after a reboot the order is %v, want paid", status)
+	}
+}
+
+// TestBootDump boots stage 1 with a bucket for dumps, which this test's memory stands in for: a server
+// that takes the place of another has its orders, down to the last one before the shutdown.
+func TestBootDump(t *testing.T) {
+	kit := boottest.Kit(t)
+	stage := built(t, "stage1", "dumpBucket", "my-dumps", "https", HTTPSOff)
+	stage.aws.Bucket = "my-dumps"
+	userData := text(t, stage.inputs("server-instance"), "userData")
+	first := boottest.Boot(t, kit, stage.options("boot-dump-1", userData, 80))
+	if next := first.Run("systemctl", "show", "-P", "NextElapseUSecRealtime", "dump-database.timer"); next == "" {
+		t.Error("the timer will never fire")
+	}
+	first.Run("systemctl", "start", "dump-database") // without the order
+	shopper := caller{t: t, url: first.URL(80)}
+	order := shopper.buys()
+	first.Reboot()
+	dumps := stage.aws.Objects()
+	if len(dumps) != 2 {
+		t.Errorf("the bucket holds %v, want a dump on demand and one at the shutdown", dumps)
+	}
+	for key := range dumps {
+		if !strings.HasPrefix(key, "shoplab/stage1/") {
+			t.Errorf("the dump %s is not below shoplab/stage1/", key)
+		}
+	}
+	log := first.Run("sh", "-ec", "journalctl -b -1 -o cat -u shop -u dump-at-shutdown -u postgresql@17-main | grep ^Stopped")
+	got := strings.Split(log, "\n")
+	got = got[max(0, len(got)-3):] // PostgreSQL was restarted with its configuration before
+	if len(got) != 3 || !strings.Contains(got[0], "The shop") || !strings.Contains(got[1], "Dump") || !strings.Contains(got[2], "PostgreSQL") {
+		t.Errorf("stopped in the order %q, want the shop, the dump, PostgreSQL", got)
+	}
+
+	second := boottest.Boot(t, kit, stage.options("boot-dump-2", userData, 80))
+	shopper.url = second.URL(80)
+	if status := shopper.get("/api/orders/" + order)["status"]; status != "paid" {
+		t.Errorf("on the next server the order is %v, want paid", status)
 	}
 }
 
@@ -120,7 +159,7 @@ type builtStage struct {
 	aws                   *boottest.AWS
 }
 
-func built(t *testing.T, stack string) *builtStage {
+func built(t *testing.T, stack string, config ...string) *builtStage {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
@@ -129,7 +168,11 @@ func built(t *testing.T, stack string) *builtStage {
 		t.Fatal(err)
 	}
 	s := &builtStage{t: t, registry: strings.TrimPrefix(server.URL, "http://"), root: t.TempDir()}
-	s.recorder = record(t, stack, root, s.registry, map[string]string{"shoplab:architecture": "amd64", "shoplab:instanceType": "t3.small"})
+	change := map[string]string{"shoplab:architecture": "amd64", "shoplab:instanceType": "t3.small"}
+	for pair := range slices.Chunk(config, 2) {
+		change["shoplab:"+pair[0]] = pair[1]
+	}
+	s.recorder = record(t, stack, root, s.registry, change)
 	s.aws = &boottest.AWS{Region: "us-east-1", Parameters: map[string]string{}}
 	for _, res := range s.recorder.resources {
 		if res.Type == "aws:ssm/parameter:Parameter" {

@@ -13,7 +13,7 @@ type Budget struct {
 	pulumi.ResourceState
 }
 
-// NewBudget makes the budget of a stage. It writes to shoplab:budgetEmail, if set, when 80% are
+// NewBudget makes the budget of a stage. It writes to shoplab:alertEmail, if set, when 80% are
 // spent and when the forecast exceeds the whole.
 func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Budget, error) {
 	b := &Budget{}
@@ -21,7 +21,7 @@ func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resour
 		return nil, err
 	}
 	var notifications budgets.BudgetNotificationArray
-	if c.BudgetEmail != "" {
+	if c.AlertEmail != "" {
 		notifications = budgets.BudgetNotificationArray{notify(c, "ACTUAL", 80), notify(c, "FORECASTED", 100)}
 	}
 	if _, err := budgets.NewBudget(ctx, name+"-monthly", &budgets.BudgetArgs{
@@ -42,6 +42,6 @@ func notify(c Config, kind string, percent float64) budgets.BudgetNotificationAr
 	return budgets.BudgetNotificationArgs{
 		NotificationType: pulumi.String(kind), ComparisonOperator: pulumi.String("GREATER_THAN"),
 		Threshold: pulumi.Float64(percent), ThresholdType: pulumi.String("PERCENTAGE"),
-		SubscriberEmailAddresses: pulumi.ToStringArray([]string{c.BudgetEmail}),
+		SubscriberEmailAddresses: pulumi.ToStringArray([]string{c.AlertEmail}),
 	}
 }

@@ -82,7 +82,10 @@ type Config struct {
 	LogRetentionDays int
 	Expires          string
 	MonthlyBudget    int
-	BudgetEmail      string
+	AlertEmail       string
+
+	DumpBucket   string // with its prefix, as bucket/prefix; empty for none
+	DumpCalendar string
 
 	OperatorCIDR string
 	Kubeconfig   string
@@ -131,7 +134,9 @@ func keys() []key {
 		{name: "logRetentionDays", kind: "integer", value: "7", about: "Days that CloudWatch keeps logs"},
 		{name: "expires", kind: "string", about: "Time (RFC 3339) after which the stack counts as forgotten; tags everything"},
 		{name: "monthlyBudget", kind: "integer", value: "0", about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology"},
-		{name: "budgetEmail", kind: "string", about: "Address that the budget writes to; empty: nobody"},
+		{name: "alertEmail", kind: "string", about: "Address that the budget and the alarms write to; empty: nobody"},
+		{name: "dumpBucket", kind: "string", about: "With topology single: an S3 bucket of yours, as bucket or bucket/prefix, for dumps of the database; empty: none"},
+		{name: "dumpCalendar", kind: "string", value: "hourly", about: "When to dump (systemd.time); hourly: a server that dies without a shutdown loses an hour"},
 		{name: "operatorCidr", kind: "string", about: "With topology mesh: the only network that may reach the Kubernetes API, such as 203.0.113.7/32"},
 		{name: "kubeconfig", kind: "string", secret: true, about: "With topology mesh: use this cluster instead of building k3s"},
 		{name: "meshery", kind: "boolean", value: "false", about: "With topology mesh: install Meshery too"},
@@ -231,13 +236,17 @@ func (r *reader) config() Config {
 		Payments: v["payments"], StripeSecretKey: v["stripeSecretKey"],
 		StripePublishableKey: v["stripePublishableKey"], StripeWebhookSecret: v["stripeWebhookSecret"],
 		LogRetentionDays: r.integer("logRetentionDays"), Expires: v["expires"],
-		MonthlyBudget: r.integer("monthlyBudget"), BudgetEmail: v["budgetEmail"],
+		MonthlyBudget: r.integer("monthlyBudget"), AlertEmail: v["alertEmail"],
+		DumpBucket: v["dumpBucket"], DumpCalendar: v["dumpCalendar"],
 		OperatorCIDR: v["operatorCidr"], Kubeconfig: v["kubeconfig"], Meshery: r.boolean("meshery"),
 	}
 }
 
-// byTopology fills what was left to the topology.
+// byTopology fills what was left to the topology and the stack.
 func (c *Config) byTopology() {
+	if c.DumpBucket != "" && !strings.Contains(c.DumpBucket, "/") {
+		c.DumpBucket += "/shoplab/" + c.Stack // two stacks may share a bucket
+	}
 	if c.InstanceType == "" && c.Topology != Fargate {
 		size := "small"
 		if c.Topology == Mesh {
@@ -352,8 +361,32 @@ func (r *reader) checkOptions(c Config) {
 			r.problem("shoplab:expires is %q, not a time such as 2026-12-31T18:00:00Z", c.Expires)
 		}
 	}
-	if c.BudgetEmail != "" && !strings.Contains(c.BudgetEmail, "@") {
-		r.problem("shoplab:budgetEmail is %q, not an address", c.BudgetEmail)
+	if c.AlertEmail != "" && !strings.Contains(c.AlertEmail, "@") {
+		r.problem("shoplab:alertEmail is %q, not an address", c.AlertEmail)
+	}
+	r.checkDumps(c)
+}
+
+// dumpTarget matches bucket/prefix. S3 allows dots in a bucket's name, but its certificate does not
+// cover them.
+var dumpTarget = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)+$`)
+
+// calendar matches what systemd.time may consist of; systemd checks the rest at the first boot.
+var calendar = regexp.MustCompile(`^[A-Za-z0-9*:.,/~ +_-]+$`)
+
+// checkDumps finds what is wrong with the database dumps that were asked for.
+func (r *reader) checkDumps(c Config) {
+	if c.DumpBucket == "" {
+		return
+	}
+	if c.Topology != Single {
+		r.problem("shoplab:dumpBucket belongs to topology single; with %s the database is RDS (shoplab:databaseBackupDays)", c.Topology)
+	}
+	if !dumpTarget.MatchString(c.DumpBucket) {
+		r.problem("shoplab:dumpBucket is %q, neither bucket nor bucket/prefix; a bucket's name has 3 to 63 of a-z, 0-9 and -", r.values["dumpBucket"])
+	}
+	if !calendar.MatchString(c.DumpCalendar) {
+		r.problem("shoplab:dumpCalendar is %q, not a time such as hourly or *-*-* 03:00", c.DumpCalendar)
 	}
 }
 

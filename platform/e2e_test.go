@@ -49,13 +49,13 @@ func TestEndToEnd(t *testing.T) {
 		}, // no task ever runs in an emulated account
 		{
 			stack: "stage2", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
-			config: []string{"wait", "false"},
+			config: []string{"wait", "false", "alertEmail", "ada@example.com"},
 		},
 		{
 			stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
 			config: []string{"wait", "false", "operatorCidr", "203.0.113.7/32"},
 		},
-		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`},
+		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
 			account.run(t, account.emulator, "reset", "--dir", account.dir) // should the one before have failed

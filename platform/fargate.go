@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -87,9 +86,7 @@ func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.R
 // definition says what a task is: one container, read-only, not root, its secrets by reference.
 func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, role *iam.Role) (*ecs.TaskDefinition, error) {
 	c := args.Config
-	logs, err := cloudwatch.NewLogGroup(ctx, name+"-logs", &cloudwatch.LogGroupArgs{
-		Name: pulumi.Sprintf("/shoplab/%s/service", c.Stack), RetentionInDays: pulumi.Int(c.LogRetentionDays),
-	}, child(t)...)
+	logs, err := c.newLogGroup(ctx, name, t)
 	if err != nil {
 		return nil, err
 	}

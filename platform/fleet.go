@@ -31,7 +31,7 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 	if err := ctx.RegisterComponentResource("shoplab:platform:Fleet", name, f, opts...); err != nil {
 		return nil, err
 	}
-	machine, err := newMachine(ctx, name, f, args.Secrets.Folder)
+	machine, err := newMachine(ctx, name, args.Config, f, args.Secrets.Folder)
 	if err != nil {
 		return nil, err
 	}

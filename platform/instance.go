@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
@@ -12,16 +13,17 @@ import (
 // rootVolumeGiB holds Debian, the image and, on one server, the database.
 const rootVolumeGiB = 20
 
-// Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, and
-// read the parameters of its stage.
+// Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, read the
+// parameters of its stage, write its log, and keep dumps of its database.
 type Machine struct {
 	Profile *iam.InstanceProfile
 	// Ready is everything that an instance needs from its first second on.
 	Ready []pulumi.Resource
 }
 
-// newMachine makes the instance role of a component. paths are the ARNs of SSM parameter folders.
-func newMachine(ctx *pulumi.Context, name string, parent pulumi.Resource, paths ...pulumi.StringInput) (*Machine, error) {
+// newMachine makes the instance role of a component, and the log group. paths are the ARNs of SSM
+// parameter folders.
+func newMachine(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource, paths ...pulumi.StringInput) (*Machine, error) {
 	role, err := newRole(ctx, name, "ec2.amazonaws.com", parent)
 	if err != nil {
 		return nil, err
@@ -46,6 +48,27 @@ func newMachine(ctx *pulumi.Context, name string, parent pulumi.Resource, paths 
 		}
 		m.Ready = append(m.Ready, policy)
 	}
+	logs, err := c.newLogGroup(ctx, name, parent)
+	if err != nil {
+		return nil, err
+	}
+	writeLogs, err := grant(ctx, name+"-write-logs", role, parent, pulumi.Map{
+		"Effect": pulumi.String("Allow"),
+		// Not logs:CreateLogGroup: a server's last words would bring the group back after destroy.
+		"Action":   pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}),
+		"Resource": pulumi.Array{logs.Arn, pulumi.Sprintf("%s:*", logs.Arn)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Ready = append(m.Ready, logs, writeLogs)
+	if c.DumpBucket != "" {
+		keepDumps, err := grant(ctx, name+"-dumps", role, parent, dumpStatements(c.DumpBucket)...)
+		if err != nil {
+			return nil, err
+		}
+		m.Ready = append(m.Ready, keepDumps)
+	}
 	m.Profile, err = iam.NewInstanceProfile(ctx, name+"-profile", &iam.InstanceProfileArgs{Role: role.Name}, child(parent)...)
 	return m, err
 }
@@ -66,15 +89,35 @@ func readParameters(ctx *pulumi.Context, name string, role *iam.Role, parent pul
 	for _, path := range paths {
 		resources = append(resources, path, pulumi.Sprintf("%s/*", path))
 	}
+	return grant(ctx, name, role, parent, pulumi.Map{
+		"Effect":   pulumi.String("Allow"),
+		"Action":   pulumi.ToStringArray([]string{"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}),
+		"Resource": resources,
+	})
+}
+
+// dumpStatements let a role write and read dumps below a prefix, and list them, but not delete.
+func dumpStatements(target string) []pulumi.Input {
+	bucket, prefix, _ := strings.Cut(target, "/")
+	return []pulumi.Input{
+		pulumi.Map{
+			"Effect": pulumi.String("Allow"), "Action": pulumi.ToStringArray([]string{"s3:GetObject", "s3:PutObject"}),
+			"Resource": pulumi.String("arn:aws:s3:::" + target + "/*"),
+		},
+		pulumi.Map{
+			"Effect": pulumi.String("Allow"), "Action": pulumi.String("s3:ListBucket"),
+			"Resource":  pulumi.String("arn:aws:s3:::" + bucket),
+			"Condition": pulumi.Map{"StringLike": pulumi.Map{"s3:prefix": pulumi.String(prefix + "/*")}},
+		},
+	}
+}
+
+// grant adds an inline policy to a role.
+func grant(ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, statements ...pulumi.Input) (*iam.RolePolicy, error) {
 	return iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role: role.Name,
 		Policy: pulumi.JSONMarshal(pulumi.Map{
-			"Version": pulumi.String("2012-10-17"),
-			"Statement": pulumi.Array{pulumi.Map{
-				"Effect":   pulumi.String("Allow"),
-				"Action":   pulumi.ToStringArray([]string{"ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"}),
-				"Resource": resources,
-			}},
+			"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array(statements),
 		}),
 	}, child(parent)...)
 }
@@ -124,7 +167,7 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 		return nil, err
 	}
 	s.Address, s.DNSName = address.PublicIp, address.PublicDns
-	machine, err := newMachine(ctx, name, s, args.Paths...)
+	machine, err := newMachine(ctx, name, args.Config, s, args.Paths...)
 	if err != nil {
 		return nil, err
 	}

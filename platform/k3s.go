@@ -68,7 +68,8 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 			return pulumi.All(address, args.Registry).ApplyT(func(all []any) (string, error) {
 				return boot.K3s(boot.K3sArgs{
 					Region: args.Config.Region, Parameters: folder, CAFiles: names(authorities.files),
-					Version: k3sVersion, Address: all[0].(string), Registry: all[1].(string),
+					LogGroup: args.Config.logGroup(),
+					Version:  k3sVersion, Address: all[0].(string), Registry: all[1].(string),
 				})
 			}).(pulumi.StringOutput)
 		},

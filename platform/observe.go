@@ -2,6 +2,7 @@ package platform
 
 import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -16,7 +17,7 @@ type Watched struct {
 }
 
 // Observability is one CloudWatch dashboard and the few alarms that say shoppers suffer, or soon
-// will. Alarms notify nobody; they turn red on the dashboard.
+// will. They turn red on the dashboard, and write to shoplab:alertEmail, if set.
 type Observability struct {
 	pulumi.ResourceState
 	// URL opens the dashboard.
@@ -55,6 +56,10 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 	if err := ctx.RegisterComponentResource("shoplab:platform:Observability", name, o, opts...); err != nil {
 		return nil, err
 	}
+	actions, err := alertBy(ctx, name, c, o)
+	if err != nil {
+		return nil, err
+	}
 	graphs, alarms := w.watch(c)
 	for _, a := range alarms {
 		dimensions := pulumi.StringMap{}
@@ -67,6 +72,7 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 			Statistic: pulumi.String(a.metric.stat), Dimensions: dimensions,
 			Period: pulumi.Int(60), EvaluationPeriods: pulumi.Int(a.minutes), Threshold: pulumi.Float64(a.threshold),
 			TreatMissingData: pulumi.String("notBreaching"),
+			AlarmActions:     actions, OkActions: actions,
 		}, child(o)...); err != nil {
 			return nil, err
 		}
@@ -85,6 +91,24 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 	o.URL = pulumi.Sprintf("https://%s.console.aws.amazon.com/cloudwatch/home?region=%s#dashboards/dashboard/%s",
 		c.Region, c.Region, dashboard.DashboardName)
 	return o, ctx.RegisterResourceOutputs(o, pulumi.Map{"url": o.URL})
+}
+
+// alertBy is what an alarm does when its state changes: nothing, or write to shoplab:alertEmail. The
+// address has to confirm the subscription first.
+func alertBy(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (pulumi.Array, error) {
+	if c.AlertEmail == "" {
+		return nil, nil
+	}
+	// Not encrypted at rest: CloudWatch may not use the key alias/aws/sns, so that its messages would be
+	// lost without a word, and a key of one's own costs $1 a month. They say the name and state of an alarm.
+	topic, err := sns.NewTopic(ctx, name+"-alerts", &sns.TopicArgs{}, child(parent)...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = sns.NewTopicSubscription(ctx, name+"-mail", &sns.TopicSubscriptionArgs{
+		Topic: topic.Arn, Protocol: pulumi.String("email"), Endpoint: pulumi.String(c.AlertEmail),
+	}, child(parent)...)
+	return pulumi.Array{topic.Arn}, err
 }
 
 // widget lays a graph out, two in a row.

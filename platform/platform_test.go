@@ -79,7 +79,9 @@ func TestInvariants(t *testing.T) {
 			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64",
 		}},
-		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:budgetEmail": "a@example.com"}},
+		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
+		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
+		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
 		"stage4 Stripe": {"stage4", map[string]string{
 			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true",
@@ -203,6 +205,11 @@ func TestInvariantsCanFail(t *testing.T) {
 	set := func(path string, value any) func(*registered) {
 		return func(res *registered) { put(res.Inputs, strings.Split(path, "."), resource.NewPropertyValue(value)) }
 	}
+	without := func(name string) func(*registered) {
+		return func(res *registered) {
+			res.DependsOn = slices.DeleteFunc(res.DependsOn, func(other string) bool { return other == name })
+		}
+	}
 	for name, test := range map[string]struct {
 		stack, resource string
 		spoil           func(*registered)
@@ -238,12 +245,25 @@ func TestInvariantsCanFail(t *testing.T) {
 		"secret variable":       {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"x@sha256:y","environment":[{"name":"SESSION_KEY","value":"1"}]}]`), "SESSION_KEY"},
 		"too many connections":  {"stage3", "tasks-scaling", set("maxCapacity", 20.0), "connections"},
 		"inline rule":           {"stage3", "network-compute-group", set("ingress", []any{}), "inline"},
+		"logs first":            {"stage1", "server-instance", without("server-logs"), "server-logs, which goes first"},
+		"fleet's logs first":    {"stage2", "fleet-group", without("fleet-logs"), "fleet-logs, which goes first"},
+		"no right to dump":      {"stage1", "server-instance", without("server-dumps"), "server-dumps, which goes first"},
+		"logs come back":        {"stage1", "server-write-logs", set("policy", `{"Statement":[{"Action":["logs:CreateLogGroup"]}]}`), "logs:CreateLogGroup"},
+		"agent's own policy":    {"stage1", "server-pull", set("policyArn", "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"), "make log groups"},
+		"whole bucket":          {"stage1", "server-dumps", set("policy", `{"Statement":[{"Action":"s3:GetObject","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of"},
+		"every key":             {"stage1", "server-dumps", set("policy", `{"Statement":[{"Action":"s3:ListBucket","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of"},
+		"bucket of the stack":   {"stage1", "server-profile", func(r *registered) { r.Type = "aws:s3/bucketV2:BucketV2" }, "belongs to the user"},
+		"silent alarm":          {"stage1", "observe-status", set("alarmActions", nil), "writes to nobody"},
+		"deaf topic":            {"stage1", "observe-alerts", set("kmsMasterKeyId", "alias/aws/sns"), "CloudWatch may not use"},
 		"widow object":          {"stage4", "mesh-deployment", func(r *registered) { r.DeletedWith = "" }, "deleted with"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var change map[string]string
+			change := map[string]string{"shoplab:alertEmail": "a@example.com"}
 			if !strings.HasPrefix(test.resource, "image-") { // nothing to build
-				change = map[string]string{"shoplab:image": "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)}
+				change["shoplab:image"] = "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)
+			}
+			if test.stack == "stage1" {
+				change["shoplab:dumpBucket"] = "my-dumps"
 			}
 			r, _ := deploy(t, test.stack, change)
 			if before := violations(r.resources); len(before) > 0 {

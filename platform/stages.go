@@ -61,6 +61,7 @@ func single(ctx *pulumi.Context, c Config) stage {
 				return boot.Single(boot.SingleArgs{
 					Shop:           c.shop(reference, secrets, c.env(edge, "127.0.0.1/32")),
 					MaxConnections: c.DatabaseConnections, OriginHeader: header,
+					DumpBucket: c.DumpBucket, DumpCalendar: c.DumpCalendar,
 				})
 			}).(pulumi.StringOutput)
 		},
@@ -161,7 +162,7 @@ func dataSecrets(database *Database, cache *Cache) map[string]pulumi.StringOutpu
 
 // shop is what a server of its own has to know to run the service.
 func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot.Shop {
-	return boot.Shop{Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory}
+	return boot.Shop{Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory, LogGroup: c.logGroup()}
 }
 
 // export names the outputs alike on every stage, so that one tool drives all four.

@@ -60,6 +60,7 @@ var freePrefixes = []string{
 	"aws:ecr/lifecyclePolicy:", "aws:ecr/repositoryPolicy:", "aws:secretsmanager/secretVersion:", "aws:secretsmanager/secretPolicy:",
 	"aws:acm/", "aws:cloudfront/", "aws:s3/bucketPublicAccessBlock:", "aws:s3/bucketServerSide", "aws:s3/bucketLifecycle",
 	"aws:route53/record:", "aws:cloudwatch/logMetricFilter:",
+	"aws:sns/", // the first 1,000 e-mails a month are free
 }
 
 func free(typ string) bool {

@@ -45,6 +45,9 @@ type Shop struct {
 	Env map[string]string
 	// Memory is the server's memory in MiB, as 2048 for a t4g.small.
 	Memory int
+	// LogGroup is the CloudWatch log group that the log goes to; it exists. The instance role needs
+	// logs:CreateLogStream and logs:PutLogEvents there, and must lack logs:CreateLogGroup.
+	LogGroup string
 }
 
 // SingleArgs are the arguments of Single.
@@ -55,8 +58,9 @@ type SingleArgs struct {
 	// OriginHeader is the name of the request header by which CloudFront proves itself to nginx, as
 	// "X-Origin-Secret"; empty if anybody may ask. Its value is the parameter OriginSecret.
 	OriginHeader string
-	// DumpBucket is the S3 bucket (and key prefix) for dumps of the database, as "name/stage1"; empty
-	// for none. The instance role then needs s3:PutObject there.
+	// DumpBucket is the S3 bucket and key prefix for dumps of the database, as "name/stage1"; empty for
+	// none. The server starts with the newest dump found there. The instance role then needs s3:PutObject
+	// and s3:GetObject on name/stage1/*, and s3:ListBucket with the prefix stage1/.
 	DumpBucket string
 	// DumpCalendar is when to dump, as systemd.time(7) writes it, as "hourly". There is also a dump
 	// at each shutdown.
@@ -84,6 +88,8 @@ type K3sArgs struct {
 	Address string
 	// Registry is the host name of the ECR registry that pods pull from.
 	Registry string
+	// LogGroup is as in Shop.
+	LogGroup string
 }
 
 // Single renders the user data of stage 1: nginx, the shop's container, PostgreSQL and Redis on
@@ -103,11 +109,20 @@ func Single(args SingleArgs) (string, error) {
 	if args.OriginHeader != "" {
 		s.Fetched = append(s.Fetched, OriginSecret)
 	}
+	agent, err := logs{
+		units: []string{"shop.service", "nginx.service", "redis-server.service", "dump-database.service"},
+		files: []string{"/var/log/postgresql/postgresql-17-main.log"},
+	}.agentConfig(args.LogGroup)
+	if err != nil {
+		return "", err
+	}
+	bucket, prefix, _ := strings.Cut(args.DumpBucket, "/")
 	return execute("single.tmpl", struct {
 		SingleArgs
 		server
+		AgentConfig, Bucket, Prefix  string
 		OriginSecret, OriginVariable string
-	}{args, s, OriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
+	}{args, s, agent, bucket, prefix, OriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
 }
 
 // Fleet renders the user data of stage 2: the shop's container alone on a Debian 13 server; the
@@ -118,21 +133,33 @@ func Fleet(args FleetArgs) (string, error) {
 	}
 	s := newServer(args.Shop, map[string]string{contract.EnvAddr: ":" + strconv.Itoa(contract.Port)})
 	s.ShopMemory = args.Memory * 3 / 4
+	agent, err := logs{units: []string{"shop.service"}}.agentConfig(args.LogGroup)
+	if err != nil {
+		return "", err
+	}
 	return execute("fleet.tmpl", struct {
 		FleetArgs
 		server
-	}{args, s})
+		AgentConfig string
+	}{args, s, agent})
 }
 
 // K3s renders the user data of stage 4: a k3s server whose CA the program chose.
 func K3s(args K3sArgs) (string, error) {
-	if args.Region == "" || args.Address == "" || len(args.CAFiles) == 0 || !parameterPath.MatchString(args.Parameters) {
-		return "", fmt.Errorf("user data of k3s: Region, Address, CAFiles and Parameters are required: %+v", args)
+	if args.Region == "" || args.Address == "" || args.LogGroup == "" || len(args.CAFiles) == 0 || !parameterPath.MatchString(args.Parameters) {
+		return "", fmt.Errorf("user data of k3s: Region, Address, LogGroup, CAFiles and Parameters are required: %+v", args)
+	}
+	// The kubelet names a container's log POD_NAMESPACE_CONTAINER-ID.log; all three are "shop".
+	agent, err := logs{
+		units: []string{"k3s.service"}, files: []string{"/var/log/containers/shop-*_shop_shop-*.log"},
+	}.agentConfig(args.LogGroup)
+	if err != nil {
+		return "", err
 	}
 	return execute("k3s.tmpl", struct {
 		K3sArgs
-		Release string
-	}{args, url.PathEscape(args.Version)})
+		Release, AgentConfig string
+	}{args, url.PathEscape(args.Version), agent})
 }
 
 // server is what the templates need beside the arguments.
@@ -167,6 +194,9 @@ var (
 // check refuses, beside what Shop.check does, a database that accepts nobody.
 func (a SingleArgs) check() error {
 	err := a.Shop.check()
+	if a.DumpBucket != "" && !strings.Contains(a.DumpBucket, "/") {
+		err = errors.Join(err, fmt.Errorf("DumpBucket %q has no prefix", a.DumpBucket))
+	}
 	if a.MaxConnections <= 0 {
 		err = errors.Join(err, fmt.Errorf("MaxConnections is %d", a.MaxConnections))
 	}
@@ -185,6 +215,9 @@ func (s Shop) check() error {
 	}
 	if !parameterPath.MatchString(s.Parameters) {
 		add("Parameters %q is not a path such as /shoplab/stage1", s.Parameters)
+	}
+	if s.LogGroup == "" {
+		add("LogGroup is empty")
 	}
 	if s.Memory <= 0 {
 		add("Memory is %d MiB", s.Memory)

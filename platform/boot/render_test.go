@@ -20,7 +20,7 @@ const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef012345678
 func shop() boot.Shop {
 	return boot.Shop{
 		Region: "us-east-1", Image: "111122223333.dkr.ecr.us-east-1.amazonaws.com/shoplab@" + digest,
-		Parameters: "/shoplab/stage1", Secrets: []string{contract.EnvSessionKey}, Memory: 2048,
+		Parameters: "/shoplab/stage1", LogGroup: "/shoplab/stage1/service", Secrets: []string{contract.EnvSessionKey}, Memory: 2048,
 		Env: map[string]string{contract.EnvStage: "stage1", contract.EnvTopology: "single", contract.EnvHTTPS: "always"},
 	}
 }
@@ -54,7 +54,7 @@ func documents(t *testing.T) map[string]string {
 
 func k3s() boot.K3sArgs {
 	return boot.K3sArgs{
-		Region: "us-east-1", Parameters: "/shoplab/stage4/k3s", CAFiles: []string{"server-ca.crt", "server-ca.key", "etcd/peer-ca.crt"},
+		Region: "us-east-1", LogGroup: "/shoplab/stage4/service", Parameters: "/shoplab/stage4/k3s", CAFiles: []string{"server-ca.crt", "server-ca.key", "etcd/peer-ca.crt"},
 		Version: "v1.35.8+k3s1", Address: "203.0.113.9", Registry: "111122223333.dkr.ecr.us-east-1.amazonaws.com",
 	}
 }
@@ -140,6 +140,8 @@ func TestRefused(t *testing.T) {
 		"no path":          func(a *boot.SingleArgs) { a.Parameters = "shoplab" },
 		"no memory":        func(a *boot.SingleArgs) { a.Memory = 0 },
 		"no connections":   func(a *boot.SingleArgs) { a.MaxConnections = 0 },
+		"no log group":     func(a *boot.SingleArgs) { a.LogGroup = "" },
+		"dumps anywhere":   func(a *boot.SingleArgs) { a.DumpBucket = "dumps" },
 		"odd secret":       func(a *boot.SingleArgs) { a.Secrets = []string{"a; rm -rf /"} },
 	} {
 		args := boot.SingleArgs{Shop: shop(), MaxConnections: 100}

@@ -75,7 +75,11 @@ func (a *AWS) Beside(t *testing.T, address string, port int) string {
 // EC2, nothing promises that the services answer when the first unit asks.
 func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	t.Helper()
-	a.objects = map[string][]byte{}
+	a.mu.Lock()
+	if a.objects == nil { // a second machine finds what the first one left
+		a.objects = map[string][]byte{}
+	}
+	a.mu.Unlock()
 	t.Cleanup(func() {
 		for _, problem := range a.problems {
 			t.Errorf("the machine asked AWS for what AWS refuses: %s", problem)
@@ -176,10 +180,8 @@ func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"authorizationData": []any{map[string]any{
 			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + RegistryPassword)), "expiresAt": time.Now().Add(12 * time.Hour).Unix(),
 		}}})
-	case name == "s3" && r.Method == http.MethodPut:
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.objects[strings.TrimPrefix(r.URL.Path, "/")] = body
+	case name == "s3":
+		a.bucket(w, r, body)
 	default:
 		a.refuse(w, http.StatusBadRequest, "%s %s%s", r.Method, r.Host, r.URL.Path)
 	}
