@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -110,6 +112,59 @@ func TestObserversRender(t *testing.T) {
 	if err := private([]byte(public)); err == nil {
 		t.Error("a public Service is not seen")
 	}
+}
+
+// TestObserverValuesCount takes away one value after the other: what renders must change, or the
+// value is mistyped. Helm itself takes one without a word. Kiali's chart copies every value into its
+// ConfigMap, so there this finds nothing.
+func TestObserverValuesCount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("renders each chart some dozen times: not with -short")
+	}
+	charts, err := observerCharts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for release, c := range charts {
+		t.Run(release, func(t *testing.T) {
+			folder := observerChart(t, c)
+			for _, path := range idle(t, release, folder, c, c.values, "") {
+				// Kiali's requests are what its chart would set anyhow.
+				if !strings.HasPrefix(path, ".deployment.resources.requests.") {
+					t.Errorf("%s has no effect", path)
+				}
+			}
+			if release != "kiali" {
+				c.values["mistyped"] = true
+				if got := idle(t, release, folder, c, c.values, ""); len(got) != 1 || got[0] != ".mistyped" {
+					t.Errorf("a mistyped value is not seen: %v", got)
+				}
+			}
+		})
+	}
+}
+
+// generated is what differs each time that a chart is rendered.
+var generated = regexp.MustCompile(`(?m)^.*(admin-password:|checksum/|signing_key:).*$`)
+
+// idle lists the values below some whose absence changes nothing.
+func idle(t *testing.T, release, folder string, c chart, some values, path string) (all []string) {
+	t.Helper()
+	render := func() string { return generated.ReplaceAllString(string(rendered(t, release, folder, c)), "") }
+	full := render()
+	for _, key := range names(some) {
+		value := some[key]
+		if deeper, ok := value.(values); ok && len(deeper) > 0 {
+			all = append(all, idle(t, release, folder, c, deeper, path+"."+key)...)
+			continue
+		}
+		delete(some, key)
+		if render() == full {
+			all = append(all, path+"."+key)
+		}
+		some[key] = value
+	}
+	return all
 }
 
 // eachObject decodes a rendered chart strictly, as far as it is of the kinds that run or serve.
