@@ -31,6 +31,7 @@ func Findings(ctx context.Context, p FindingPlan) (result.Result, error) {
 		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
 		StartedAt: time.Now().UTC(), Environment: environment(ctx, p.Root),
 	}
+	defer shareMachine()()
 	p.Say("building the service")
 	binary, err := twin.Build(ctx, p.Root, "service", "./service")
 	if err != nil {

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"shoplab/lab/result"
@@ -19,12 +20,20 @@ type local struct {
 
 // Local runs the plan on this machine. abort, once closed, has everything killed instead of asked.
 func Local(ctx context.Context, p Plan, abort <-chan struct{}) (result.Result, error) {
+	defer shareMachine()()
 	p.Say("building the service")
 	binary, err := twin.Build(ctx, p.Root, "service", "./service")
 	if err != nil {
 		return result.Result{}, err
 	}
 	return run(ctx, p, &local{root: p.Root, binary: binary, abort: abort, say: p.Say})
+}
+
+// shareMachine keeps the generator to half of the cores that it shares with the shop: fewer threads
+// wake each other, and a request costs the generator less CPU. The function that it returns undoes it.
+func shareMachine() func() {
+	before := runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 func (l *local) target() result.Target { return result.TargetLocal }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/procfs"
+	"github.com/redis/go-redis/v9"
 
 	"shoplab/contract"
 	"shoplab/lab/result"
@@ -19,7 +21,7 @@ import (
 
 // twinProbes watches everything in a twin.
 func twinProbes(t *twin.Twin) []probe {
-	probes := []probe{databaseProbe(t), machineProbe()}
+	probes := []probe{databaseProbe(t), redisProbe(t.RedisURL()), machineProbe()}
 	for _, i := range t.Instances {
 		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
 	}
@@ -184,6 +186,25 @@ func databaseProbe(t *twin.Twin) probe {
 			{resource: result.ResourceDBActive, unit: "connections", value: active, limit: limit},
 			{resource: result.ResourceDBLockWaits, unit: "connections", value: waiting},
 		}
+	}
+}
+
+// redisProbe asks Redis for its connections.
+func redisProbe(url string) probe {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return func(context.Context) []reading { return nil }
+	}
+	return func(ctx context.Context) []reading {
+		client := redis.NewClient(options) // once a second is seldom enough not to keep it
+		defer client.Close()
+		sections := client.InfoMap(ctx, "clients").Val()
+		clients, err := strconv.ParseFloat(sections["Clients"]["connected_clients"], 64)
+		if err != nil {
+			return nil
+		}
+		limit, _ := strconv.ParseFloat(sections["Clients"]["maxclients"], 64) // 0 where it is not told: no limit
+		return []reading{{resource: result.ResourceRedisClients, unit: "connections", limit: limit, value: clients - 1}}
 	}
 }
 

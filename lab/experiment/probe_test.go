@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"shoplab/contract"
+	"shoplab/lab/backing"
 	"shoplab/lab/result"
 	"shoplab/lab/twin"
 )
@@ -52,6 +55,33 @@ shoplab_http_requests_in_flight 12
 	}
 	if r := got[result.ResourceInFlight]; r.value != 12 {
 		t.Errorf("in flight: %+v", r)
+	}
+}
+
+func TestRedisProbeCountsOtherClients(t *testing.T) {
+	server, err := backing.StartRedis(t.Context(), backing.RedisOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	options, err := redis.ParseURL(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := redis.NewClient(options)
+	defer shop.Close()
+	conn := shop.Conn() // one connection, held
+	defer conn.Close()
+	if err := conn.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	got := redisProbe(server.URL())(t.Context())
+	if len(got) != 1 || got[0].resource != result.ResourceRedisClients || got[0].value != 1 {
+		t.Errorf("%+v, want the one client", got)
 	}
 }
 

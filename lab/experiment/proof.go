@@ -42,6 +42,13 @@ func knobFor(cause result.Cause, s twin.Stage, cores int) (knob, string) {
 			return cpu(s.CPU / 2), "" // this machine has no more to give
 		}
 		return cpu(2 * s.CPU), ""
+	case result.CauseDatabase:
+		units := s.DatabaseCPU()
+		if units == 0 {
+			return knob{}, "the database has no CPU of its own to turn"
+		}
+		// Less of it, because more than this machine has cannot be given.
+		return number("CPU units of the database", units, units/2, func(o *twin.Options, n int) { o.DatabaseCPU = n }), ""
 	case result.CauseMemory:
 		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *twin.Options, n int) { o.Memory = n }), ""
 	case result.CauseMachine:

@@ -68,10 +68,10 @@ func suspectsOf(step result.Step) []result.Suspect {
 	w.cores(result.CauseProxy, result.ResourceProxyCPU, "the proxy")
 	w.cores(result.CauseProxy, result.ResourceSidecarCPU, "the sidecar")
 	w.cores(result.CauseRedis, result.ResourceRedisCPU, "Redis")
+	w.machine()
 	w.ratio(result.CauseDBConns, result.ResourceDBConns, "had %.0f%% of its connections in use", exhausted)
 	w.pool()
 	w.hashing()
-	w.machine()
 	slices.SortStableFunc(w.found, func(a, b result.Suspect) int {
 		// Those at their end first, in the order above; the rest by how close they are.
 		aEnd, bEnd := a.Pressure >= exhausted, b.Pressure >= exhausted

@@ -47,7 +47,10 @@ func TestJudge(t *testing.T) {
 		"redis":       {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
 		"memory":      {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
 		"machine":     {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
-		"generator":   {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .6, want: result.CauseGenerator},
+		"machine before the pool that it fills": {
+			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
+		},
+		"generator": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .6, want: result.CauseGenerator},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step := result.Step{
@@ -92,13 +95,14 @@ func TestConclude(t *testing.T) {
 }
 
 func TestKnobsChangeOneThing(t *testing.T) {
-	s := twin.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79}
+	s := twin.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseClass: "db.t4g.micro"}
 	for cause, want := range map[result.Cause]twin.Options{
-		result.CausePool:    {PoolPerInstance: 16},
-		result.CauseCPU:     {CPU: 512},
-		result.CauseMemory:  {Memory: 1024},
-		result.CauseDBConns: {DatabaseConnections: 158},
-		result.CauseMachine: {CPU: 128},
+		result.CausePool:     {PoolPerInstance: 16},
+		result.CauseCPU:      {CPU: 512},
+		result.CauseMemory:   {Memory: 1024},
+		result.CauseDBConns:  {DatabaseConnections: 158},
+		result.CauseMachine:  {CPU: 128},
+		result.CauseDatabase: {DatabaseCPU: 1024},
 	} {
 		k, why := knobFor(cause, s, 2)
 		if why != "" {
@@ -108,7 +112,7 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		var o twin.Options
 		k.turn(&o)
 		if o.PoolPerInstance != want.PoolPerInstance || o.CPU != want.CPU || o.Memory != want.Memory ||
-			o.DatabaseConnections != want.DatabaseConnections {
+			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
 	}

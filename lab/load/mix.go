@@ -84,16 +84,3 @@ func Mix() []result.Weight {
 	}
 	return weights
 }
-
-// accountShare is the share of requests that need an account of their own for the errand's length:
-// those of "buy". It decides how many accounts a step with N users needs.
-func accountShare() float64 {
-	var all, buying int
-	for _, f := range mix {
-		all += f.weight * len(f.ops)
-		if f.name == "buy" {
-			buying += f.weight * len(f.ops)
-		}
-	}
-	return float64(buying) / float64(all)
-}

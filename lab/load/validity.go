@@ -36,19 +36,26 @@ func Judge(steps []result.Step, bp *result.BreakingPoint, levels []result.Level)
 	return v
 }
 
+// takes notes the greatest share of a machine that was taken from the shop. While there was CPU to
+// spare nobody went without.
+func takes(g *result.Gate, s result.Step, share float64) {
+	if s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
+		return
+	}
+	if *s.MachineCPU < saturated {
+		share = 0
+	}
+	if g.Value == nil || share > *g.Value {
+		g.Value = &share
+	}
+}
+
 // generatorGate looks at the steps in which the generator's machine was saturated.
 func generatorGate(steps []result.Step) result.Gate {
 	g := result.Gate{Name: "generator CPU", Limit: maxGeneratorShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
 	for _, s := range steps {
-		if s.GeneratorShare == nil || s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
-			continue
-		}
-		share := *s.GeneratorShare
-		if *s.MachineCPU < saturated {
-			share = 0 // there was CPU to spare: nobody went without
-		}
-		if g.Value == nil || share > *g.Value {
-			g.Value = &share
+		if s.GeneratorShare != nil {
+			takes(&g, s, *s.GeneratorShare)
 		}
 	}
 	if g.Value != nil && *g.Value > g.Limit {
@@ -63,15 +70,8 @@ func foreignGate(steps []result.Step) result.Gate {
 	g := result.Gate{Name: "other processes", Limit: maxForeignShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
 	for _, s := range steps {
 		for _, u := range s.Usage {
-			if u.Resource != result.ResourceForeignCPU || u.Limit == nil || s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
-				continue
-			}
-			share := u.Mean / *u.Limit
-			if *s.MachineCPU < saturated {
-				share = 0
-			}
-			if g.Value == nil || share > *g.Value {
-				g.Value = &share
+			if u.Resource == result.ResourceForeignCPU && u.Limit != nil {
+				takes(&g, s, u.Mean / *u.Limit)
 			}
 		}
 	}

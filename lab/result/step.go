@@ -106,14 +106,13 @@ const (
 	ResourceDBLockWaits  Resource = "database lock waits"  // connections waiting for a lock
 	ResourceDBCPU        Resource = "database CPU"         // cores
 	ResourceRedisCPU     Resource = "redis CPU"            // cores
-	ResourceRedisClients Resource = "redis clients"
-	ResourceProxyCPU     Resource = "proxy CPU"   // cores
-	ResourceProxyQueue   Resource = "proxy queue" // requests at the proxy and not yet at an instance
-	ResourceSidecarCPU   Resource = "sidecar CPU" // cores
+	ResourceRedisClients Resource = "redis clients"        // connections
+	ResourceProxyCPU     Resource = "proxy CPU"            // cores
+	ResourceProxyQueue   Resource = "proxy queue"          // requests at the proxy and not yet at an instance
+	ResourceSidecarCPU   Resource = "sidecar CPU"          // cores
 	ResourceGeneratorCPU Resource = "generator CPU"
-	ResourceMachineCPU   Resource = "machine CPU"   // share of all cores
-	ResourceForeignCPU   Resource = "foreign CPU"   // cores, used by neither the stage nor the generator
-	ResourceHashQueue    Resource = "hashing queue" // sign-ins waiting to be hashed
+	ResourceMachineCPU   Resource = "machine CPU" // share of all cores
+	ResourceForeignCPU   Resource = "foreign CPU" // cores, used by neither the stage nor the generator
 	ResourceInFlight     Resource = "requests in flight"
 
 	SeriesP95        Resource = "p95 latency" // ms, of the requests that finished in the second

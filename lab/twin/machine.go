@@ -31,6 +31,12 @@ func sizeOf(kind string) (size, bool) {
 	return s, ok
 }
 
+// DatabaseCPU is the CPU units of the database's machine; 0 where it shares the server or is not known.
+func (s Stage) DatabaseCPU() int {
+	size, _ := sizeOf(s.DatabaseClass)
+	return int(size.cpus * 1024)
+}
+
 // machines are the groups of a stage's machines.
 type machines struct {
 	shop     []*Group // one for each instance
@@ -51,15 +57,18 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		g, err = t.groups.add(name, cpus, memory, parent)
 		return g
 	}
-	machine := func(name, kind string) *Group {
+	machine := func(name, kind string, units int) *Group {
 		s, known := sizeOf(kind)
+		if units > 0 {
+			s.cpus = float64(units) / 1024
+		}
 		switch {
 		case o.NoLimits:
 			s = size{}
 		case !known:
 			t.note("%s is not limited: the size of %q is not known", name, kind)
 		case t.groups.root != nil:
-			t.note("%s is limited to a %s: %.0f CPUs and %d MiB", name, kind, s.cpus, s.memory/mib)
+			t.note("%s is limited to a %s: %g CPUs and %d MiB", name, kind, s.cpus, s.memory/mib)
 		}
 		return add(name, s.cpus, s.memory, nil)
 	}
@@ -75,7 +84,7 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		cpus, memory = 0, 0
 		m.database, m.cache = add("postgres", 0, 0, home), add("redis", 0, 0, home)
 	case Mesh:
-		home = machine("node", s.InstanceType)
+		home = machine("node", s.InstanceType, 0)
 		m.sidecars = add("sidecars", 0, 0, home)
 	}
 	if home != nil {
@@ -86,7 +95,7 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, home))
 	}
 	if s.Topology != Single {
-		m.database, m.cache = machine("postgres", s.DatabaseClass), machine("redis", s.CacheNodeType)
+		m.database, m.cache = machine("postgres", s.DatabaseClass, o.DatabaseCPU), machine("redis", s.CacheNodeType, 0)
 	}
 	return m, err
 }

@@ -40,6 +40,7 @@ type Options struct {
 	DatabaseConnections int
 	CPU                 int // CPU units of one instance, 1024 = 1 vCPU
 	Memory              int // MiB of one instance
+	DatabaseCPU         int // CPU units of the database's machine; none of its own on a single server
 	HealthCheckInterval time.Duration
 	HealthCheckPath     string
 	// Pooler puts PgBouncer between the instances and PostgreSQL: "session" or "transaction".
