@@ -31,6 +31,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		if err.Error() != ctx.Err().Error() { // more than that it was interrupted
+			fmt.Fprintln(stderr, "Error:", err)
+		}
 		return 130
 	}
 	fmt.Fprintln(stderr, "Error:", err)

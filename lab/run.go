@@ -32,7 +32,8 @@ On this machine, shop and load generator share the CPUs: the report says which f
 spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each.`,
 		Example: `  go run ./lab run --quick                   all four stages in under six minutes
   go run ./lab run --stages stage1,stage3    two stages, three repeats each
-  go run ./lab run --target aws --stages stage2`,
+  go run ./lab run --target aws --stages stage2
+  go run ./lab run --target aws --config shoplab:https=off      load the origin, not CloudFront`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r.command = commandLine(cmd)
@@ -52,6 +53,7 @@ spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD a
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
+	f.StringArrayVar(&r.plan.Config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
 	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to")
 	return cmd
 }
@@ -69,7 +71,7 @@ func (r *measuring) run(ctx context.Context, target string) (files []string, err
 	if r.plan.Root, err = findRoot(); err != nil {
 		return nil, err
 	}
-	if err := r.check(); err != nil {
+	if err := r.check(target); err != nil {
 		return nil, err
 	}
 	r.plan.Say = r.progress.step
@@ -80,13 +82,10 @@ func (r *measuring) run(ctx context.Context, target string) (files []string, err
 		return result.WriteFile(name, res)
 	}
 	var res result.Result
-	switch target {
-	case "local":
-		res, err = experiment.Local(ctx, r.plan, secondSignal(ctx))
-	case "aws":
+	if target == "aws" {
 		res, err = experiment.AWS(ctx, r.plan)
-	default:
-		return nil, fmt.Errorf("--target is %q, want local or aws", target)
+	} else {
+		res, err = experiment.Local(ctx, r.plan, secondSignal(ctx))
 	}
 	if len(res.Stages) == 0 {
 		return nil, err
@@ -102,7 +101,18 @@ func (r *measuring) run(ctx context.Context, target string) (files []string, err
 	return append(files, filepath.Join(r.out, report.HTMLFile)), err
 }
 
-func (r *measuring) check() (err error) {
+func (r *measuring) check(target string) (err error) {
+	if target != "local" && target != "aws" {
+		return fmt.Errorf("--target is %q, want local or aws", target)
+	}
+	if target == "local" && len(r.plan.Config) > 0 {
+		return errors.New("--config changes stacks on AWS; here a stage runs as its Pulumi.STAGE.yaml says")
+	}
+	for _, pair := range r.plan.Config {
+		if key, _, found := strings.Cut(pair, "="); !found || !strings.Contains(key, ":") {
+			return fmt.Errorf("--config is %q, want KEY=VALUE such as shoplab:https=off", pair)
+		}
+	}
 	if len(r.plan.Stages) == 0 {
 		if r.plan.Stages, err = twin.Stages(r.plan.Root); err != nil {
 			return err

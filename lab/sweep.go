@@ -29,7 +29,10 @@ func newSweepCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read AWS settings: %w", err)
 			}
-			f := sweep.Filter{Stage: stage}
+			f := sweep.Filter{}
+			if stage != "" {
+				f.Stages = []string{stage}
+			}
 			if expired {
 				f.ExpiredAt = time.Now()
 			}

@@ -10,18 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shoplab/lab/automate/awstest"
 )
 
-// TestUpAndDown drives a real Pulumi CLI: the emulated account's, where it is there, else the one on
-// PATH.
+// TestUpAndDown drives a real Pulumi CLI, the emulated account's.
 func TestUpAndDown(t *testing.T) {
-	if os.Getenv("SHOPLAB_E2E") == "" {
-		t.Skip("needs a Pulumi CLI; run it with: SHOPLAB_E2E=1 go test ./lab/automate")
-	}
-	useEmulator(t)
-	if _, err := exec.LookPath("pulumi"); err != nil {
-		t.Skip("pulumi is not installed (https://www.pulumi.com/docs/install/)")
-	}
+	awstest.Emulate(t, "../..").Setenv(t)
 	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
 	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
 	root := t.TempDir()
@@ -86,38 +81,5 @@ func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// useEmulator puts the emulated account's environment in place, if the test bed is there.
-func useEmulator(t *testing.T) {
-	t.Helper()
-	shared := os.Getenv("SHOPLAB_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	script, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(script); err != nil {
-		return
-	}
-	dir := t.TempDir()
-	t.Cleanup(func() {
-		if out, err := exec.Command(script, "down", "--dir", dir).CombinedOutput(); err != nil {
-			t.Errorf("stop the emulator: %v\n%s", err, out)
-		}
-	})
-	// The script prints export lines; a shell reads them best.
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", `set -e; eval "$("$1" up --dir "$2")"; env -0`, "bash", script, dir).Output()
-	if err != nil {
-		t.Fatalf("start the emulator: %v", err)
-	}
-	for pair := range strings.SplitSeq(string(out), "\x00") {
-		name, value, _ := strings.Cut(pair, "=")
-		if name == "PATH" || strings.HasPrefix(name, "PULUMI_") || strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, value)
-		}
 	}
 }

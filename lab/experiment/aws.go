@@ -18,9 +18,11 @@ import (
 type onAWS struct {
 	root     string
 	automate string // the program
+	config   []string
 	say      func(string)
-	// region is that of the stages that were up, for the sweep at the end.
+	// region and stages are those that this run deployed, for the sweep at the end.
 	region string
+	stages []string
 }
 
 // AWS runs the plan on AWS, and ends with the sweep. The stages cost money while they are up.
@@ -30,7 +32,7 @@ func AWS(ctx context.Context, p Plan) (result.Result, error) {
 	if err != nil {
 		return result.Result{}, err
 	}
-	return run(ctx, p, &onAWS{root: p.Root, automate: binary, say: p.Say})
+	return run(ctx, p, &onAWS{root: p.Root, automate: binary, config: p.Config, say: p.Say})
 }
 
 func (a *onAWS) target() result.Target { return result.TargetAWS }
@@ -54,13 +56,13 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 	if err != nil {
 		return nil, err
 	}
-	a.region = declared.Region
 	s := &stack{binary: a.automate, root: a.root, name: stage, say: a.say}
 	// One address sends all the load, which the shop's rate limits are there to refuse.
-	err = s.up(ctx, "shoplab:rateLimit=off", "shoplab:payments=simulated")
+	err = s.up(ctx, append([]string{"shoplab:rateLimit=off", "shoplab:payments=simulated"}, a.config...)...)
 	if errors.Is(err, errInUse) {
 		return nil, err
 	}
+	a.region, a.stages = declared.Region, append(a.stages, stage)
 	if err == nil {
 		a.say("waiting for the first answer")
 		err = firstAnswer(ctx, s.output("url"))
@@ -75,6 +77,17 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 		describe: func(st *result.Stage) { describeStack(s, declared, st) },
 		audit: func(context.Context) ([]result.Invariant, error) {
 			return notAudited("the database is in a private subnet"), nil
+		},
+		usage: func(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error) {
+			cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(declared.Region))
+			if err != nil {
+				return nil, fmt.Errorf("read AWS settings: %w", err)
+			}
+			wait := cloudPatience
+			if cfg.BaseEndpoint != nil {
+				wait = patience{} // nothing runs in an emulated account, and nothing is measured
+			}
+			return cloudUsage(ctx, cfg, declared, from, length, wait)
 		},
 		down: s.down,
 	}, nil
@@ -92,7 +105,7 @@ func describeStack(s *stack, declared twin.Stage, st *result.Stage) {
 			*field = result.Ptr(n)
 		}
 	}
-	st.Notes = append(st.Notes, "the stage's own resources were not watched: only what the shoppers saw, and the generator")
+	st.Notes = append(st.Notes, "the stage's own resources are watched by CloudWatch, by the minute, and only at its breaking point")
 }
 
 // firstAnswer waits until the shop is ready.
@@ -118,14 +131,39 @@ func firstAnswer(ctx context.Context, url string) error {
 	}
 }
 
-// finish sweeps the account, and puts the receipt into the result.
+// AWS's lists are consistent eventually: what was deleted a moment ago may still be among them.
+const (
+	sweepPatience = 5 * time.Minute
+	sweepEvery    = 20 * time.Second
+)
+
+// settled sweeps until nothing is found or patience ends.
+func settled(ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string)) (sweep.Receipt, error) {
+	for deadline := time.Now().Add(sweepPatience); ; {
+		r, err := take(ctx)
+		if err != nil || r.Clean() || !time.Now().Before(deadline) {
+			return r, err
+		}
+		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(r.Found), r.Found[0].ID))
+		if !until(ctx, time.Now().Add(sweepEvery)) {
+			return r, nil
+		}
+	}
+}
+
+// finish sweeps the account for what this run's stages left, and puts the receipt into the result.
 func (a *onAWS) finish(ctx context.Context, res *result.Result) error {
+	if len(a.stages) == 0 {
+		return nil
+	}
 	a.say("sweeping the account")
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(a.region))
 	if err != nil {
 		return fmt.Errorf("read AWS settings: %w", err)
 	}
-	receipt, err := sweep.Sweep(ctx, cfg, sweep.Filter{}, a.say)
+	receipt, err := settled(ctx, func(ctx context.Context) (sweep.Receipt, error) {
+		return sweep.Sweep(ctx, cfg, sweep.Filter{Stages: a.stages}, func(string) {})
+	}, a.say)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"shoplab/lab/load"
@@ -19,6 +20,8 @@ type Plan struct {
 	Users   []int // the declared load levels
 	Repeats int
 	Quick   bool
+	// Config are KEY=VALUE pairs over the stacks' own configuration, on AWS.
+	Config []string
 	// Say is told what is being done and how long is left.
 	Say func(string)
 	// Save is called with the result so far after each stage; nil is allowed.
@@ -30,12 +33,14 @@ var ErrInvariant = errors.New("an invariant was violated under load")
 
 // site is a stage that is up.
 type site struct {
-	url        string
-	stage      twin.Stage // as configured, changes included
-	probes     []probe    // none where nothing can be watched
-	seconds    float64    // it took to come up
-	describe   func(*result.Stage)
-	audit      func(context.Context) ([]result.Invariant, error)
+	url      string
+	stage    twin.Stage // as configured, changes included
+	probes   []probe    // none where nothing can be watched
+	seconds  float64    // it took to come up
+	describe func(*result.Stage)
+	audit    func(context.Context) ([]result.Invariant, error)
+	// usage is what the provider measured of the stage in a span of time; nil where probes watch.
+	usage      func(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error)
 	done       <-chan struct{} // closed when it has broken down by itself; may be nil
 	err        func() error    // why
 	down       func(context.Context) error
@@ -99,11 +104,13 @@ func run(ctx context.Context, p Plan, at place) (result.Result, error) {
 			break
 		}
 	}
-	errs = append(errs, at.finish(context.WithoutCancel(ctx), &res))
 	if ctx.Err() != nil {
+		// What the interruption broke off is no news; what it may have left is.
 		res.Incomplete = "interrupted"
-		errs = []error{ctx.Err()}
+		errs = slices.DeleteFunc(errs, func(err error) bool { return !errors.Is(err, errLeft) })
+		errs = append([]error{ctx.Err()}, errs...)
 	}
+	errs = append(errs, at.finish(context.WithoutCancel(ctx), &res))
 	res.FinishedAt = time.Now().UTC()
 	return res, errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -25,6 +26,8 @@ type fakePlace struct {
 	failUp    bool
 	fixed     bool // the pool makes no difference
 	onUp      func()
+	failDown  error
+	watched   bool // by the provider, not by probes
 }
 
 const fakePool = 10
@@ -52,7 +55,7 @@ func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)
 	}
 	shop := loadtest.New(f.t, servers, 100*time.Millisecond)
 	pool := float64(o.PoolPerInstance)
-	return &site{
+	s := &site{
 		url: "http://shop.test", dial: shop.Dial, seconds: 1, proveKnobs: true,
 		stage: twin.Stage{Name: stage, Topology: twin.Single, Instances: 1, PoolPerInstance: o.PoolPerInstance, DatabaseConnections: 100},
 		probes: []probe{func(context.Context) []reading {
@@ -65,8 +68,18 @@ func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)
 		audit: func(context.Context) ([]result.Invariant, error) {
 			return []result.Invariant{load.NewInvariant(load.InvariantStock, f.audit, "of the fake")}, nil
 		},
-		down: func(context.Context) error { f.down++; return nil },
-	}, nil
+		down: func(context.Context) error { f.down++; return f.failDown },
+	}
+	if f.watched {
+		s.probes, s.proveKnobs = nil, false
+		s.usage = func(_ context.Context, _ time.Time, length time.Duration) ([]result.Usage, error) {
+			if length < 2*time.Minute {
+				return nil, errNoMinute
+			}
+			return []result.Usage{{Resource: result.ResourceDBCPU, Unit: "cores", Mean: 1.98, Max: 2, Limit: result.Ptr(2.0)}}, nil
+		}
+	}
+	return s, nil
 }
 
 func quickPlan(t *testing.T) Plan {
@@ -161,6 +174,36 @@ func TestStagesAreTakenDownWhenInterrupted(t *testing.T) {
 		}
 		if len(res.Stages) != 1 || len(res.Stages[0].Steps) == 0 {
 			t.Error("what was measured before Ctrl-C is lost")
+		}
+	})
+}
+
+func TestAFailedTeardownIsSaidAfterCtrlCToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		place := &fakePlace{t: t, audit: result.InvariantHeld, failDown: fmt.Errorf("%w: the account is gone", errLeft)}
+		place.onUp = func() { time.AfterFunc(7*time.Second, cancel) }
+		_, err := run(ctx, quickPlan(t), place)
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the account is gone") {
+			t.Errorf("err %v, want that it was interrupted, and what is left", err)
+		}
+	})
+}
+
+func TestWhatTheProviderMeasuredAtFailureDecidesTheVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := quickPlan(t)
+		plan.Quick = false
+		res, err := run(t.Context(), plan, &fakePlace{t: t, audit: result.InvariantHeld, watched: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := res.Stages[0]
+		if st.AtFailure == nil || st.AtFailure.Purpose != result.PurposeFailure || st.AtFailure.Users != int(*st.BreakingPoint.Searches[0].FirstBad) {
+			t.Errorf("at failure: %+v", st.AtFailure)
+		}
+		if st.Verdict == nil || st.Verdict.Cause != result.CauseDatabase || st.Verdict.NotProved == "" {
+			t.Errorf("verdict: %+v", st.Verdict)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -82,9 +83,51 @@ func (r *stageRun) breakingPoint(ctx context.Context) error {
 		}
 	}
 	r.st.BreakingPoint = load.BreakingPoint(searches)
+	if err := r.fail(ctx); err != nil {
+		return err
+	}
 	if r.st.AtFailure != nil {
 		r.st.Verdict = judge(*r.st.AtFailure)
 	}
+	return nil
+}
+
+// failureSeconds is long enough for a whole minute of CloudWatch's to lie within, whenever it begins.
+const failureSeconds = 125
+
+// fail holds the load at which the stage failed again, where its resources are watched by the
+// provider, minute by minute. A quick run does without.
+func (r *stageRun) fail(ctx context.Context) error {
+	if r.site.usage == nil || r.st.AtFailure == nil {
+		return nil
+	}
+	if r.settings.Quick {
+		r.st.Notes = append(r.st.Notes, "a quick run is too short for CloudWatch: of the stage's own resources nothing is known")
+		return nil
+	}
+	step, err := r.hold(ctx, load.Load{Purpose: result.PurposeFailure, Users: r.st.AtFailure.Users})
+	if err != nil {
+		return err
+	}
+	r.st.AtFailure = &step
+	return nil
+}
+
+// lookUp adds what the provider measured in the step's seconds.
+func (r *stageRun) lookUp(ctx context.Context, step *result.Step) error {
+	r.say("asking CloudWatch for those minutes")
+	found, err := r.site.usage(ctx, step.StartedAt, time.Duration(step.Seconds*float64(time.Second)))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil && len(found) == 0 {
+		err = errors.New("CloudWatch had nothing to say of those minutes")
+	}
+	if err != nil {
+		// The load was measured all the same.
+		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the stage's own resources are not known: %v", err))
+	}
+	step.Usage = append(step.Usage, found...)
 	return nil
 }
 

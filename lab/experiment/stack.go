@@ -25,6 +25,9 @@ type stack struct {
 // errInUse is wrapped when the stack was up before the run and was left alone.
 var errInUse = errors.New("the stack is up already, and is left alone")
 
+// errLeft is wrapped when a teardown failed.
+var errLeft = errors.New("resources may be left, and cost money")
+
 // buildAutomate compiles lab/automate.
 func buildAutomate(ctx context.Context, root string) (string, error) {
 	return twin.Build(ctx, root, "automate", "./lab/automate")
@@ -45,7 +48,7 @@ func (s *stack) up(ctx context.Context, more ...string) error {
 
 func (s *stack) down(ctx context.Context) error {
 	if _, err := s.run(ctx, "down"); err != nil {
-		return fmt.Errorf("%w (resources may be left: `pulumi destroy -s %s`, then lab sweep)", err, s.name)
+		return fmt.Errorf("%w: `pulumi destroy -s %s`, then lab sweep: %w", errLeft, s.name, err)
 	}
 	return nil
 }
@@ -66,8 +69,11 @@ func (s *stack) run(ctx context.Context, verb string, more ...string) ([]byte, e
 		return nil, fmt.Errorf("start pulumi %s: %w", verb, err)
 	}
 	last := ""
-	for lines := bufio.NewScanner(progress); lines.Scan(); {
-		if text := strings.TrimSpace(lines.Text()); text != "" {
+	// A Scanner would give up at a very long line, and the program with its pipe.
+	for lines := bufio.NewReader(progress); err == nil; {
+		var text string
+		text, err = lines.ReadString('\n')
+		if text = strings.TrimSpace(text); text != "" {
 			last = text
 			s.say(text)
 		}

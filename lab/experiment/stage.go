@@ -145,6 +145,8 @@ func (r *stageRun) hold(ctx context.Context, l load.Load) (result.Step, error) {
 		seconds = r.settings.StepSeconds
 	case result.PurposeWarmUp:
 		seconds = r.settings.WarmUpSeconds
+	case result.PurposeFailure:
+		seconds = failureSeconds
 	}
 	l.Duration = time.Duration(seconds) * time.Second
 	l.Settle = time.Second
@@ -158,6 +160,11 @@ func (r *stageRun) hold(ctx context.Context, l load.Load) (result.Step, error) {
 	step, err := measure(ctx, r.crowd, r.site.probes, l)
 	if err != nil {
 		return step, err
+	}
+	if l.Purpose == result.PurposeFailure {
+		if err := r.lookUp(ctx, &step); err != nil {
+			return step, err
+		}
 	}
 	brief := step
 	brief.Series = nil

@@ -135,16 +135,15 @@ func (w *weigher) cpu() {
 	if !ok {
 		return
 	}
-	throttled := 0.0
+	throttled, known := 0.0, ""
 	for _, t := range w.of(result.ResourceThrottled) {
 		if t.Of == u.Of {
-			throttled = t.Mean
+			throttled, known = t.Mean, fmt.Sprintf(" and was throttled in %.0f%% of the periods", 100*t.Mean)
 		}
 	}
 	// A quota is spent in bursts: an instance throttled in most periods is at its end even where the
 	// mean use leaves a little.
-	w.add(result.CauseCPU, max(share, throttled), "%s used %.2f of its %.2f CPUs and was throttled in %.0f%% of the periods",
-		u.Of, u.Mean, *u.Limit, 100*throttled)
+	w.add(result.CauseCPU, max(share, throttled), "%s used %.2f of its %.2f CPUs%s", u.Of, u.Mean, *u.Limit, known)
 }
 
 // ratio: a resource with a limit. Below least it is not a suspect at its end.

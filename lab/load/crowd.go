@@ -40,6 +40,7 @@ type Crowd struct {
 	objective result.Objective
 	timeout   time.Duration
 	transport *http.Transport
+	inMemory  bool // the network is a test's: whose CPU is used says nothing
 	catalog   catalog
 	accounts  accounts
 	ledger    ledger
@@ -81,14 +82,19 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	if o.Dial == nil {
+	proxy := http.ProxyFromEnvironment // never for loopback addresses
+	if o.Dial != nil {
+		proxy = nil
+	} else {
 		o.Dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	c := &Crowd{
-		url: strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
+		inMemory: proxy == nil,
+		url:      strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
 		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36), //nolint:gosec // no secret
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
+			Proxy:               proxy,
 			DialContext:         o.Dial,
 			MaxIdleConnsPerHost: 1 << 16, IdleConnTimeout: 90 * time.Second,
 			DisableCompression: true, // bodies are thrown away; unpacking them is not the shop's time

@@ -49,7 +49,10 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	)
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
-	cpu := startMeter()
+	var cpu meter
+	if !c.inMemory {
+		cpu = startMeter()
+	}
 	wall := time.Now()
 	for range attacker.Attack(r.target, &r.pace, l.Settle+l.Duration, "") {
 		// What happened is in r.samples: the transport knows the shopper and the operation.

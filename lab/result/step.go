@@ -11,6 +11,7 @@ const (
 	PurposeLevel    Purpose = "level"
 	PurposeScaling  Purpose = "scaling" // few users, for the scalability fit
 	PurposeSearch   Purpose = "search"
+	PurposeFailure  Purpose = "at failure" // the breaking point held for long enough to be watched from afar
 	PurposeRate     Purpose = "rate search"
 	PurposeProof    Purpose = "proof"
 	PurposeFinding  Purpose = "finding"

@@ -20,7 +20,7 @@ const Project = "shoplab"
 
 // Filter narrows a sweep.
 type Filter struct {
-	Stage string // only this stage; "" means all
+	Stages []string // only these stages; none means all
 	// ExpiredAt leaves out what has no "expires" tag or one after this time; zero means all.
 	ExpiredAt time.Time
 }
@@ -92,7 +92,7 @@ func (f Filter) selected(all []Resource) []Resource {
 }
 
 func (f Filter) matches(r Resource) bool {
-	if f.Stage != "" && r.Tags["stage"] != f.Stage && !ofStage(r.ID, f.Stage) {
+	if len(f.Stages) > 0 && !slices.ContainsFunc(f.Stages, func(s string) bool { return r.Tags["stage"] == s || ofStage(r.ID, s) }) {
 		return false
 	}
 	if f.ExpiredAt.IsZero() {

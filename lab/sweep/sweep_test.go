@@ -38,7 +38,7 @@ func TestFilter(t *testing.T) {
 		want []string
 	}{
 		"all, each once": {Filter{}, []string{"a", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage10/shop", "b", "c"}},
-		"a stage":        {Filter{Stage: "stage1"}, []string{"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "b", "c"}},
+		"a stage":        {Filter{Stages: []string{"stage1"}}, []string{"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "b", "c"}},
 		"expired":        {Filter{ExpiredAt: now}, []string{"b"}},
 	} {
 		if got := ids(c.f.selected(all)); !slices.Equal(got, c.want) {
@@ -135,10 +135,10 @@ func TestSweepOfAnAccount(t *testing.T) {
 	if len(got) != 4 {
 		t.Errorf("found %v, want the VPC, the role, one log group and the dashboard", got)
 	}
-	if got := sweepIDs(Filter{Stage: "stage2"}); len(got) != 1 || !strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
+	if got := sweepIDs(Filter{Stages: []string{"stage2"}}); len(got) != 1 || !strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
 		t.Errorf("of stage2 found %v, want %s", got, aws.ToString(vpc.Vpc.VpcId))
 	}
-	if got := sweepIDs(Filter{Stage: "stage1"}); len(got) != 3 {
+	if got := sweepIDs(Filter{Stages: []string{"stage1"}}); len(got) != 3 {
 		t.Errorf("of stage1 found %v", got)
 	}
 }

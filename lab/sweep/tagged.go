@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,12 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 )
 
 // tagged lists what carries the project's tag, less what is gone: the tagging API goes on listing
-// terminated instances for about an hour, and ECS keeps inactive task definitions and clusters.
+// terminated instances for about an hour, and ECS keeps inactive services, task definitions and clusters.
 func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 	in := &resourcegroupstaggingapi.GetResourcesInput{
 		TagFilters: []tagtypes.TagFilter{{Key: aws.String("project"), Values: []string{Project}}},
@@ -48,7 +50,7 @@ func alive(ctx context.Context, cfg aws.Config, all []Resource) ([]Resource, err
 		switch {
 		case strings.Contains(r.ID, ":instance/"):
 			gone = !instances[r.ID[strings.LastIndex(r.ID, "/")+1:]]
-		case strings.Contains(r.ID, ":task-definition/"), strings.HasPrefix(r.ID, "arn:aws:ecs:") && strings.Contains(r.ID, ":cluster/"):
+		case r.Service == "ecs":
 			if gone, err = inactive(ctx, ecs.NewFromConfig(cfg), r.ID); err != nil {
 				return nil, err
 			}
@@ -79,19 +81,35 @@ func livingInstances(ctx context.Context, c *ec2.Client) (map[string]bool, error
 	return out, nil
 }
 
-// inactive tells whether ECS has only the memory of a task definition or cluster: it costs nothing
-// and runs nothing.
+// inactive tells whether ECS has only the memory of a task definition, service or cluster: it costs
+// nothing and runs nothing.
 func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
-	if strings.Contains(arn, ":task-definition/") {
+	parts := strings.SplitN(arn, ":", 6) // arn:aws:ecs:REGION:ACCOUNT:KIND/NAME
+	kind, name, _ := strings.Cut(parts[len(parts)-1], "/")
+	switch kind {
+	case "task-definition":
 		out, err := c.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
 		if err != nil {
 			return false, fmt.Errorf("task definition %s: %w", arn, err)
 		}
 		return out.TaskDefinition != nil && out.TaskDefinition.Status == "INACTIVE", nil
+	case "service":
+		cluster, _, _ := strings.Cut(name, "/")
+		out, err := c.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{arn}})
+		var noCluster *ecstypes.ClusterNotFoundException
+		if errors.As(err, &noCluster) {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("service %s: %w", arn, err)
+		}
+		return len(out.Services) == 0 || aws.ToString(out.Services[0].Status) == "INACTIVE", nil
+	case "cluster":
+		out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
+		if err != nil {
+			return false, fmt.Errorf("cluster %s: %w", arn, err)
+		}
+		return len(out.Clusters) == 0 || aws.ToString(out.Clusters[0].Status) == "INACTIVE", nil
 	}
-	out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
-	if err != nil {
-		return false, fmt.Errorf("cluster %s: %w", arn, err)
-	}
-	return len(out.Clusters) == 0 || aws.ToString(out.Clusters[0].Status) == "INACTIVE", nil
+	return false, nil
 }

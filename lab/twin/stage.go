@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,9 +99,10 @@ func (r *reader) text(key string) string {
 	return s
 }
 
+// number reads 2 and "2": Pulumi quotes numbers when it writes the file.
 func (r *reader) number(key string) int {
-	n, ok := r.config["shoplab:"+key].(int)
-	if !ok || n <= 0 {
+	n, err := strconv.Atoi(fmt.Sprint(r.config["shoplab:"+key]))
+	if err != nil || n <= 0 {
 		r.problem(key, "a positive number")
 	}
 	return n

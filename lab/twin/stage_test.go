@@ -18,7 +18,7 @@ func TestReadStage(t *testing.T) {
 	}
 	write("Pulumi.yaml", "name: shoplab\nconfig:\n  poolPerInstance: {type: integer, default: 7}\n  shoplab:healthCheckInterval: {type: integer, default: 30}\n  instances: {type: integer, default: 9}\n")
 	write("Pulumi.good.yaml", "config:\n  aws:region: us-east-1\n  shoplab:topology: fargate\n  shoplab:instances: 2\n  shoplab:maxInstances: 8\n"+
-		"  shoplab:cpu: 256\n  shoplab:memory: 512\n  shoplab:databaseInstanceClass: db.t4g.micro\n  shoplab:databaseConnections: 79\n")
+		"  shoplab:cpu: \"256\"\n  shoplab:memory: 512\n  shoplab:databaseInstanceClass: db.t4g.micro\n  shoplab:databaseConnections: 79\n")
 	got, err := ReadStage(dir, "good")
 	want := Stage{
 		Name: "good", Topology: Fargate, Region: "us-east-1", Instances: 2, MaxInstances: 8, CPU: 256, Memory: 512,

@@ -1,0 +1,75 @@
+// Package awstest gives tests an emulated AWS account with a real Pulumi CLI.
+package awstest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Emulator is an emulated account of the test's own.
+type Emulator struct {
+	// Env is the environment of programs that use the account: PATH, PULUMI_* and AWS_*.
+	Env []string
+
+	script, dir string
+}
+
+// Emulate starts an account for the length of the test. It skips unless SHOPLAB_E2E is set and the
+// emulator is in $SHOPLAB_SHARED/emulator, or beside the repository whose root is given.
+func Emulate(t *testing.T, root string) *Emulator {
+	t.Helper()
+	if os.Getenv("SHOPLAB_E2E") == "" {
+		t.Skip("drives Pulumi on an emulated AWS account, which takes minutes; run it with: SHOPLAB_E2E=1 go test ./lab/...")
+	}
+	shared := os.Getenv("SHOPLAB_SHARED")
+	if shared == "" {
+		shared = filepath.Join(root, "..", "shared")
+	}
+	script, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(script); err != nil {
+		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/", err)
+	}
+	e := &Emulator{script: script, dir: t.TempDir()}
+	t.Cleanup(func() {
+		if out, err := exec.Command(script, "down", "--dir", e.dir).CombinedOutput(); err != nil {
+			t.Errorf("stop the emulator: %v\n%s", err, out)
+		}
+	})
+	// The script prints export lines; a shell reads them best.
+	up := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, script, e.dir)
+	up.Stderr = os.Stderr
+	out, err := up.Output()
+	if err != nil {
+		t.Skipf("the emulated AWS account does not start: %v; it needs zstd, curl and Python 3 with moto[server]", err)
+	}
+	for pair := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name == "PATH" || strings.HasPrefix(name, "PULUMI_") || strings.HasPrefix(name, "AWS_") {
+			e.Env = append(e.Env, pair)
+		}
+	}
+	return e
+}
+
+// Setenv puts the account's environment into the test's own.
+func (e *Emulator) Setenv(t *testing.T) {
+	t.Helper()
+	for _, pair := range e.Env {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+}
+
+// Leftovers fails the test if anything is left in the account.
+func (e *Emulator) Leftovers(t *testing.T) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), e.script, "leftovers", "--dir", e.dir).CombinedOutput(); err != nil {
+		t.Errorf("left in the account: %v\n%s", err, out)
+	}
+}

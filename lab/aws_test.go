@@ -1,0 +1,107 @@
+package main
+
+import (
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shoplab/lab/automate/awstest"
+	"shoplab/lab/result"
+)
+
+// TestRunOnAWS types what a user types, against an emulated account: Pulumi, the stack's resources, the
+// teardown and the sweep are real, and nothing runs in it. So the shop is a local one, and the stack's URL leads
+// to it through an HTTP proxy, as it might in a company.
+func TestRunOnAWS(t *testing.T) {
+	account := awstest.Emulate(t, "..")
+	shop := startLab(t, "up", "stage1", "--rate-limit", "off")
+	address, err := url.Parse(shop.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(address) }})
+	t.Cleanup(proxy.Close)
+	account.Setenv(t)
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("NO_PROXY", "127.0.0.1") // the emulator's own tools ask it there
+	t.Chdir(copyOfRepository(t))
+
+	// In each case nothing is left.
+	t.Run("measured", func(t *testing.T) {
+		out := t.TempDir()
+		lab := startLab(t, onAWS("--out", out)...)
+		if err := lab.wait(); err != nil {
+			t.Fatalf("%v\n%s", err, lab.stderr.String())
+		}
+		res, err := result.ReadFile(filepath.Join(out, "result.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case len(res.Stages) != 1 || res.Stages[0].BreakingPoint == nil || len(res.Stages[0].Levels) != 1:
+			t.Errorf("stages: %+v", res.Stages)
+		case res.Sweep == nil || !res.Sweep.Clean:
+			t.Errorf("sweep: %+v", res.Sweep)
+		case res.Stages[0].BringUpSeconds == nil || res.Stages[0].TearDownSeconds == nil:
+			t.Error("up and down were not timed")
+		}
+		account.Leftovers(t)
+	})
+	for when, line := range map[string]string{"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: "} {
+		t.Run("interrupted "+when, func(t *testing.T) {
+			lab := startLab(t, onAWS("--out", t.TempDir())...)
+			lab.said(line)
+			lab.signal(os.Interrupt)
+			if err := lab.wait(); err == nil || lab.cmd.ProcessState.ExitCode() != 130 {
+				t.Errorf("ended with %v, want exit status 130\n%s", err, lab.stderr.String())
+			}
+			if text := lab.stderr.String(); !strings.Contains(text, "deleted") || !strings.Contains(text, "sweeping the account") {
+				t.Errorf("nothing destroyed, or no sweep:\n%s", text)
+			}
+			account.Leftovers(t)
+		})
+	}
+}
+
+// onAWS is a short run of one stage. No task ever runs in the account, so up must not wait for one, and no
+// registry answers there, so the image is one that exists.
+func onAWS(more ...string) []string {
+	return append([]string{
+		"run", "--target", "aws", "--quick", "--stages", "stage3", "--users", "20",
+		"--config", "shoplab:https=off", "--config", "shoplab:wait=false", "--config", "aws:maxRetries=3",
+		"--config", "shoplab:image=registry.example/shop@sha256:" + strings.Repeat("a", 64),
+	}, more...)
+}
+
+// said waits until the lab has said something.
+func (l *lab) said(text string) {
+	l.t.Helper()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !strings.Contains(l.stderr.String(), text) {
+		select {
+		case <-look.C:
+		case _, running := <-l.lines:
+			if !running {
+				l.t.Fatalf("the lab ended and did not say %q:\n%s", text, l.stderr.String())
+			}
+		}
+	}
+}
+
+// copyOfRepository copies what git knows or could know: Pulumi writes into the stacks' files.
+func copyOfRepository(t *testing.T) string {
+	t.Helper()
+	to := t.TempDir()
+	const script = `git -C .. ls-files -co --exclude-standard -z | tar -C .. --null --ignore-failed-read -T - -c | tar -C "$0" -x`
+	if out, err := exec.CommandContext(t.Context(), "bash", "-c", script, to).CombinedOutput(); err != nil {
+		t.Skipf("copy the repository: %v\n%s", err, out)
+	}
+	return to
+}
