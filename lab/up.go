@@ -127,7 +127,7 @@ func describe(w io.Writer, t *twin.Twin) {
 		line("Limits", "%s", l)
 	}
 	if t.LogFile != "" {
-		line("Logs", "%s", t.LogFile)
+		line("Logs", "%s", filepath.Join(filepath.Dir(t.LogFile), "*.log"))
 	}
 	_, _ = fmt.Fprintln(w, "\nPress Ctrl-C to stop.")
 }

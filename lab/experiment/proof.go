@@ -17,8 +17,8 @@ type knob struct {
 	turn func(*twin.Options)
 }
 
-// knobFor returns the knob of a cause, or why there is none.
-func knobFor(cause result.Cause, s twin.Stage, cores int) (knob, string) {
+// knobFor returns the knob of a cause, or why there is none. at is the step that failed.
+func knobFor(cause result.Cause, s twin.Stage, cores int, at result.Step) (knob, string) {
 	number := func(name string, from, to int, turn func(*twin.Options, int)) knob {
 		return knob{name: name, from: strconv.Itoa(from), to: strconv.Itoa(to), down: to < from, turn: func(o *twin.Options) { turn(o, to) }}
 	}
@@ -52,8 +52,12 @@ func knobFor(cause result.Cause, s twin.Stage, cores int) (knob, string) {
 	case result.CauseMemory:
 		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *twin.Options, n int) { o.Memory = n }), ""
 	case result.CauseMachine:
-		// Cores cannot be added; instances can be held to half of them.
-		return cpu(min(s.CPU, 1024*cores/s.Instances) / 2), ""
+		// Cores cannot be added; what the shop took of them can be halved.
+		used := min(float64(s.CPU)/1024, float64(cores)/float64(s.Instances))
+		if u, _, ok := tightest(append(usages(at, result.ResourceServerCPU), usages(at, result.ResourceInstanceCPU)...)); ok {
+			used = min(used, u.Mean)
+		}
+		return cpu(max(1, int(1024*used/2))), ""
 	case result.CauseHashing:
 		return knob{name: "hashes at a time", from: "default", to: "1", down: true, turn: func(o *twin.Options) {
 			o.Env = append(o.Env, "HASH_CONCURRENCY=1")

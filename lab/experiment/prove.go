@@ -29,7 +29,7 @@ func (r *stageRun) prove(ctx context.Context) error {
 		if tries == 0 || s.Pressure < exhausted {
 			break
 		}
-		k, why := knobFor(s.Cause, r.site.stage, runtime.NumCPU())
+		k, why := knobFor(s.Cause, r.site.stage, runtime.NumCPU(), *r.st.AtFailure)
 		if why != "" {
 			v.NotProved = cmp.Or(v.NotProved, why)
 			continue
@@ -52,7 +52,7 @@ func (r *stageRun) prove(ctx context.Context) error {
 		v.Summary += " (not confirmed: turning the knob had no effect)"
 	}
 	if v.Proof == nil && v.NotProved == "" {
-		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU())
+		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU(), result.Step{})
 	}
 	return nil
 }

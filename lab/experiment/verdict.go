@@ -98,9 +98,11 @@ func (w *weigher) add(c result.Cause, pressure float64, format string, args ...a
 }
 
 // of returns the usages of a resource.
-func (w *weigher) of(r result.Resource) []result.Usage {
+func (w *weigher) of(r result.Resource) []result.Usage { return usages(w.step, r) }
+
+func usages(s result.Step, r result.Resource) []result.Usage {
 	var all []result.Usage
-	for _, u := range w.step.Usage {
+	for _, u := range s.Usage {
 		if u.Resource == r {
 			all = append(all, u)
 		}

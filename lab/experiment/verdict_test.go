@@ -104,7 +104,7 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		result.CauseMachine:  {CPU: 128},
 		result.CauseDatabase: {DatabaseCPU: 1024},
 	} {
-		k, why := knobFor(cause, s, 2)
+		k, why := knobFor(cause, s, 2, result.Step{})
 		if why != "" {
 			t.Errorf("%s: %s", cause, why)
 			continue
@@ -116,11 +116,15 @@ func TestKnobsChangeOneThing(t *testing.T) {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
 	}
-	if k, _ := knobFor(result.CauseCPU, twin.Stage{Instances: 1, CPU: 2048}, 2); !k.down || k.to != "1024" {
+	busy := result.Step{Usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .5, 2)}}
+	if k, _ := knobFor(result.CauseMachine, twin.Stage{Instances: 2, CPU: 2048}, 2, busy); !k.down || k.to != "256" {
+		t.Errorf("half of what was used: %+v", k)
+	}
+	if k, _ := knobFor(result.CauseCPU, twin.Stage{Instances: 1, CPU: 2048}, 2, result.Step{}); !k.down || k.to != "1024" {
 		t.Errorf("a machine that has no more: %+v", k)
 	}
 	for _, cause := range []result.Cause{result.CauseGenerator, result.CauseUnknown, result.CauseProxy} {
-		if _, why := knobFor(cause, s, 2); why == "" {
+		if _, why := knobFor(cause, s, 2, result.Step{}); why == "" {
 			t.Errorf("%s has no knob and no reason", cause)
 		}
 	}

@@ -27,7 +27,8 @@ type Spec struct {
 	Dir  string
 	User *User // nil means the lab's own user
 	// Log gets standard output and standard error; nil discards them. The last lines are kept in
-	// memory either way, see Tail.
+	// memory either way, see Tail. A program that logs much gets an *os.File, open for reading too: it
+	// then writes there itself, and costs the lab nothing.
 	Log io.Writer
 	// StopSignal asks the program to end; it is also what the kernel sends when the lab dies
 	// (Linux). Zero means SIGTERM.
@@ -68,6 +69,9 @@ func Start(s Spec) (*Process, error) {
 	p.cmd = exec.Command(s.Path, s.Args...) // #nosec G204 -- the lab's own programs
 	p.cmd.Env, p.cmd.Dir, p.cmd.Stdin = s.Env, s.Dir, s.Stdin
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
+	if f, ok := s.Log.(*os.File); ok {
+		p.cmd.Stdout, p.cmd.Stderr = f, f
+	}
 	p.cmd.WaitDelay = 2 * time.Second // a grandchild may hold the pipe open
 	p.cmd.SysProcAttr = sysProcAttr(s)
 
@@ -134,7 +138,19 @@ func (p *Process) Succeeded() bool {
 }
 
 // Tail returns the last lines that the process wrote.
-func (p *Process) Tail() string { return p.tail.String() }
+func (p *Process) Tail() string {
+	f, ok := p.spec.Log.(*os.File)
+	if !ok {
+		return p.tail.String()
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	end := make([]byte, min(tailBytes, info.Size()))
+	n, _ := f.ReadAt(end, info.Size()-int64(len(end))) // what could be read is all there is to say
+	return lastLines(end[:n])
+}
 
 // Signal sends sig; a process that has ended is no error.
 func (p *Process) Signal(sig os.Signal) error {
@@ -195,7 +211,11 @@ func (t *tail) Write(b []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(t.buf), []byte("\n"))
+	return lastLines(t.buf)
+}
+
+func lastLines(text []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	if over := len(lines) - tailLines; over > 0 {
 		lines = lines[over:]
 	}

@@ -152,3 +152,20 @@ func await(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+func TestAProgramThatLogsToAFileHasATailToo(t *testing.T) {
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p, err := Start(Spec{Name: "failing", Path: "/bin/sh", Args: []string{"-c", "seq 3000; echo no space >&2; exit 3"}, Log: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	lines := strings.Split(p.Tail(), "\n")
+	if len(lines) != 15 || lines[13] != "3000" || lines[14] != "no space" || !strings.Contains(p.Err().Error(), "no space") {
+		t.Errorf("tail %q, error %v", lines, p.Err())
+	}
+}

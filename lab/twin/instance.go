@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -68,8 +69,15 @@ func (r *run) startInstance(i int, databaseURL, key string) (*Instance, *process
 		contract.EnvTrustedProxies + "=127.0.0.1/32",
 		contract.EnvDrainDelay + "=0s", // no balancer needs time to notice: it stops first
 	}
+	log, err := r.log.file(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log of %s: %w", name, err)
+	}
+	if f, ok := log.(io.Closer); ok {
+		r.onStop(func(context.Context) error { return f.Close() })
+	}
 	proc, err := process.Start(process.Spec{
-		Name: name, Path: r.binary, Env: append(env, r.opts.Env...), Log: r.log.named(name), Enter: group.enter(),
+		Name: name, Path: r.binary, Env: append(env, r.opts.Env...), Log: log, Enter: group.enter(),
 	})
 	if err != nil {
 		return nil, nil, err

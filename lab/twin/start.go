@@ -111,8 +111,9 @@ func (r *run) open() (err error) {
 		return err
 	}
 	r.onStop(func(context.Context) error { return r.dir.Remove() })
-	w := r.opts.Log
+	w, dir := r.opts.Log, ""
 	if w == nil {
+		dir = r.dir.Path
 		r.twin.LogFile = filepath.Join(r.dir.Path, "lab.log")
 		f, err := os.OpenFile(r.twin.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
@@ -121,7 +122,7 @@ func (r *run) open() (err error) {
 		r.onStop(func(context.Context) error { return f.Close() })
 		w = f
 	}
-	r.log = &logs{w: w}
+	r.log = &logs{w: w, dir: dir}
 	gs, notPermitted := openGroups(filepath.Base(r.dir.Path))
 	r.onStop(func(context.Context) error { return gs.close() })
 	r.twin.groups = gs

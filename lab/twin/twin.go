@@ -25,7 +25,7 @@ type Options struct {
 	RateLimit bool
 	// Binary is a service that is built already; empty means build it.
 	Binary string
-	// Log gets what the processes write; nil means a file in the run's folder, see Twin.LogFile.
+	// Log gets what the processes write; nil means files in the run's folder, see Twin.LogFile.
 	Log io.Writer
 	// Progress is told what is being done; nil means nobody listens.
 	Progress func(string)
@@ -68,7 +68,7 @@ type Twin struct {
 	Machines []*Group // the machines whose limits several parts share
 	Limits   []string // what is limited and what is not, a sentence each
 	StandIns []string // parts replaced by something simpler, such as "envoy"
-	LogFile  string   // where the processes' output is; "" when Options.Log was given
+	LogFile  string   // where the processes' output is, the instances' beside it; "" when Options.Log was given
 	Started  time.Duration
 
 	groups   *groups
