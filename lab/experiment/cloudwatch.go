@@ -157,8 +157,10 @@ func seriesOf(arn string, stage twin.Stage) []series {
 		}
 	case "rds db":
 		of := map[string]string{"DBInstanceIdentifier": name}
-		conns := series{namespace: "AWS/RDS", name: "DatabaseConnections", dimensions: of, period: time.Minute, scale: 1,
-			usage: result.Usage{Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(stage.DatabaseConnections))}}
+		conns := series{
+			namespace: "AWS/RDS", name: "DatabaseConnections", dimensions: of, period: time.Minute, scale: 1,
+			usage: result.Usage{Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(stage.DatabaseConnections))},
+		}
 		unit, cores := "cores", float64(stage.DatabaseCPU())/1024
 		if cores == 0 { // a class that is not known
 			unit, cores = "ratio", 1
@@ -167,8 +169,10 @@ func seriesOf(arn string, stage twin.Stage) []series {
 	case "elasticache replicationgroup":
 		// Its first node; Redis runs commands on one thread, whose use EngineCPUUtilization is.
 		of := map[string]string{"CacheClusterId": name + "-001"}
-		clients := series{namespace: "AWS/ElastiCache", name: "CurrConnections", dimensions: of, period: time.Minute, scale: 1,
-			usage: result.Usage{Resource: result.ResourceRedisClients, Unit: "connections"}}
+		clients := series{
+			namespace: "AWS/ElastiCache", name: "CurrConnections", dimensions: of, period: time.Minute, scale: 1,
+			usage: result.Usage{Resource: result.ResourceRedisClients, Unit: "connections"},
+		}
 		return []series{clients, percent("AWS/ElastiCache", "EngineCPUUtilization", of, result.ResourceRedisCPU, "", "cores", 1)}
 	}
 	return nil

@@ -25,6 +25,9 @@ func twinProbes(t *twin.Twin) []probe {
 	for _, i := range t.Instances {
 		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
 	}
+	if t.Whole != nil {
+		probes = append(probes, groupProbe(&twin.Part{Name: t.Whole.Name, Group: t.Whole}, result.ResourceStageCPU, ""))
+	}
 	for _, m := range t.Machines {
 		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU, result.ResourceMemory))
 	}

@@ -17,8 +17,9 @@ type knob struct {
 	turn func(*twin.Options)
 }
 
-// knobFor returns the knob of a cause, or why there is none. at is the step that failed.
-func knobFor(cause result.Cause, s twin.Stage, cores int, at result.Step) (knob, string) {
+// knobFor returns the knob of a cause, or why there is none. cpus is how many of this machine's the
+// stage may use.
+func knobFor(cause result.Cause, s twin.Stage, cpus float64) (knob, string) {
 	number := func(name string, from, to int, turn func(*twin.Options, int)) knob {
 		return knob{name: name, from: strconv.Itoa(from), to: strconv.Itoa(to), down: to < from, turn: func(o *twin.Options) { turn(o, to) }}
 	}
@@ -38,7 +39,7 @@ func knobFor(cause result.Cause, s twin.Stage, cores int, at result.Step) (knob,
 		return number("max_connections", s.DatabaseConnections, 2*s.DatabaseConnections,
 			func(o *twin.Options, n int) { o.DatabaseConnections = n }), ""
 	case result.CauseCPU:
-		if 2*s.CPU*s.Instances > 1024*cores {
+		if float64(2*s.CPU*s.Instances) > 1024*cpus {
 			return cpu(s.CPU / 2), "" // this machine has no more to give
 		}
 		return cpu(2 * s.CPU), ""
@@ -52,12 +53,11 @@ func knobFor(cause result.Cause, s twin.Stage, cores int, at result.Step) (knob,
 	case result.CauseMemory:
 		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *twin.Options, n int) { o.Memory = n }), ""
 	case result.CauseMachine:
-		// Cores cannot be added; what the shop took of them can be halved.
-		used := min(float64(s.CPU)/1024, float64(cores)/float64(s.Instances))
-		if u, _, ok := tightest(append(usages(at, result.ResourceServerCPU), usages(at, result.ResourceInstanceCPU)...)); ok {
-			used = min(used, u.Mean)
-		}
-		return cpu(max(1, int(1024*used/2))), ""
+		// Cores cannot be added; what the stage may use of them can be halved.
+		return knob{
+			name: "CPUs of this machine for the stage", from: fmt.Sprintf("%.3g", cpus), to: fmt.Sprintf("%.3g", cpus/2), down: true,
+			turn: func(o *twin.Options) { o.CPUs = cpus / 2 },
+		}, ""
 	case result.CauseHashing:
 		return knob{name: "hashes at a time", from: "default", to: "1", down: true, turn: func(o *twin.Options) {
 			o.Env = append(o.Env, "HASH_CONCURRENCY=1")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
@@ -29,7 +28,7 @@ func (r *stageRun) prove(ctx context.Context) error {
 		if tries == 0 || s.Pressure < exhausted {
 			break
 		}
-		k, why := knobFor(s.Cause, r.site.stage, runtime.NumCPU(), *r.st.AtFailure)
+		k, why := knobFor(s.Cause, r.site.stage, r.site.cpus)
 		if why != "" {
 			v.NotProved = cmp.Or(v.NotProved, why)
 			continue
@@ -52,7 +51,7 @@ func (r *stageRun) prove(ctx context.Context) error {
 		v.Summary += " (not confirmed: turning the knob had no effect)"
 	}
 	if v.Proof == nil && v.NotProved == "" {
-		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, runtime.NumCPU(), result.Step{})
+		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, r.site.cpus)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func Load(ctx context.Context, address string, l load.Load, say func(string)) (r
 		Version: result.Version, Target: result.TargetURL, StartedAt: time.Now().UTC(), Environment: environment(ctx, root),
 	}
 	r := &stageRun{st: &st, say: say, crowd: crowd, settings: result.Settings{Objective: load.DefaultObjective}}
-	if err := r.prepare(ctx, max(l.Users, int(l.Rate/2))); err != nil {
+	if err := r.prepare(ctx, l); err != nil {
 		return result.Result{}, err
 	}
 	say(describe(l))

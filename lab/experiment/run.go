@@ -35,6 +35,7 @@ var ErrInvariant = errors.New("an invariant was violated under load")
 type site struct {
 	url      string
 	stage    twin.Stage // as configured, changes included
+	cpus     float64    // of this machine that the stage may use; 0 where it runs elsewhere
 	probes   []probe    // none where nothing can be watched
 	seconds  float64    // it took to come up
 	describe func(*result.Stage)
@@ -123,7 +124,7 @@ type clock struct {
 }
 
 func newClock(s result.Settings, stages int) *clock {
-	const bringUp, search, rates = 15.0, 9, 6 // seconds, and probes that a search usually takes
+	const bringUp, search, rates = 8.0, 6, 4 // seconds, and probes that a search usually takes
 	seconds := 2*bringUp + 2*s.WarmUpSeconds + float64(len(s.Users)*s.Repeats)*(s.StepSeconds+1) +
 		float64(s.Repeats*(search+rates)+len(scaling(s)))*(s.SearchSeconds+1) + 3*(s.SearchSeconds+1)
 	return &clock{began: time.Now(), stageBegan: time.Now(), each: time.Duration(seconds * float64(time.Second)), stages: stages}

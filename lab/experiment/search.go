@@ -18,11 +18,12 @@ func (r *stageRun) levels(ctx context.Context) error {
 	for _, users := range r.settings.Users {
 		var repeats []result.Step
 		for n := range r.settings.Repeats {
-			if err := r.prepare(ctx, users); err != nil {
+			l := load.Load{Purpose: result.PurposeLevel, Users: users, Repeat: n + 1}
+			if err := r.prepare(ctx, l); err != nil {
 				return err
 			}
 			audited := r.audit.during(ctx, r.site, time.Duration(r.settings.StepSeconds/2*float64(time.Second)))
-			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeLevel, Users: users, Repeat: n + 1})
+			step, err := r.hold(ctx, l)
 			if err = errors.Join(err, audited()); err != nil {
 				return err
 			}
@@ -139,7 +140,8 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 			start = max(start, math.Round(s.Goodput*0.7))
 		}
 	}
-	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Precision: r.settings.PrecisionRatio}
+	// What the closed loop reached is close to the answer: doubling it would only drown the shop.
+	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Step: 1.25, Precision: r.settings.PrecisionRatio}
 	var searches []result.Search
 	var best *result.Step
 	for n := range r.settings.Repeats {
@@ -157,7 +159,7 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 		}
 		searches = append(searches, found)
 		if found.LastGood != nil {
-			bounds.Start = math.Round(*found.LastGood * 0.75)
+			bounds.Start = math.Round(*found.LastGood * 0.9)
 		}
 	}
 	r.st.OpenLoop = load.HighestRate(searches)

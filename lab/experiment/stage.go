@@ -119,17 +119,14 @@ func (r *stageRun) gather(ctx context.Context) error {
 	if r.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: r.site.url, Objective: r.settings.Objective, Dial: r.site.dial}); err != nil {
 		return err
 	}
-	if err := r.prepare(ctx, slices.Max(r.settings.Users)); err != nil {
-		return err
-	}
 	_, err = r.hold(ctx, load.Load{Purpose: result.PurposeWarmUp, Users: slices.Min(r.settings.Users)})
 	return err
 }
 
-// prepare registers the accounts for that many users.
-func (r *stageRun) prepare(ctx context.Context, users int) error {
+// prepare registers the accounts that the load needs.
+func (r *stageRun) prepare(ctx context.Context, l load.Load) error {
 	last := time.Now()
-	return r.crowd.Prepare(ctx, load.AccountsFor(users), func(done, total int) {
+	return r.crowd.Prepare(ctx, load.AccountsFor(l), func(done, total int) {
 		if time.Since(last) > 2*time.Second {
 			last = time.Now()
 			r.say(fmt.Sprintf("preparing shoppers: %d of %d accounts", done, total))
@@ -153,7 +150,7 @@ func (r *stageRun) hold(ctx context.Context, l load.Load) (result.Step, error) {
 	if r.settings.Quick {
 		l.Settle /= 2
 	}
-	if err := r.prepare(ctx, max(l.Users, int(l.Rate/2))); err != nil {
+	if err := r.prepare(ctx, l); err != nil {
 		return result.Step{}, err
 	}
 	r.say(describe(l))

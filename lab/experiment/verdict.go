@@ -137,15 +137,23 @@ func (w *weigher) cpu() {
 	if !ok {
 		return
 	}
-	throttled, known := 0.0, ""
-	for _, t := range w.of(result.ResourceThrottled) {
-		if t.Of == u.Of {
-			throttled, known = t.Mean, fmt.Sprintf(" and was throttled in %.0f%% of the periods", 100*t.Mean)
-		}
+	throttled, known := w.throttled(u.Of), ""
+	if throttled > 0 {
+		known = fmt.Sprintf(" and was throttled in %.0f%% of the periods", 100*throttled)
 	}
 	// A quota is spent in bursts: an instance throttled in most periods is at its end even where the
 	// mean use leaves a little.
 	w.add(result.CauseCPU, max(share, throttled), "%s used %.2f of its %.2f CPUs%s", u.Of, u.Mean, *u.Limit, known)
+}
+
+// throttled is the share of the scheduler's periods in which a part had used up its quota.
+func (w *weigher) throttled(of string) float64 {
+	for _, t := range w.of(result.ResourceThrottled) {
+		if t.Of == of {
+			return t.Mean
+		}
+	}
+	return 0
 }
 
 // ratio: a resource with a limit. Below least it is not a suspect at its end.
@@ -216,8 +224,14 @@ func (w *weigher) hashing() {
 	}
 }
 
-// machine: everything together used up the machine that the twin runs on.
+// machine: everything together used up what the machine that the twin runs on gives the stage, or all
+// of it.
 func (w *weigher) machine() {
+	if u, share, ok := tightest(w.of(result.ResourceStageCPU)); ok {
+		throttled := w.throttled(u.Of)
+		w.add(result.CauseMachine, max(share, throttled),
+			"%s used %.2f of the %.2f CPUs that this machine gives it and was throttled in %.0f%% of the periods", u.Of, u.Mean, *u.Limit, 100*throttled)
+	}
 	others := ""
 	for _, u := range w.of(result.ResourceForeignCPU) {
 		if u.Limit != nil {

@@ -43,10 +43,11 @@ func TestJudge(t *testing.T) {
 			usage: []result.Usage{use(result.ResourceDBActive, "", 10, 79), use(result.ResourceDBLockWaits, "", 9.5, 0)},
 			want:  result.CauseDatabase,
 		},
-		"connections": {usage: []result.Usage{use(result.ResourceDBConns, "", 79, 79)}, want: result.CauseDBConns},
-		"redis":       {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
-		"memory":      {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
-		"machine":     {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
+		"connections":                      {usage: []result.Usage{use(result.ResourceDBConns, "", 79, 79)}, want: result.CauseDBConns},
+		"redis":                            {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
+		"memory":                           {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
+		"the stage's share of the machine": {usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine},
+		"machine":                          {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
 		"machine before the pool that it fills": {
 			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
 		},
@@ -101,10 +102,10 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		result.CauseCPU:      {CPU: 512},
 		result.CauseMemory:   {Memory: 1024},
 		result.CauseDBConns:  {DatabaseConnections: 158},
-		result.CauseMachine:  {CPU: 128},
+		result.CauseMachine:  {CPUs: 1},
 		result.CauseDatabase: {DatabaseCPU: 1024},
 	} {
-		k, why := knobFor(cause, s, 2, result.Step{})
+		k, why := knobFor(cause, s, 2)
 		if why != "" {
 			t.Errorf("%s: %s", cause, why)
 			continue
@@ -112,19 +113,18 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		var o twin.Options
 		k.turn(&o)
 		if o.PoolPerInstance != want.PoolPerInstance || o.CPU != want.CPU || o.Memory != want.Memory ||
-			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU {
+			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU || o.CPUs != want.CPUs {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
 	}
-	busy := result.Step{Usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .5, 2)}}
-	if k, _ := knobFor(result.CauseMachine, twin.Stage{Instances: 2, CPU: 2048}, 2, busy); !k.down || k.to != "256" {
-		t.Errorf("half of what was used: %+v", k)
+	if k, _ := knobFor(result.CauseMachine, s, 1.3334); !k.down || k.from != "1.33" || k.to != "0.667" {
+		t.Errorf("half of what the machine gives: %+v", k)
 	}
-	if k, _ := knobFor(result.CauseCPU, twin.Stage{Instances: 1, CPU: 2048}, 2, result.Step{}); !k.down || k.to != "1024" {
+	if k, _ := knobFor(result.CauseCPU, twin.Stage{Instances: 1, CPU: 2048}, 2); !k.down || k.to != "1024" {
 		t.Errorf("a machine that has no more: %+v", k)
 	}
 	for _, cause := range []result.Cause{result.CauseGenerator, result.CauseUnknown, result.CauseProxy} {
-		if _, why := knobFor(cause, s, 2, result.Step{}); why == "" {
+		if _, why := knobFor(cause, s, 2); why == "" {
 			t.Errorf("%s has no knob and no reason", cause)
 		}
 	}

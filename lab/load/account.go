@@ -67,10 +67,14 @@ func (a *accounts) any(rng *rand.Rand) *account {
 	return a.all[rng.IntN(len(a.all))]
 }
 
-// AccountsFor is how many accounts a load of n users needs. Of the errands 8% are purchases, but a
-// buyer also waits between polls for the payment: in a shop that answers within milliseconds, almost
-// half of the users are buying at any moment. The slower the shop, the fewer.
-func AccountsFor(n int) int { return min(MaxAccounts, 8+n/2) }
+// AccountsFor is how many accounts a load needs. Of the errands 8% are purchases, but a buyer also waits
+// between polls for the payment: in a shop that answers within 10 ms almost half of the users are buying
+// at any moment, in one that answers within 100 ms less than a quarter, and where many users are, answers
+// are slow. Of the requests of an open loop 3% begin a purchase, which takes 2 s where answers take 300 ms.
+func AccountsFor(l Load) int {
+	few := min(l.Users, 50)
+	return min(MaxAccounts, 8+few/2+(l.Users-few)/4+int(l.Rate/12))
+}
 
 // registering is how many registrations are under way at once. The shop bounds hashing itself.
 const registering = 4
@@ -128,7 +132,7 @@ func (c *Crowd) register(ctx context.Context, n int) (*account, error) {
 		if !busy || try == 10 {
 			hint := ""
 			if status == http.StatusTooManyRequests {
-				hint = "; the shop limits rates: run it with RATE_LIMIT=0 to measure it"
+				hint = "; the shop limits rates: run it with RATE_LIMIT=off to measure it"
 			}
 			return nil, fmt.Errorf("register: %s%s", statusKind(status, answer), hint)
 		}

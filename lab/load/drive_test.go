@@ -20,7 +20,7 @@ func TestShoppersRunEveryErrand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shop := loadtest.New(t, 0, 5*time.Millisecond)
 		c := newTestCrowd(t, shop)
-		if err := c.Prepare(t.Context(), AccountsFor(20), nil); err != nil {
+		if err := c.Prepare(t.Context(), AccountsFor(Load{Users: 20}), nil); err != nil {
 			t.Fatal(err)
 		}
 		step, err := c.Run(t.Context(), Load{Purpose: result.PurposeLevel, Users: 20, Duration: 3 * time.Second})

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -12,14 +13,16 @@ import (
 // Bounds is where a search begins and how far it may go.
 type Bounds struct {
 	Start, Min, Max float64
+	// Step is the factor from one level to the next until there is a bracket; 2 if zero.
+	Step float64
 	// Precision ends the search: the first bad level is at most that share above the last good one.
 	Precision float64
 	// Whole searches whole numbers only (users).
 	Whole bool
 }
 
-// Find brackets the smallest level at which try misses the objective, by doubling or halving from
-// the start, and then bisects it. try measures one level; its steps are the caller's to keep.
+// Find brackets the smallest level at which try misses the objective, by doubling or halving (or by
+// Step) from the start, and then bisects it. try measures one level; its steps are the caller's to keep.
 func Find(ctx context.Context, b Bounds, try func(ctx context.Context, level float64) (result.Step, error)) (result.Search, error) {
 	var found result.Search
 	probe := func(level float64) (bool, error) {
@@ -39,6 +42,7 @@ func Find(ctx context.Context, b Bounds, try func(ctx context.Context, level flo
 		}
 		return p.Kept, nil
 	}
+	step := cmp.Or(b.Step, 2)
 	for level := min(max(b.Start, b.Min), b.Max); found.LastGood == nil || found.FirstBad == nil; {
 		kept, err := probe(level)
 		if err != nil {
@@ -48,9 +52,9 @@ func Find(ctx context.Context, b Bounds, try func(ctx context.Context, level flo
 		case kept && level >= b.Max, !kept && level <= b.Min:
 			return found, nil // no bracket within the bounds
 		case kept:
-			level = min(level*2, b.Max)
+			level = min(b.round(level*step), b.Max)
 		default:
-			level = max(b.round(level/2), b.Min)
+			level = max(b.round(level/step), b.Min)
 		}
 	}
 	for {

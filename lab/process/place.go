@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -18,12 +19,21 @@ func kill(pid int) {
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// FreePort returns a TCP port on 127.0.0.1 that nothing listens on. It lies below Linux' range for
-// outgoing connections (32768 and up), so that no connection takes it before the caller listens.
+// lastPort walks from a random place, so that this process gives no port twice, and two processes
+// that look at the same time do not find the same one.
+var lastPort atomic.Uint32
+
+func init() { lastPort.Store(rand.Uint32N(ports)) } // #nosec G404 -- no secret
+
+// The ports that FreePort gives: below Linux' range for outgoing connections (32768 and up), so that
+// no connection takes one before the caller listens.
+const firstPort, ports = 18000, 14000
+
+// FreePort returns a TCP port on 127.0.0.1 that nothing listens on.
 func FreePort() (int, error) {
 	var last error
 	for range 100 {
-		port := 18000 + rand.IntN(14000) // #nosec G404 -- no secret
+		port := firstPort + int(lastPort.Add(1)%ports)
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			last = err

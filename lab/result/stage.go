@@ -43,20 +43,24 @@ type Stage struct {
 // Config is what shapes a stage's capacity, as read from Pulumi.stageN.yaml (local) or from the
 // stack's outputs (aws). A nil field does not apply to the stage or could not be read.
 type Config struct {
-	Region               string   `json:"region,omitempty"`
-	InstanceType         string   `json:"instance_type,omitempty"`
-	DatabaseClass        string   `json:"database_class,omitempty"`
-	CacheNodeType        string   `json:"cache_node_type,omitempty"`
-	Instances            *int     `json:"instances,omitempty"`
-	MaxInstances         *int     `json:"max_instances,omitempty"`
-	CPUUnits             *int     `json:"cpu_units,omitempty"` // of one instance, 1024 = 1 vCPU
-	MemoryMiB            *int     `json:"memory_mib,omitempty"`
-	PoolPerInstance      *int     `json:"pool_per_instance,omitempty"`
-	DatabaseConnections  *int     `json:"database_connections,omitempty"`
-	HealthCheckSeconds   *float64 `json:"health_check_seconds,omitempty"`
-	HealthCheckPath      string   `json:"health_check_path,omitempty"`
-	LoadBalancer         string   `json:"load_balancer,omitempty"` // what really balanced
-	PoolerMode           string   `json:"pooler_mode,omitempty"`
+	Region              string   `json:"region,omitempty"`
+	InstanceType        string   `json:"instance_type,omitempty"`
+	DatabaseClass       string   `json:"database_class,omitempty"`
+	CacheNodeType       string   `json:"cache_node_type,omitempty"`
+	Instances           *int     `json:"instances,omitempty"`
+	MaxInstances        *int     `json:"max_instances,omitempty"`
+	CPUUnits            *int     `json:"cpu_units,omitempty"` // of one instance, 1024 = 1 vCPU
+	MemoryMiB           *int     `json:"memory_mib,omitempty"`
+	PoolPerInstance     *int     `json:"pool_per_instance,omitempty"`
+	DatabaseConnections *int     `json:"database_connections,omitempty"`
+	HealthCheckSeconds  *float64 `json:"health_check_seconds,omitempty"`
+	HealthCheckPath     string   `json:"health_check_path,omitempty"`
+	LoadBalancer        string   `json:"load_balancer,omitempty"` // what really balanced
+	PoolerMode          string   `json:"pooler_mode,omitempty"`
+	// StageCPUs is what all machines of the stage have together on AWS, those of the database and the cache
+	// included; GivenCPUs is how many CPUs of this machine the stage could use.
+	StageCPUs            *float64 `json:"stage_cpus,omitempty"`
+	GivenCPUs            *float64 `json:"given_cpus,omitempty"`
 	EffectiveCPULimit    *float64 `json:"effective_cpu_limit,omitempty"` // CPUs of one instance, as enforced
 	EffectiveMemoryBytes *int64   `json:"effective_memory_bytes,omitempty"`
 }

@@ -97,6 +97,7 @@ type Resource string
 const (
 	ResourceInstanceCPU  Resource = "instance CPU"         // cores
 	ResourceServerCPU    Resource = "server CPU"           // cores, of a machine that several parts share
+	ResourceStageCPU     Resource = "stage CPU"            // cores, of everything that the stage runs
 	ResourceThrottled    Resource = "CPU throttled"        // share of the scheduler's periods
 	ResourceMemory       Resource = "instance memory"      // bytes
 	ResourcePoolInUse    Resource = "pool in use"          // connections

@@ -13,7 +13,7 @@ const (
 	CauseProxy     Cause = "proxy"
 	CauseRedis     Cause = "redis"
 	CauseHashing   Cause = "password hashing"
-	CauseMachine   Cause = "machine CPU" // all cores of the machine that runs everything
+	CauseMachine   Cause = "machine CPU" // all that the machine that runs everything gives the stage
 	CauseGenerator Cause = "generator"
 	CauseUnknown   Cause = "unknown"
 )

@@ -11,7 +11,7 @@ type Group struct {
 	Name        string
 	CPULimit    float64 // CPUs; 0 means no limit of its own
 	MemoryLimit int64   // bytes; 0 means no limit of its own
-	Parent      *Group  // the machine it shares with others; nil for none
+	Parent      *Group  // the machine it shares with others, or the whole stage; nil for the latter
 
 	control control
 }
@@ -65,30 +65,33 @@ func (g *Group) enter() func(pid int) error {
 
 // groups makes the groups of a run and removes them.
 type groups struct {
-	root control // nil where this machine permits none
-	made []*Group
+	whole *Group // the stage's; nil where this machine permits none
+	made  []*Group
 }
 
-// openGroups makes the run's group. Where that is not permitted, the groups made later are nil and
-// the second result says why.
-func openGroups(name string) (*groups, error) {
-	root, err := newRootControl(name)
+// openGroups makes the group of a whole stage, with a limit in CPUs (0: none). Where that is not
+// permitted, the groups made later are nil and the second result says why.
+func openGroups(name string, cpus float64) (*groups, error) {
+	c, err := newRootControl(name, cpus)
 	if err != nil {
 		return &groups{}, err
 	}
-	return &groups{root: root}, nil
+	return &groups{whole: &Group{Name: "the stage", CPULimit: cpus, control: c}}, nil
 }
 
-// add makes a group with limits (0: none) in a machine's group, or in the run's when parent is nil.
+// add makes a group with limits (0: none) in a machine's group, or in the stage's when parent is
+// nil. It cannot have more CPUs than the stage has.
 func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*Group, error) {
-	if gs.root == nil {
+	if gs.whole == nil {
 		return nil, nil // no groups here; every caller takes nil for "not limited"
 	}
-	above := gs.root
-	if parent != nil {
-		above = parent.control
+	if parent == nil {
+		parent = gs.whole
 	}
-	c, err := above.child(name, cpus, memory)
+	if most := gs.whole.CPULimit; most > 0 {
+		cpus = min(cpus, most)
+	}
+	c, err := parent.control.child(name, cpus, memory)
 	if err != nil {
 		return nil, fmt.Errorf("make the control group %s: %w", name, err)
 	}
@@ -99,14 +102,14 @@ func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*
 
 // close removes the groups, children first; their processes have ended.
 func (gs *groups) close() error {
-	if gs.root == nil {
+	if gs.whole == nil {
 		return nil
 	}
 	var errs []error
 	for i := len(gs.made) - 1; i >= 0; i-- {
 		errs = append(errs, gs.made[i].control.remove())
 	}
-	errs = append(errs, gs.root.remove())
-	gs.root, gs.made = nil, nil
+	errs = append(errs, gs.whole.control.remove())
+	gs.whole, gs.made = nil, nil
 	return errors.Join(errs...)
 }

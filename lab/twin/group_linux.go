@@ -21,20 +21,20 @@ const (
 	behindV2 = 12
 )
 
-// newRootControl makes the group of a run, without limits of its own.
-func newRootControl(name string) (control, error) {
+// newRootControl makes the group of a whole stage; 0 CPUs: no limit.
+func newRootControl(name string, cpus float64) (control, error) {
 	switch cgroups.Mode() {
 	case cgroups.Unified:
 		v := &controlV2{path: "/" + name}
-		if err := v.make(0, 0); err != nil {
+		if err := v.make(cpus, 0); err != nil {
 			return nil, err
 		}
 		weight := uint64(behindV2)
 		return v, v.manager.Update(&cgroup2.Resources{CPU: &cgroup2.CPU{Weight: &weight}})
 	case cgroups.Legacy, cgroups.Hybrid:
-		shares := uint64(behindV1)
-		behind := &specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: &shares}}
-		cg, err := cgroup1.New(cgroup1.NestedPath("/"+name), behind, cgroup1.WithHierarchy(cpuAndMemory))
+		r, shares := resourcesV1(cpus, 0), uint64(behindV1)
+		r.CPU.Shares = &shares
+		cg, err := cgroup1.New(cgroup1.NestedPath("/"+name), r, cgroup1.WithHierarchy(cpuAndMemory))
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,8 @@ func cpuAndMemory() ([]cgroup1.Subsystem, error) {
 
 type controlV1 struct{ cg cgroup1.Cgroup }
 
-func (c *controlV1) child(name string, cpus float64, memory int64) (control, error) {
+// resourcesV1 are limits; 0: none.
+func resourcesV1(cpus float64, memory int64) *specs.LinuxResources {
 	r := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
 	if cpus > 0 {
 		period, quota := uint64(cpuPeriod.Microseconds()), quota(cpus)
@@ -69,7 +70,11 @@ func (c *controlV1) child(name string, cpus float64, memory int64) (control, err
 	if memory > 0 {
 		r.Memory.Limit = &memory
 	}
-	cg, err := c.cg.New(name, r)
+	return r
+}
+
+func (c *controlV1) child(name string, cpus float64, memory int64) (control, error) {
+	cg, err := c.cg.New(name, resourcesV1(cpus, memory))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,6 @@ package twin
 
 import "errors"
 
-func newRootControl(string) (control, error) {
+func newRootControl(string, float64) (control, error) {
 	return nil, errors.New("control groups are Linux only")
 }

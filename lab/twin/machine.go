@@ -57,19 +57,22 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		g, err = t.groups.add(name, cpus, memory, parent)
 		return g
 	}
+	known := true // every machine's CPUs
 	machine := func(name, kind string, units int) *Group {
-		s, known := sizeOf(kind)
+		s, ok := sizeOf(kind)
+		known = known && ok
 		if units > 0 {
 			s.cpus = float64(units) / 1024
 		}
 		switch {
 		case o.NoLimits:
 			s = size{}
-		case !known:
+		case !ok:
 			t.note("%s is not limited: the size of %q is not known", name, kind)
-		case t.groups.root != nil:
+		case t.groups.whole != nil:
 			t.note("%s is limited to a %s: %g CPUs and %d MiB", name, kind, s.cpus, s.memory/mib)
 		}
+		t.StageCPUs += s.cpus
 		return add(name, s.cpus, s.memory, nil)
 	}
 	s := t.Stage
@@ -81,6 +84,7 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 	switch s.Topology {
 	case Single:
 		home = add("server", cpus, memory, nil)
+		t.StageCPUs = cpus
 		cpus, memory = 0, 0
 		m.database, m.cache = add("postgres", 0, 0, home), add("redis", 0, 0, home)
 	case Mesh:
@@ -91,11 +95,17 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		t.Machines = append(t.Machines, home)
 	}
 	m.proxy = add("proxy", 0, 0, home)
+	if s.Topology == Balanced || s.Topology == Fargate {
+		t.StageCPUs += cpus * float64(s.Instances)
+	}
 	for i := range s.Instances {
 		m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, home))
 	}
 	if s.Topology != Single {
 		m.database, m.cache = machine("postgres", s.DatabaseClass, o.DatabaseCPU), machine("redis", s.CacheNodeType, 0)
+	}
+	if !known {
+		t.StageCPUs = 0
 	}
 	return m, err
 }
@@ -113,11 +123,18 @@ func (t *Twin) describe(reason error, o Options) {
 	default:
 		t.note("each instance is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
 	}
-	if want := float64(s.CPU) / 1024 * float64(s.Instances); want > float64(runtime.NumCPU()) {
-		t.note("the stage's instances have %.2f CPUs in all, this machine has %d, which they share with everything else",
-			want, runtime.NumCPU())
+	if given := t.GivenCPUs(); t.StageCPUs > given {
+		t.note("the stage has %.3g CPUs on AWS, database and cache included, and at most %.3g of this machine's %d", t.StageCPUs, given, runtime.NumCPU())
 	}
 	t.note("burst credits, network latency and disks are this machine's, not AWS's")
+}
+
+// GivenCPUs is how many of this machine's CPUs the whole stage may use.
+func (t *Twin) GivenCPUs() float64 {
+	if t.Whole != nil && t.Whole.CPULimit > 0 {
+		return t.Whole.CPULimit
+	}
+	return float64(runtime.NumCPU())
 }
 
 func (t *Twin) note(format string, args ...any) {

@@ -123,9 +123,9 @@ func (r *run) open() (err error) {
 		w = f
 	}
 	r.log = &logs{w: w, dir: dir}
-	gs, notPermitted := openGroups(filepath.Base(r.dir.Path))
+	gs, notPermitted := openGroups(filepath.Base(r.dir.Path), r.opts.CPUs)
 	r.onStop(func(context.Context) error { return gs.close() })
-	r.twin.groups = gs
+	r.twin.groups, r.twin.Whole = gs, gs.whole
 	if r.groups, err = r.twin.limit(r.opts); err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ type Options struct {
 	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0 means as many as the
 	// stage's database accepts.
 	PoolerSize int
+	// CPUs is how many of this machine's the whole stage may use; 0 means all of them. Whoever loads
+	// the stage from the same machine keeps the rest.
+	CPUs float64
 	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
 
@@ -61,15 +64,17 @@ type Twin struct {
 	URL       string // what a shopper opens
 	Instances []*Instance
 	// Proxies are the hops between the shopper and the instances, the load balancer first.
-	Proxies  []*Part
-	Postgres *Part
-	Redis    *Part
-	Pooler   *Part    // nil without PgBouncer
-	Machines []*Group // the machines whose limits several parts share
-	Limits   []string // what is limited and what is not, a sentence each
-	StandIns []string // parts replaced by something simpler, such as "envoy"
-	LogFile  string   // where the processes' output is, the instances' beside it; "" when Options.Log was given
-	Started  time.Duration
+	Proxies   []*Part
+	Postgres  *Part
+	Redis     *Part
+	Pooler    *Part    // nil without PgBouncer
+	Machines  []*Group // the machines whose limits several parts share
+	Whole     *Group   // everything that the stage runs; nil where this machine permits no groups
+	StageCPUs float64  // what the stage's machines have together on AWS; 0 where one is not known
+	Limits    []string // what is limited and what is not, a sentence each
+	StandIns  []string // parts replaced by something simpler, such as "envoy"
+	LogFile   string   // where the processes' output is, the instances' beside it; "" when Options.Log was given
+	Started   time.Duration
 
 	groups   *groups
 	postgres *backing.Postgres
