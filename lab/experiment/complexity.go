@@ -2,9 +2,6 @@ package experiment
 
 import (
 	"bufio"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +23,7 @@ func complexity(root, stage, topology string, target result.Target) *result.Comp
 	if n, ok := configLines(filepath.Join(root, "Pulumi."+stage+".yaml")); ok {
 		c.ConfigLines = &n
 	}
-	if n, ok := functionLines(filepath.Join(root, "platform", "stages.go"), topology); ok {
+	if n, ok := codeLines(root, topology); ok {
 		c.StageLines = &n
 	}
 	c.CommandsRun = []string{"pulumi up -s " + stage}
@@ -61,19 +58,4 @@ func configLines(name string) (int, bool) {
 		}
 	}
 	return n, true
-}
-
-// functionLines counts the lines of the function with that name, ignoring case.
-func functionLines(file, name string) (int, bool) {
-	set := token.NewFileSet()
-	parsed, err := parser.ParseFile(set, file, nil, parser.SkipObjectResolution)
-	if err != nil {
-		return 0, false
-	}
-	for _, d := range parsed.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && strings.EqualFold(f.Name.Name, name) {
-			return set.Position(f.End()).Line - set.Position(f.Pos()).Line + 1, true
-		}
-	}
-	return 0, false
 }

@@ -66,8 +66,11 @@ func derived(lines []result.Line, users, cores int) []result.Line {
 		}
 		more = append(more, result.Line{Resource: result.ResourceProxyQueue, Unit: "requests", Values: inside})
 	}
-	stage := sum(lines, result.ResourceInstanceCPU, result.ResourceDBCPU, result.ResourceRedisCPU,
-		result.ResourceProxyCPU, result.ResourceSidecarCPU)
+	stage := sum(lines, result.ResourceStageCPU)
+	if stage == nil {
+		stage = sum(lines, result.ResourceInstanceCPU, result.ResourceDBCPU, result.ResourceRedisCPU,
+			result.ResourceProxyCPU, result.ResourceSidecarCPU)
+	}
 	all, own := sum(lines, result.ResourceMachineCPU), sum(lines, result.ResourceGeneratorCPU)
 	if stage != nil && all != nil && own != nil {
 		for i, v := range all {

@@ -137,6 +137,9 @@ func (w *weigher) cpu() {
 	if !ok {
 		return
 	}
+	if whole, _, limited := tightest(w.of(result.ResourceStageCPU)); limited && *u.Limit >= *whole.Limit {
+		return // it could use all that this machine gives the stage: its end is the machine's
+	}
 	throttled, known := w.throttled(u.Of), ""
 	if throttled > 0 {
 		known = fmt.Sprintf(" and was throttled in %.0f%% of the periods", 100*throttled)
@@ -210,7 +213,7 @@ func (w *weigher) pool() {
 	if mean == 0 || wait < longWait*mean {
 		pressure = min(share, exhausted-0.01) // full, but nobody waits for long
 	}
-	w.add(result.CausePool, pressure, "%s had %.1f of its %.0f connections in use; each acquire waited %.0f ms of a mean latency of %.0f ms",
+	w.add(result.CausePool, pressure, "%s had %.1f of its %.0f connections in use; an acquire waited %.0f ms, and the mean request, with and without the database, took %.0f ms",
 		u.Of, u.Mean, *u.Limit, wait, mean)
 }
 

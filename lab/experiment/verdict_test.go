@@ -47,6 +47,12 @@ func TestJudge(t *testing.T) {
 		"redis":                            {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
 		"memory":                           {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
 		"the stage's share of the machine": {usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine},
+		"an instance that may use the whole share": {
+			usage: []result.Usage{use(result.ResourceServerCPU, "server", 1.3, 1.33), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine,
+		},
+		"an instance with a quota of its own": {
+			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseCPU,
+		},
 		"machine":                          {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
 		"machine before the pool that it fills": {
 			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
@@ -158,7 +164,7 @@ func TestComplexityIsCountedFromTheSource(t *testing.T) {
 	if c.ConfigLines == nil || *c.ConfigLines < 5 || *c.ConfigLines > 30 {
 		t.Errorf("config lines: %v", c.ConfigLines)
 	}
-	if c.StageLines == nil || *c.StageLines < 10 || *c.StageLines > 80 {
+	if c.StageLines == nil || *c.StageLines < 500 || *c.StageLines > 5000 {
 		t.Errorf("stage lines: %v", c.StageLines)
 	}
 	if none := complexity(t.TempDir(), "stage1", "single", result.TargetAWS); none.ConfigLines != nil || none.Resources != nil || none.StageLines != nil {

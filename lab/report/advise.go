@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
@@ -41,7 +42,25 @@ func Advise(stages []result.Stage, n Need) []string {
 		advice = append(advice, fmt.Sprintf("%s carries most: %s, for %.1f times the price.",
 			strongest.stage.Name, strongest.capacity, strongest.monthly/best.monthly))
 	}
+	if short := shortOfCPUs(fit); short != "" {
+		out = append(out, short)
+	}
 	return append(advice, out...)
+}
+
+// shortOfCPUs says which of them had fewer CPUs than they have on AWS; empty for none.
+func shortOfCPUs(all []candidate) string {
+	var short []string
+	for _, c := range all {
+		if given, whole := c.stage.Config.GivenCPUs, c.stage.Config.StageCPUs; given != nil && whole != nil && *given < *whole {
+			short = append(short, fmt.Sprintf("%s %.3g of %.3g", c.stage.Name, *given, *whole))
+		}
+	}
+	if len(short) == 0 {
+		return ""
+	}
+	return "Of the CPUs that they have on AWS, database and cache included, they had here: " + strings.Join(short, ", ") +
+		". The fewer, the less this says of AWS."
 }
 
 type candidate struct {

@@ -56,8 +56,8 @@ func TestPageInABrowser(t *testing.T) {
 		}
 		return n
 	}
-	if n := count(`document.querySelectorAll("figure svg").length`); n != 4 {
-		t.Errorf("%d charts, want 4", n)
+	if n := count(`document.querySelectorAll("figure svg").length`); n != 5 {
+		t.Errorf("%d charts, want 5", n)
 	}
 	if n := count(`[...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height < 100).length`); n != 0 {
 		t.Errorf("%d charts have no height", n)

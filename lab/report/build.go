@@ -35,6 +35,8 @@ type measured struct {
 	stages   []result.Stage
 	findings []result.Finding
 	labels   []string
+	// objectiveMS is the declared limit of p95, 0 where there is none.
+	objectiveMS float64
 }
 
 func merge(results []result.Result) measured {
@@ -42,6 +44,9 @@ func merge(results []result.Result) measured {
 	stages, findings := map[string]result.Stage{}, map[string]result.Finding{}
 	for _, r := range results {
 		m.labels = append(m.labels, r.Labels...)
+		if r.Settings != nil {
+			m.objectiveMS = r.Settings.Objective.P95MS
+		}
 		for _, s := range r.Stages {
 			stages[s.Name] = s
 			m.labels = append(m.labels, s.Labels...)

@@ -63,7 +63,17 @@ func lineChart(title, x, y string, logX, logY bool, curves []curve) (template.HT
 		p.Add(line, marks)
 		p.Legend.Add(c.Name, line, marks)
 	}
+	legendRoom(p, logY)
 	return render(p)
+}
+
+// legendRoom keeps the upper quarter of the plot free of what is drawn.
+func legendRoom(p *plot.Plot, log bool) {
+	if log {
+		p.Y.Max *= math.Pow(p.Y.Max/p.Y.Min, 1.0/3)
+		return
+	}
+	p.Y.Max += (p.Y.Max - p.Y.Min) / 3
 }
 
 // bar is a value with its range.
@@ -106,6 +116,33 @@ func barChart(title, y string, bars []bar) (template.HTML, error) {
 	}
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -0.6, float64(len(bars))-0.4
+	return render(p)
+}
+
+// group is one bar a category, in one colour.
+type group struct {
+	Name   string
+	Values []float64
+}
+
+// groupChart draws the groups' bars side by side over each category.
+func groupChart(title, y string, categories []string, groups []group) (template.HTML, error) {
+	p := newPlot(title, "", y)
+	p.Y.Min = 0
+	width := vg.Points(60 / float64(len(groups)))
+	for i, g := range groups {
+		bars, err := plotter.NewBarChart(plotter.Values(g.Values), width)
+		if err != nil {
+			return "", fmt.Errorf("draw %s: %w", g.Name, err)
+		}
+		bars.Color, bars.LineStyle.Width = palette[i%len(palette)], 0
+		bars.Offset = width * vg.Length(float64(i)-float64(len(groups)-1)/2)
+		p.Add(bars)
+		p.Legend.Add(g.Name, bars)
+	}
+	p.NominalX(categories...)
+	p.X.Min, p.X.Max = -0.6, float64(len(categories))-0.4
+	legendRoom(p, false)
 	return render(p)
 }
 

@@ -30,9 +30,23 @@ func sample() result.Result {
 		{Resource: result.ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Mean: 0.4, Max: 0.9, Limit: result.Ptr(2.0)},
 		{Resource: result.ResourcePoolInUse, Of: "shop-1", Unit: "connections", Mean: 24, Max: 25, Limit: result.Ptr(25.0)},
 	}
+	line := func(r result.Resource, of string, values ...float64) result.Line {
+		l := result.Line{Resource: r, Of: of, Values: []*float64{nil}} // a second in which nothing was read
+		for _, v := range values {
+			l.Values = append(l.Values, &v)
+		}
+		return l
+	}
+	failing.Series = &result.Series{StartedAt: at, IntervalSeconds: 1, Lines: []result.Line{
+		line(result.SeriesP95, "", 420, 500, 610, 640, 600), line(result.ResourcePoolInUse, "shop-1", 22, 24, 25, 25, 24),
+		line(result.ResourceInstanceCPU, "shop-1", .4, .3, .5, .4, .4), // not half of its limit: not drawn
+	}}
 	estimate := cost.Estimate{
 		PriceDate: "2026-01-01", Region: "us-east-1", Usage: cost.DefaultUsage(),
-		Lines: []cost.Line{{Resource: "server", Item: "ec2/t4g.small", Count: 730, Unit: "hour", USD: 12.264}},
+		Lines: []cost.Line{
+			{Resource: "server", Item: "ec2/t4g.small", Count: 730, Unit: "hour", USD: 12.264},
+			{Resource: "traffic", Item: "logs/gb", Count: 0.2, Unit: "GB", USD: 0},
+		},
 	}
 	curve := func(name string, base, per float64) (out []cost.Point) {
 		for _, v := range cost.Volumes() {
@@ -42,7 +56,7 @@ func sample() result.Result {
 		return out
 	}
 	one := result.Stage{
-		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1)},
+		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1), StageCPUs: result.Ptr(2.0), GivenCPUs: result.Ptr(4.0 / 3)},
 		Cost: &estimate, CostCurve: curve("stage1", 12, 1e-7), BringUpSeconds: result.Ptr(4.25), TearDownSeconds: result.Ptr(0.0),
 		Complexity: &result.Complexity{Resources: result.Ptr(31), Commands: result.Ptr(1), ConfigLines: result.Ptr(10)},
 		Levels:     []result.Level{{Users: 50, Median: step(50, 42), AllP95MS: []float64{42}}, {Users: 200, Median: step(200, 712), AllP95MS: []float64{712}}},
@@ -125,7 +139,7 @@ func TestWhatWasNotMeasuredSaysSo(t *testing.T) {
 		}
 		return strings.SplitN(line, "\n", 2)[0]
 	}
-	if got := row("Closed loop", "stage3"); strings.Count(got, notMeasured) != 5 {
+	if got := row("Closed loop", "stage3"); strings.Count(got, notMeasured) != 6 {
 		t.Errorf("stage3 was not measured at all: %s", got)
 	}
 	if got := row("Closed loop", "stage2"); strings.Count(got, invalid) != 2 || strings.Contains(got, "40 ms (") {
@@ -150,8 +164,8 @@ func TestPageIsSelfContainedAndEscaped(t *testing.T) {
 			t.Errorf("the page contains %q", not)
 		}
 	}
-	if n := strings.Count(page, "<svg"); n != 4 {
-		t.Errorf("%d charts, want 4", n)
+	if n := strings.Count(page, "<svg"); n != 5 {
+		t.Errorf("%d charts, want 5", n)
 	}
 }
 
@@ -162,6 +176,7 @@ func TestAdvise(t *testing.T) {
 		want string
 	}{
 		"nothing asked":     {Need{}, "Take stage1"},
+		"fewer CPUs":        {Need{}, "they had here: stage1 1.33 of 2."},
 		"few users":         {Need{Users: 100}, "Take stage1"},
 		"too many users":    {Need{Users: 155}, "No stage is known"},
 		"budget":            {Need{Budget: 5}, "No stage is known"},

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"shoplab/lab/result"
@@ -84,17 +87,10 @@ func costSection(m measured) section {
 			}
 			return []cell{runsOn(s).beside(p.Runs), monthly(s).beside(p.Monthly), daily.beside(p.Daily)}
 		}))
+	s.Blocks = append(s.Blocks, itemBlocks(m)...)
 	for _, st := range m.stages {
-		if st.Cost == nil {
-			continue
-		}
-		t := &table{Caption: title(st) + ", per month", Head: []string{"Resource", "Item", "Units", "USD"}}
-		for _, l := range st.Cost.Lines {
-			t.Rows = append(t.Rows, []cell{text(l.Resource), text(l.Item), number(fmt.Sprintf("%.4g %s", l.Count, l.Unit)), number(fmt.Sprintf("%.2f", l.USD))})
-		}
-		s.Blocks = append(s.Blocks, block{Table: t})
-		if len(st.Cost.Unknown) > 0 {
-			s.Blocks = append(s.Blocks, block{Text: "Not priced, and not counted as zero:"}, block{List: st.Cost.Unknown})
+		if st.Cost != nil && len(st.Cost.Unknown) > 0 {
+			s.Blocks = append(s.Blocks, block{Text: "Not priced in " + st.Name + ", and not counted as zero:"}, block{List: st.Cost.Unknown})
 		}
 	}
 	for _, st := range m.stages {
@@ -106,6 +102,54 @@ func costSection(m measured) section {
 		}
 	}
 	return s
+}
+
+// itemBlocks lay the stages' items side by side, the dearest first; what costs less than a cent
+// everywhere is only named.
+func itemBlocks(m measured) []block {
+	usd, most := map[string]map[string]float64{}, map[string]float64{}
+	head := []string{"Item, USD a month"}
+	for _, st := range m.stages {
+		if st.Cost == nil {
+			continue
+		}
+		head = append(head, title(st))
+		for _, l := range st.Cost.Lines {
+			if usd[l.Item] == nil {
+				usd[l.Item] = map[string]float64{}
+			}
+			usd[l.Item][st.Name] += l.USD
+			most[l.Item] = max(most[l.Item], usd[l.Item][st.Name])
+		}
+	}
+	if len(usd) == 0 {
+		return nil
+	}
+	t, small := &table{Caption: "Item by item", Head: head}, []string{}
+	items := slices.SortedFunc(maps.Keys(usd), func(a, b string) int { return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(a, b)) })
+	for _, item := range items {
+		if most[item] < 0.005 {
+			small = append(small, item)
+			continue
+		}
+		row := []cell{text(item)}
+		for _, st := range m.stages {
+			if st.Cost == nil {
+				continue
+			}
+			c := text("")
+			if v, ok := usd[item][st.Name]; ok {
+				c = number(fmt.Sprintf("%.2f", v))
+			}
+			row = append(row, c)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	blocks := []block{{Table: t}}
+	if len(small) > 0 {
+		blocks = append(blocks, block{Text: "Less than a cent a month at this volume: " + strings.Join(small, ", ") + "."})
+	}
+	return blocks
 }
 
 func runsOn(s result.Stage) cell {
@@ -136,7 +180,7 @@ func loadSection(m measured) section {
 		return s
 	}
 	s.Blocks = append(s.Blocks, stageTable(m, "Closed loop, the declared mix of shoppers",
-		[]string{"50 users", "200 users", "Breaking point", "Instance CPU at failure", "Highest arrival rate"},
+		[]string{"50 users", "200 users", "Breaking point", "CPU at failure", "Highest arrival rate", "CPUs here / on AWS"},
 		func(s result.Stage, p published) []cell {
 			bp, ok := breakingPoint(s)
 			cpu, cpuKnown := cpuAtFailure(s)
@@ -148,24 +192,29 @@ func loadSection(m measured) section {
 			}
 			return []cell{
 				mean(s, 50).beside(p.Users50), mean(s, 200).beside(p.Users200),
-				gated(s, ok, bp).beside(p.BreakingPoint), gated(s, cpuKnown, cpu).beside(p.CPUAtFailure), rate,
+				gated(s, ok, bp).beside(p.BreakingPoint), gated(s, cpuKnown, cpu).beside(p.CPUAtFailure), rate, cpus(s),
 			}
 		}), block{Text: originalNote})
 	return s
 }
 
-// cpuAtFailure is the mean use of the busiest instance over its limit, in the failing step.
+// cpuAtFailure is the mean CPU use of the busiest instance, or of the server that it shares, over its
+// limit in the failing step.
 func cpuAtFailure(s result.Stage) (string, bool) {
 	if s.AtFailure == nil {
 		return "", false
 	}
-	most, ok := 0.0, false
-	for _, u := range s.AtFailure.Usage {
-		if u.Resource == result.ResourceInstanceCPU && u.Limit != nil && *u.Limit > 0 {
-			most, ok = max(most, u.Mean / *u.Limit), true
-		}
+	u, share := tightest(s.AtFailure.Usage, result.ResourceInstanceCPU, result.ResourceServerCPU)
+	return fmt.Sprintf("%s: %.0f%% of its limit", u.Of, 100*share), share > 0
+}
+
+// cpus is how many CPUs the stage could use here, over those that its machines have on AWS.
+func cpus(s result.Stage) cell {
+	c := s.Config
+	if c.GivenCPUs == nil || c.StageCPUs == nil {
+		return absent()
 	}
-	return fmt.Sprintf("%.0f%% of its limit", 100*most), ok
+	return number(fmt.Sprintf("%.3g / %.3g", *c.GivenCPUs, *c.StageCPUs))
 }
 
 func complexitySection(m measured) section {
@@ -173,8 +222,8 @@ func complexitySection(m measured) section {
 	if len(m.stages) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, stageTable(m, "Counted, not guessed",
-		[]string{"Time to first request", "Time to nothing left", "Commands", "Resources", "Lines of stage code", "Lines of config", "Debugging"},
+	s.Blocks = append(s.Blocks, stageTable(m, "Counted, not guessed: code is what the stage's composition reaches in platform/, user data included",
+		[]string{"Time to first request", "Time to nothing left", "Commands", "Resources", "Lines of code", "Lines of config", "Debugging"},
 		func(s result.Stage, p published) []cell {
 			c := s.Complexity
 			if c == nil {

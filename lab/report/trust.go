@@ -13,21 +13,21 @@ import (
 // predicts what it has not seen.
 func trustSection(m measured) section {
 	s := section{Title: "Can these figures be trusted?"}
+	for _, t := range []*table{gateTable(m), invariantTable(m), uslTable(m)} {
+		if len(t.Rows) > 0 {
+			s.Blocks = append(s.Blocks, block{Table: t})
+		}
+	}
 	for _, st := range m.stages {
 		var items []string
-		if v := st.Validity; v != nil {
-			for _, g := range v.Gates {
-				items = append(items, gate(g))
-			}
-			if !v.Valid {
-				items = append(items, invalid+": "+strings.Join(v.Reasons, "; "))
-			}
+		if isInvalid(st) {
+			items = append(items, invalid+": "+strings.Join(st.Validity.Reasons, "; "))
 		}
 		for _, i := range st.Invariants {
-			items = append(items, fmt.Sprintf("Invariant %s: %s. %s", i.Name, i.Status, i.Detail))
+			items = append(items, i.Name+": "+i.Detail)
 		}
-		if st.USL != nil {
-			items = append(items, usl(*st.USL))
+		if st.USL != nil && st.USL.Note != "" {
+			items = append(items, st.USL.Note)
 		}
 		items = append(items, st.Notes...)
 		if len(items) > 0 {
@@ -42,31 +42,86 @@ func trustSection(m measured) section {
 	return s
 }
 
-func gate(g result.Gate) string {
-	value := notMeasured
-	if g.Value != nil {
-		value = fmt.Sprintf("%.3g %s", *g.Value, g.Unit)
+// gateTable has a row for each gate, in the order of the first stage that passed through it.
+func gateTable(m measured) *table {
+	t := &table{Caption: "Validity: the worst value seen, which must not be above the limit", Head: []string{"Gate", "Limit"}}
+	row := map[string]int{}
+	for i, st := range m.stages {
+		t.Head = append(t.Head, title(st))
+		if st.Validity == nil {
+			continue
+		}
+		for _, g := range st.Validity.Gates {
+			if _, known := row[g.Name]; !known {
+				row[g.Name] = len(t.Rows)
+				t.Rows = append(t.Rows, append([]cell{text(g.Name + " (" + g.Unit + ")"), number(fmt.Sprintf("%.3g", g.Limit))}, notMeasuredIn(m.stages)...))
+			}
+			t.Rows[row[g.Name]][2+i] = gate(g)
+		}
 	}
-	verdict := "passed"
-	if !g.Passed {
-		verdict = "failed"
-	}
-	return fmt.Sprintf("Gate %s: %s, limit %.3g %s, %s", g.Name, value, g.Limit, g.Unit, verdict)
+	return t
 }
 
-func usl(u result.USL) string {
-	out := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", interval(u.Sigma), interval(u.Kappa))
-	if u.KneeUsers != nil {
-		out += fmt.Sprintf(", knee at %.0f users", *u.KneeUsers)
+// notMeasuredIn is an empty cell for each stage.
+func notMeasuredIn(stages []result.Stage) []cell {
+	cells := make([]cell, len(stages))
+	for i := range cells {
+		cells[i] = absent()
 	}
-	if h := u.HeldOut; h != nil {
-		out += fmt.Sprintf("; at %d users, held out of the fit, it predicts %.0f/s and %.0f/s were measured (%+.0f%%)",
-			h.Users, h.Predicted, h.Measured, 100*h.ErrorRatio)
+	return cells
+}
+
+func gate(g result.Gate) cell {
+	switch {
+	case g.Value == nil:
+		return absent()
+	case !g.Passed:
+		return cell{Text: fmt.Sprintf("%.3g", *g.Value), Class: "invalid"}
 	}
-	if u.Note != "" {
-		out += ". " + u.Note
+	return number(fmt.Sprintf("%.3g", *g.Value))
+}
+
+func invariantTable(m measured) *table {
+	t := &table{Caption: "Invariants, checked under load and after it", Head: []string{"Invariant"}}
+	row := map[string]int{}
+	for i, st := range m.stages {
+		t.Head = append(t.Head, title(st))
+		for _, inv := range st.Invariants {
+			if _, known := row[inv.Name]; !known {
+				row[inv.Name] = len(t.Rows)
+				t.Rows = append(t.Rows, append([]cell{text(inv.Rule)}, notMeasuredIn(m.stages)...))
+			}
+			c := text(string(inv.Status))
+			if inv.Status == result.InvariantViolated {
+				c.Class = "invalid"
+			}
+			t.Rows[row[inv.Name]][1+i] = c
+		}
 	}
-	return out
+	return t
+}
+
+func uslTable(m measured) *table {
+	t := &table{
+		Caption: "Universal Scalability Law, with 95% intervals; the step with the most users is held out of the fit and predicted",
+		Head:    []string{"Stage", "Contention", "Coherency", "Knee", "Held out", "Predicted", "Measured", "Off by"},
+	}
+	for _, st := range m.stages {
+		u := st.USL
+		if u == nil {
+			continue
+		}
+		row := []cell{text(title(st)), number(interval(u.Sigma)), number(interval(u.Kappa)), text("none"), absent(), absent(), absent(), absent()}
+		if u.KneeUsers != nil {
+			row[3] = number(fmt.Sprintf("%.0f users", *u.KneeUsers))
+		}
+		if h := u.HeldOut; h != nil {
+			row[4], row[5] = number(fmt.Sprintf("%d users", h.Users)), number(fmt.Sprintf("%.0f/s", h.Predicted))
+			row[6], row[7] = number(fmt.Sprintf("%.0f/s", h.Measured)), number(fmt.Sprintf("%+.0f%%", 100*h.ErrorRatio))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 func interval(i result.Interval) string {
