@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"shoplab/lab/cost"
-
 	"github.com/spf13/cobra"
+
+	"shoplab/lab/cost"
+	"shoplab/lab/report"
+	"shoplab/lab/result"
 )
 
 func newCostCommand() *cobra.Command {
@@ -23,7 +26,8 @@ func newCostCommand() *cobra.Command {
 		Short: "Estimate what resource graphs cost on AWS",
 		Long: "Estimates the monthly cost of resource graphs: golden graphs of platform/testdata (all of them when\n" +
 			"none is named), the output of `pulumi preview --json`, or a stack export. A resource that is not\n" +
-			"known is listed, never counted as zero.",
+			"known is listed, never counted as zero. Of several graphs it says which is the cheapest at which\n" +
+			"traffic, as far as `lab run` measured each to carry it.",
 		Example: "  lab cost\n" +
 			"  lab cost platform/testdata/stage3.golden.json --requests 2000000\n" +
 			"  pulumi preview -s stage3 --json | lab cost --preview -\n" +
@@ -33,6 +37,7 @@ func newCostCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.preview, "preview", "", "a file with the output of `pulumi preview --json`, or - for standard input")
 	f.StringVar(&o.prices, "prices", "", "a price table that --refresh wrote; default: the one that ships with lab")
+	f.StringVar(&o.results, "results", filepath.Join("report", "result.json"), "what `lab run` measured, for the crossover")
 	f.BoolVar(&o.refresh, "refresh", false, "read AWS's public price list and print a new price table")
 	f.BoolVar(&o.json, "json", false, "print the estimates as JSON")
 	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")
@@ -42,9 +47,9 @@ func newCostCommand() *cobra.Command {
 }
 
 type costOptions struct {
-	preview, prices string
-	refresh, json   bool
-	usage           cost.Usage
+	preview, prices, results string
+	refresh, json            bool
+	usage                    cost.Usage
 }
 
 func (o costOptions) run(cmd *cobra.Command, args []string) error {
@@ -64,7 +69,7 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var shorts []string
-	estimates := map[string]cost.Estimate{}
+	estimates, graphs := map[string]cost.Estimate{}, map[string]cost.Graph{}
 	for _, name := range names {
 		g, err := readGraph(cmd.InOrStdin(), name)
 		if err != nil {
@@ -75,12 +80,56 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 			short = "preview"
 		}
 		shorts = append(shorts, short)
-		estimates[short] = table.Of(g, o.usage)
+		estimates[short], graphs[short] = table.Of(g, o.usage), g
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), estimates)
 	}
-	return printCosts(cmd.OutOrStdout(), table, o.usage, shorts, estimates)
+	if err := printCosts(cmd.OutOrStdout(), table, o.usage, shorts, estimates); err != nil || len(shorts) < 2 {
+		return err
+	}
+	measured, err := o.measured()
+	if err != nil {
+		return err
+	}
+	var curves [][]cost.Point
+	for _, name := range shorts {
+		curves = append(curves, table.Curve(measured.option(name, graphs[name]), o.usage, cost.Volumes()))
+	}
+	cmd.Println("\nCheapest per successful request: " + report.Crossover(cost.Cheapest(curves...)) + ".")
+	cmd.Println(measured.note())
+	return nil
+}
+
+// capacities are what the stages were measured to carry, in the file that says so.
+type capacities struct {
+	file   string // "" where nothing was measured
+	stages []result.Stage
+}
+
+func (o costOptions) measured() (capacities, error) {
+	r, err := result.ReadFile(o.results)
+	if errors.Is(err, fs.ErrNotExist) {
+		return capacities{}, nil
+	}
+	return capacities{file: o.results, stages: r.Stages}, err
+}
+
+// option is a graph with what its stage was measured to carry, if it was.
+func (c capacities) option(name string, g cost.Graph) cost.Option {
+	for _, s := range c.stages {
+		if s.Name == name {
+			return s.CostOption(g)
+		}
+	}
+	return cost.Option{Name: name, Graph: g}
+}
+
+func (c capacities) note() string {
+	if c.file == "" {
+		return "Nothing was measured yet, so every stage is taken to carry everything: see `lab run`."
+	}
+	return "How much each carries is from " + c.file + "; a stage that was not measured is taken to carry everything."
 }
 
 func (o costOptions) table() (cost.Table, error) {

@@ -19,12 +19,5 @@ func (r *stageRun) price() {
 	usage := cost.DefaultUsage()
 	estimate := table.Of(graph, usage)
 	r.st.Cost = &estimate
-	o := cost.Option{Name: r.st.Name, Graph: graph}
-	if open := r.st.OpenLoop; open != nil && open.RatePerSecond != nil {
-		o.MaxRate = *open.RatePerSecond
-		if open.AtRate != nil {
-			o.SuccessRate = 1 - open.AtRate.ErrorRatio
-		}
-	}
-	r.st.CostCurve = table.Curve(o, usage, cost.Volumes())
+	r.st.CostCurve = table.Curve(r.st.CostOption(graph), usage, cost.Volumes())
 }

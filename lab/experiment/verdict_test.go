@@ -53,7 +53,7 @@ func TestJudge(t *testing.T) {
 		"an instance with a quota of its own": {
 			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseCPU,
 		},
-		"machine":                          {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
+		"machine": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
 		"machine before the pool that it fills": {
 			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
 		},

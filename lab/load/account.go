@@ -70,10 +70,10 @@ func (a *accounts) any(rng *rand.Rand) *account {
 // AccountsFor is how many accounts a load needs. Of the errands 8% are purchases, but a buyer also waits
 // between polls for the payment: in a shop that answers within 10 ms almost half of the users are buying
 // at any moment, in one that answers within 100 ms less than a quarter, and where many users are, answers
-// are slow. Of the requests of an open loop 3% begin a purchase, which takes 2 s where answers take 300 ms.
+// are slow. Of the requests of an open loop 3% begin a purchase, which takes 4 s where the shop is at its end.
 func AccountsFor(l Load) int {
 	few := min(l.Users, 50)
-	return min(MaxAccounts, 8+few/2+(l.Users-few)/4+int(l.Rate/12))
+	return min(MaxAccounts, 8+few/2+(l.Users-few)/3+int(l.Rate/8))
 }
 
 // registering is how many registrations are under way at once. The shop bounds hashing itself.

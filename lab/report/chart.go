@@ -196,4 +196,4 @@ func plain(v float64) string {
 	return fmt.Sprintf("%.*f", int(math.Ceil(-math.Log10(v))), v)
 }
 
-func trimmed(v float64) string { return fmt.Sprintf("%.4g", v) }
+func trimmed(v float64) string { return fmt.Sprintf("%.3g", v) }

@@ -108,21 +108,26 @@ func crossoverChart(m measured) (*chart, error) {
 	svg, err := lineChart("Cost against traffic", "requests a month", "USD a month", true, true, curves)
 	return &chart{
 		Title: "Cost against traffic", SVG: svg,
-		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + crossover(cost.Cheapest(all...)) + ".",
+		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + Crossover(cost.Cheapest(all...)) + ".",
 	}, err
 }
 
-// crossover says from which volume on which stage is cheapest.
-func crossover(points []cost.Point) string {
-	var parts []string
-	last := ""
-	for _, p := range points {
-		if p.Option != last {
-			parts = append(parts, fmt.Sprintf("%s from %s requests a month", p.Option, plain(p.Requests)))
-			last = p.Option
-		}
+// Crossover says which stage is the cheapest from which volume to which, of the points that cost.Cheapest
+// found.
+func Crossover(points []cost.Point) string {
+	if len(points) == 0 {
+		return "none was measured to carry any of these volumes"
 	}
-	return strings.Join(parts, ", then ")
+	var parts []string
+	for first := 0; first < len(points); {
+		last := first
+		for last+1 < len(points) && points[last+1].Option == points[first].Option {
+			last++
+		}
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", points[first].Option, plain(points[first].Requests), plain(points[last].Requests)))
+		first = last + 1
+	}
+	return strings.Join(parts, ", then ") + " requests a month"
 }
 
 // failureResources are what the failure chart compares, in its order; of several parts the one closest

@@ -163,3 +163,16 @@ type Invariant struct {
 	Status InvariantStatus `json:"status"`
 	Detail string          `json:"detail"` // counts, or why it was not checked
 }
+
+// CostOption is the stage for a comparison of costs: its resource graph, and the rate that it was
+// measured to carry.
+func (s Stage) CostOption(g cost.Graph) cost.Option {
+	o := cost.Option{Name: s.Name, Graph: g}
+	if open := s.OpenLoop; open != nil && open.RatePerSecond != nil {
+		o.MaxRate = *open.RatePerSecond
+		if open.AtRate != nil {
+			o.SuccessRate = 1 - open.AtRate.ErrorRatio
+		}
+	}
+	return o
+}
