@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"shoplab/lab/automate/awstest"
 	"shoplab/lab/result"
+	"shoplab/platform/awstest"
 )
 
 // TestRunOnAWS types what a user types, against an emulated account: Pulumi, the stack's resources, the

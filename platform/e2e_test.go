@@ -29,14 +29,13 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
+
+	"shoplab/platform/awstest"
 )
 
 // TestEndToEnd types what a user types, against an emulated AWS account with the real provider's
 // logic: up, a preview that finds nothing to change, an update, destroy, and a look for leftovers.
 func TestEndToEnd(t *testing.T) {
-	if os.Getenv("SHOPLAB_E2E") == "" {
-		t.Skip("takes minutes; run it with: make e2e")
-	}
 	account := newAccount(t)
 	account.installKubernetes(t)
 	for _, test := range []struct {
@@ -58,7 +57,7 @@ func TestEndToEnd(t *testing.T) {
 		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
-			account.run(t, account.emulator, "reset", "--dir", account.dir) // should the one before have failed
+			account.Reset(t) // should the one before have failed
 			account.pulumi(t, "stack", "init", test.stack)
 			account.pulumi(t, "config", "set", "-s", test.stack, "aws:maxRetries", "3")
 			for pair := range slices.Chunk(test.config, 2) {
@@ -76,7 +75,11 @@ func TestEndToEnd(t *testing.T) {
 				t.Errorf("after %s = %s, output %s is %s, want %s", test.key, test.value, test.output, got, test.want)
 			}
 			account.pulumi(t, "destroy", "-s", test.stack, "--yes", "--skip-preview")
-			account.run(t, account.emulator, "leftovers", "--dir", account.dir)
+			account.Leftovers(t)
+			account.pulumi(t, "stack", "rm", test.stack, "--yes", "--preserve-config")
+			if _, err := os.Stat(filepath.Join(account.repository, "Pulumi."+test.stack+".yaml")); err != nil {
+				t.Errorf("the stage's configuration went with its stack: %v", err)
+			}
 		})
 	}
 	if account.pushes.Load() == 0 {
@@ -86,9 +89,10 @@ func TestEndToEnd(t *testing.T) {
 
 // account is an emulated AWS account and a copy of this repository to deploy from.
 type account struct {
-	emulator, dir, repository string
-	env                       []string
-	pushes                    *atomic.Int32
+	*awstest.Emulator
+	repository string
+	env        []string
+	pushes     *atomic.Int32
 }
 
 // ecrHost is the registry of the emulated account.
@@ -96,31 +100,8 @@ const ecrHost = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 func newAccount(t *testing.T) *account {
 	t.Helper()
-	shared := os.Getenv("SHOPLAB_SHARED")
-	if shared == "" {
-		shared = "../../shared"
-	}
-	emulator, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(emulator); err != nil {
-		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/", err)
-	}
-	a := &account{emulator: emulator, dir: t.TempDir(), repository: copyRepository(t), pushes: &atomic.Int32{}}
-	t.Cleanup(func() {
-		if out, err := exec.Command(emulator, "down", "--dir", a.dir).CombinedOutput(); err != nil {
-			t.Errorf("stop the emulator: %v\n%s", err, out)
-		}
-	})
-	script := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, emulator, a.dir)
-	script.Stderr = os.Stderr
-	out, err := script.Output()
-	if err != nil {
-		t.Skipf("the emulated AWS account does not start: %v; it needs zstd, curl and Python 3 with moto[server]", err)
-	}
-	a.env = strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
-	a.env = append(a.env, registryOfAccount(t, a.pushes)...)
+	a := &account{Emulator: awstest.Emulate(t, ".."), repository: copyRepository(t), pushes: &atomic.Int32{}}
+	a.env = slices.Concat(os.Environ(), a.Env, registryOfAccount(t, a.pushes))
 	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL")))
 	return a
 }
@@ -163,22 +144,15 @@ func mend(t *testing.T, endpoint string) string {
 // pulumi runs the CLI in the copied repository.
 func (a *account) pulumi(t *testing.T, args ...string) []byte {
 	t.Helper()
-	return a.run(t, "pulumi", append(args, "--non-interactive", "--color=never")...)
-}
-
-func (a *account) run(t *testing.T, name string, args ...string) []byte {
-	t.Helper()
-	if name == "pulumi" { // the emulator's, which this process's PATH does not lead to
-		first, _, _ := strings.Cut(a.variable("PATH"), string(os.PathListSeparator))
-		name = filepath.Join(first, name)
-	}
+	// The emulator's own, which this process's PATH does not lead to.
+	first, _, _ := strings.Cut(a.variable("PATH"), string(os.PathListSeparator))
 	start := time.Now()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(first, "pulumi"), append(args, "--non-interactive", "--color=never")...)
 	cmd.Dir, cmd.Env = a.repository, a.env
 	out, err := cmd.CombinedOutput()
-	t.Logf("%s %s: %.0f s", filepath.Base(name), strings.Join(args, " "), time.Since(start).Seconds())
+	t.Logf("pulumi %s: %.0f s", strings.Join(args, " "), time.Since(start).Seconds())
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
+		t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return out
 }

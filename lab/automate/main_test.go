@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"shoplab/lab/automate/awstest"
+	"shoplab/platform/awstest"
 )
 
 // TestUpAndDown drives a real Pulumi CLI, the emulated account's.

@@ -65,7 +65,7 @@ func SharedFile(name string) (string, error) {
 }
 
 func exists(path string) bool {
-	_, err := os.Stat(path) //nolint:gosec // whoever runs the test says where the beds are
+	_, err := os.Stat(path)
 	return err == nil
 }
 
@@ -108,13 +108,13 @@ func Boot(t *testing.T, kit string, o Options) *Machine {
 		args = append(args, "--expose", strconv.Itoa(port))
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command(kit, "down", o.Name).CombinedOutput(); err != nil { //nolint:gosec // the kit
+		if out, err := exec.Command(kit, "down", o.Name).CombinedOutput(); err != nil {
 			t.Errorf("remove the machine: %v\n%s", err, out)
 		}
 	})
 	begun := time.Now()
 	var stdout, stderr bytes.Buffer
-	up := exec.CommandContext(t.Context(), kit, args...) //nolint:gosec // the kit
+	up := exec.CommandContext(t.Context(), kit, args...)
 	up.Stdout, up.Stderr = &stdout, &stderr
 	if err := up.Start(); err != nil {
 		t.Fatalf("start %s: %v", kit, err)
@@ -147,7 +147,7 @@ func (m *Machine) journal() string {
 func (m *Machine) URL(port int) string { return "http://" + m.addresses[port] }
 
 func (m *Machine) try(ctx context.Context, stdin string, command ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, m.kit, append([]string{"exec", m.name, "--"}, command...)...) //nolint:gosec // a test's command
+	cmd := exec.CommandContext(ctx, m.kit, append([]string{"exec", m.name, "--"}, command...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
@@ -168,7 +168,7 @@ func (m *Machine) Run(command ...string) string {
 func (m *Machine) Reaches(port int) bool {
 	m.t.Helper()
 	target := fmt.Sprintf("http://%s:%d/", insideAddress, port)
-	cmd := exec.CommandContext(m.t.Context(), "ip", "netns", "exec", "shoplab-"+m.name+outside, //nolint:gosec // the kit's name
+	cmd := exec.CommandContext(m.t.Context(), "ip", "netns", "exec", "shoplab-"+m.name+outside,
 		"curl", "-sS", "-o", "/dev/null", "--max-time", "5", target)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -186,7 +186,7 @@ func (m *Machine) Reaches(port int) bool {
 func (m *Machine) Reboot() {
 	m.t.Helper()
 	begun := time.Now()
-	if out, err := exec.CommandContext(m.t.Context(), m.kit, "reboot", m.name).CombinedOutput(); err != nil { //nolint:gosec // the kit
+	if out, err := exec.CommandContext(m.t.Context(), m.kit, "reboot", m.name).CombinedOutput(); err != nil {
 		m.t.Fatalf("reboot: %v\n%s\n%s", err, out, m.journal())
 	}
 	m.t.Logf("rebooted in %.0f s", time.Since(begun).Seconds())

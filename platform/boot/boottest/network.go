@@ -28,7 +28,7 @@ const outside = "-outside"
 func wire(t *testing.T, machine string) error {
 	t.Helper()
 	world := machine + outside
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", world).Run() }) //nolint:gosec // the kit's name
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", world).Run() })
 	for _, command := range []string{
 		"netns add " + world,
 		"-n " + machine + " link add veth-outside type veth peer name veth-machine netns " + world,
@@ -39,7 +39,7 @@ func wire(t *testing.T, machine string) error {
 		"-n " + machine + " link set veth-outside up",
 		"-n " + machine + " route add " + metadataAddress + "/32 dev veth-outside",
 	} {
-		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(command)...).CombinedOutput(); err != nil { //nolint:gosec // the kit's name
+		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(command)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %s: %w: %s", command, err, out)
 		}
 	}

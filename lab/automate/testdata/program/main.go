@@ -1,10 +1,7 @@
 // Command program is a stack without a cloud, for the test of automate.
 package main
 
-import (
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
-)
+import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 type thing struct{ pulumi.ResourceState }
 
@@ -13,7 +10,8 @@ func main() {
 		if err := ctx.RegisterComponentResource("shoplab:test:Thing", "thing", &thing{}); err != nil {
 			return err
 		}
-		ctx.Export("url", pulumi.String("http://shop.test/"+config.Get(ctx, "rateLimit")))
+		rateLimit, _ := ctx.GetConfig("shoplab:rateLimit")
+		ctx.Export("url", pulumi.String("http://shop.test/"+rateLimit))
 		ctx.Export("secret", pulumi.ToSecret(pulumi.String("not for the lab")))
 		ctx.Export("capacity", pulumi.Map{"instances": pulumi.Int(2)})
 		return nil

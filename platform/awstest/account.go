@@ -22,7 +22,7 @@ type Emulator struct {
 func Emulate(t *testing.T, root string) *Emulator {
 	t.Helper()
 	if os.Getenv("SHOPLAB_E2E") == "" {
-		t.Skip("drives Pulumi on an emulated AWS account, which takes minutes; run it with: SHOPLAB_E2E=1 go test ./lab/...")
+		t.Skip("drives Pulumi on an emulated AWS account, which takes minutes; run it with: make e2e")
 	}
 	shared := os.Getenv("SHOPLAB_SHARED")
 	if shared == "" {
@@ -63,6 +63,14 @@ func (e *Emulator) Setenv(t *testing.T) {
 	for _, pair := range e.Env {
 		name, value, _ := strings.Cut(pair, "=")
 		t.Setenv(name, value)
+	}
+}
+
+// Reset empties the account, whatever a test before left.
+func (e *Emulator) Reset(t *testing.T) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), e.script, "reset", "--dir", e.dir).CombinedOutput(); err != nil {
+		t.Fatalf("reset the account: %v\n%s", err, out)
 	}
 }
 
