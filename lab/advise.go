@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"shoplab/lab/report"
-	"shoplab/lab/result"
-
 	"github.com/spf13/cobra"
+
+	"shoplab/lab/report"
 )
 
 func newAdviseCommand() *cobra.Command {
@@ -27,11 +26,7 @@ func newAdviseCommand() *cobra.Command {
 			} else if err != nil {
 				return err
 			}
-			var stages []result.Stage
-			for _, r := range results {
-				stages = append(stages, r.Stages...)
-			}
-			for _, line := range report.Advise(stages, need) {
+			for _, line := range report.Advise(report.Stages(results...), need) {
 				cmd.Println(line)
 			}
 			return nil

@@ -39,8 +39,11 @@ spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD a
 			r.command = commandLine(cmd)
 			r.progress = newProgress(cmd.ErrOrStderr())
 			defer r.progress.done()
-			files, err := r.run(cmd.Context(), target)
+			res, files, err := r.run(cmd.Context(), target)
 			r.progress.done()
+			if len(files) > 0 {
+				err = errors.Join(err, report.Summary(cmd.OutOrStdout(), res))
+			}
 			for _, f := range files {
 				cmd.Println(f)
 			}
@@ -66,13 +69,13 @@ type measuring struct {
 	progress *progress
 }
 
-// run returns the files that it wrote, also when it failed half-way.
-func (r *measuring) run(ctx context.Context, target string) (files []string, err error) {
+// run returns what was measured and the files that it wrote, also when it failed half-way.
+func (r *measuring) run(ctx context.Context, target string) (res result.Result, files []string, err error) {
 	if r.plan.Root, err = findRoot(); err != nil {
-		return nil, err
+		return res, nil, err
 	}
 	if err := r.check(target); err != nil {
-		return nil, err
+		return res, nil, err
 	}
 	r.plan.Say = r.progress.step
 	name := filepath.Join(r.out, "result.json")
@@ -81,24 +84,23 @@ func (r *measuring) run(ctx context.Context, target string) (files []string, err
 		res.Incomplete = "still running"
 		return result.WriteFile(name, res)
 	}
-	var res result.Result
 	if target == "aws" {
 		res, err = experiment.AWS(ctx, r.plan)
 	} else {
 		res, err = experiment.Local(ctx, r.plan, secondSignal(ctx))
 	}
 	if len(res.Stages) == 0 {
-		return nil, err
+		return res, nil, err
 	}
 	res.Command = r.command
 	if werr := result.WriteFile(name, res); werr != nil {
-		return nil, errors.Join(err, werr)
+		return res, nil, errors.Join(err, werr)
 	}
 	files = append(files, name)
 	if rerr := report.Write(r.out, res); rerr != nil {
-		return files, errors.Join(err, fmt.Errorf("write the report: %w", rerr))
+		return res, files, errors.Join(err, fmt.Errorf("write the report: %w", rerr))
 	}
-	return append(files, filepath.Join(r.out, report.HTMLFile)), err
+	return res, append(files, filepath.Join(r.out, report.HTMLFile)), err
 }
 
 func (r *measuring) check(target string) (err error) {

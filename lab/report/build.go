@@ -35,17 +35,19 @@ type measured struct {
 	stages   []result.Stage
 	findings []result.Finding
 	labels   []string
+	users    []int // the declared numbers of them
 	// objectiveMS is the declared limit of p95, 0 where there is none.
 	objectiveMS float64
 }
 
 func merge(results []result.Result) measured {
 	m := measured{results: results}
+	m.users = []int{50, 200} // the original's, where nothing else was declared
 	stages, findings := map[string]result.Stage{}, map[string]result.Finding{}
 	for _, r := range results {
 		m.labels = append(m.labels, r.Labels...)
 		if r.Settings != nil {
-			m.objectiveMS = r.Settings.Objective.P95MS
+			m.objectiveMS, m.users = r.Settings.Objective.P95MS, r.Settings.Users
 		}
 		for _, s := range r.Stages {
 			stages[s.Name] = s

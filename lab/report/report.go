@@ -34,6 +34,14 @@ func Markdown(w io.Writer, results ...result.Result) error {
 	return writeMarkdown(w, d)
 }
 
+// Summary writes the summary and the advice as plain text, for a terminal.
+func Summary(w io.Writer, results ...result.Result) error {
+	return writeText(w, summarySection(merge(results)))
+}
+
+// Stages are the stages of some results: of one that several hold, the last.
+func Stages(results ...result.Result) []result.Stage { return merge(results).stages }
+
 // Write renders both into dir, which is made if it is missing.
 func Write(dir string, results ...result.Result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report is for anybody to read

@@ -88,7 +88,7 @@ func sample() result.Result {
 		Target: result.TargetLocal, Labels: []string{result.LabelThisMachine}, Command: "lab run --stages <all>", StartedAt: at, FinishedAt: at.Add(time.Minute),
 		Environment: result.Environment{OS: "linux", Arch: "amd64", Cores: 2, Versions: map[string]string{"postgres": "17", "go": "1.26"}},
 		Settings: &result.Settings{
-			Objective: result.Objective{P95MS: 500, MaxErrorRatio: 0.01}, StepSeconds: 10, Repeats: 3, PrecisionRatio: 0.1,
+			Objective: result.Objective{P95MS: 500, MaxErrorRatio: 0.01}, Users: []int{50, 200}, StepSeconds: 10, Repeats: 3, PrecisionRatio: 0.1,
 			Mix: []result.Weight{{Flow: "browse", ShareRatio: 0.6, Operations: []string{"list", "product"}, Reason: "most visitors only look"}},
 		},
 		Stages: []result.Stage{two, one, {Name: "stage3", Topology: "fargate"}},
@@ -187,6 +187,19 @@ func TestAdvise(t *testing.T) {
 		if got := strings.Join(Advise(stages, c.need), "\n"); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q in it", name, got, c.want)
 		}
+	}
+}
+
+func TestColumnsAreTheDeclaredUsers(t *testing.T) {
+	r := sample()
+	r.Settings.Users = []int{20}
+	r.Stages[1].Levels[0].Users = 20
+	var b bytes.Buffer
+	if err := Summary(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "20 USERS, P95") || !strings.Contains(got, "42 ms") || strings.Contains(got, "50 USERS") {
+		t.Errorf("want a column of 20 users alone:\n%s", got)
 	}
 }
 

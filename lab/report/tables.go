@@ -23,7 +23,11 @@ func summarySection(m measured) section {
 	if len(m.stages) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, stageTable(m, "", []string{"50 users, p95", "200 users, p95", "Breaking point", "Monthly", "What gave out"},
+	var head []string
+	for _, n := range m.users {
+		head = append(head, fmt.Sprintf("%d users, p95", n))
+	}
+	s.Blocks = append(s.Blocks, stageTable(m, "", append(head, "Breaking point", "Monthly", "What gave out"),
 		func(s result.Stage, _ published) []cell {
 			cause, known := absent(), s.Verdict != nil
 			if known {
@@ -31,7 +35,11 @@ func summarySection(m measured) section {
 				cause.Class = ""
 			}
 			bp, ok := breakingPoint(s)
-			return []cell{p95(s, 50), p95(s, 200), gated(s, ok, bp), monthly(s), cause}
+			var row []cell
+			for _, n := range m.users {
+				row = append(row, p95(s, n))
+			}
+			return append(row, gated(s, ok, bp), monthly(s), cause)
 		}))
 	if advice := Advise(m.stages, Need{}); len(advice) > 0 {
 		s.Blocks = append(s.Blocks, block{List: advice})
@@ -179,8 +187,12 @@ func loadSection(m measured) section {
 	if len(m.stages) == 0 {
 		return s
 	}
+	var head []string
+	for _, n := range m.users {
+		head = append(head, fmt.Sprintf("%d users", n))
+	}
 	s.Blocks = append(s.Blocks, stageTable(m, "Closed loop, the declared mix of shoppers",
-		[]string{"50 users", "200 users", "Breaking point", "CPU at failure", "Highest arrival rate", "CPUs here / on AWS"},
+		append(head, "Breaking point", "CPU at failure", "Highest arrival rate", "CPUs here / on AWS"),
 		func(s result.Stage, p published) []cell {
 			bp, ok := breakingPoint(s)
 			cpu, cpuKnown := cpuAtFailure(s)
@@ -190,10 +202,11 @@ func loadSection(m measured) section {
 			} else if o != nil && o.NotReachedUpTo != nil {
 				rate = gated(s, true, fmt.Sprintf("over %.0f/s", *o.NotReachedUpTo))
 			}
-			return []cell{
-				mean(s, 50).beside(p.Users50), mean(s, 200).beside(p.Users200),
-				gated(s, ok, bp).beside(p.BreakingPoint), gated(s, cpuKnown, cpu).beside(p.CPUAtFailure), rate, cpus(s),
+			var row []cell
+			for _, n := range m.users {
+				row = append(row, mean(s, n).beside(p.Latency[n]))
 			}
+			return append(row, gated(s, ok, bp).beside(p.BreakingPoint), gated(s, cpuKnown, cpu).beside(p.CPUAtFailure), rate, cpus(s))
 		}), block{Text: originalNote})
 	return s
 }
