@@ -19,6 +19,7 @@ import (
 // teardown and the sweep are real, and nothing runs in it. So the shop is a local one, and the stack's URL leads
 // to it through an HTTP proxy, as it might in a company.
 func TestRunOnAWS(t *testing.T) {
+	awstest.TakesMinutes(t)
 	account := awstest.Emulate(t, "..")
 	shop := startLab(t, "up", "stage1", "--rate-limit", "off")
 	address, err := url.Parse(shop.url())

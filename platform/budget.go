@@ -25,6 +25,7 @@ func NewBudget(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resour
 		notifications = budgets.BudgetNotificationArray{notify(c, "ACTUAL", 80), notify(c, "FORECASTED", 100)}
 	}
 	if _, err := budgets.NewBudget(ctx, name+"-monthly", &budgets.BudgetArgs{
+		NamePrefix: pulumi.String(c.physical()), // nothing else tells an inventory whose it is
 		BudgetType: pulumi.String("COST"), TimeUnit: pulumi.String("MONTHLY"),
 		LimitAmount: pulumi.String(strconv.Itoa(c.MonthlyBudget)), LimitUnit: pulumi.String("USD"),
 		CostFilters: budgets.BudgetCostFilterArray{budgets.BudgetCostFilterArgs{

@@ -9,8 +9,17 @@ import (
 	"time"
 )
 
+// stackName matches what may stand in an RDS identifier of 63 characters, between "shoplab-" and the 26
+// that make it unique.
+var stackName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+const stackNameLimit = 28
+
 // checkTopology finds what one topology asks for.
 func (r *reader) checkTopology(c Config) {
+	if !stackName.MatchString(c.Stack) || len(c.Stack) > stackNameLimit {
+		r.problem("the stack's name %s becomes part of names in AWS: use up to %d of a-z, 0-9 and single hyphens", c.Stack, stackNameLimit)
+	}
 	switch c.Topology {
 	case Single:
 		if c.MaxInstances != 1 {

@@ -72,7 +72,12 @@ func stackConfig(t *testing.T, stack string, change map[string]string) map[strin
 // load runs loadConfig as Pulumi would.
 func load(t *testing.T, stack string, change map[string]string) (Config, error) {
 	t.Helper()
-	values := stackConfig(t, stack, change)
+	return loadAs(t, stack, stackConfig(t, stack, change))
+}
+
+// loadAs is load for a stack without a file.
+func loadAs(t *testing.T, stack string, values map[string]string) (Config, error) {
+	t.Helper()
 	setConfig(t, values)
 	var c Config
 	err := pulumi.RunErr(func(ctx *pulumi.Context) (err error) {
@@ -152,6 +157,17 @@ func TestConfigProblems(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestStackNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"stage9": true, "eu-west-2": true, strings.Repeat("x", 28): true,
+		"Stage9": false, "my_shop": false, "a--b": false, "stage-": false, strings.Repeat("x", 29): false,
+	} {
+		if _, err := loadAs(t, name, stackConfig(t, "stage3", nil)); (err == nil) != ok {
+			t.Errorf("stack %s: %v", name, err)
+		}
 	}
 }
 

@@ -55,7 +55,8 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 		return nil, err
 	}
 	d.Instance, err = rds.NewInstance(ctx, name+"-instance", &rds.InstanceArgs{
-		Engine: pulumi.String("postgres"), EngineVersion: pulumi.String(c.DatabaseVersion),
+		IdentifierPrefix: pulumi.String(c.physical()), // its automated backups carry it, and no tags
+		Engine:           pulumi.String("postgres"), EngineVersion: pulumi.String(c.DatabaseVersion),
 		InstanceClass:    pulumi.String(c.DatabaseInstanceClass),
 		AllocatedStorage: pulumi.Int(c.DatabaseStorage), StorageType: pulumi.String("gp3"),
 		StorageEncrypted: pulumi.Bool(true), CopyTagsToSnapshot: pulumi.Bool(true),

@@ -36,8 +36,10 @@ import (
 // TestEndToEnd types what a user types, against an emulated AWS account with the real provider's
 // logic: up, a preview that finds nothing to change, an update, destroy, and a look for leftovers.
 func TestEndToEnd(t *testing.T) {
+	awstest.TakesMinutes(t)
 	account := newAccount(t)
 	account.installKubernetes(t)
+	sweep := buildLab(t)
 	for _, test := range []struct {
 		stack, key, value, output, want string
 		config                          []string
@@ -68,6 +70,7 @@ func TestEndToEnd(t *testing.T) {
 			if !strings.Contains(outputs["url"], `"https://`) || !strings.Contains(outputs["image"], ecrHost+"/") {
 				t.Errorf("url %s, image %s", outputs["url"], outputs["image"])
 			}
+			account.sweeps(t, sweep, test.stack, false)
 			account.pulumi(t, "preview", "-s", test.stack, "--diff", "--expect-no-changes")
 			account.pulumi(t, "config", "set", "-s", test.stack, test.key, test.value)
 			account.pulumi(t, "up", "-s", test.stack, "--yes", "--skip-preview")
@@ -76,6 +79,7 @@ func TestEndToEnd(t *testing.T) {
 			}
 			account.pulumi(t, "destroy", "-s", test.stack, "--yes", "--skip-preview")
 			account.Leftovers(t)
+			account.sweeps(t, sweep, test.stack, true)
 			account.pulumi(t, "stack", "rm", test.stack, "--yes", "--preserve-config")
 			if _, err := os.Stat(filepath.Join(account.repository, "Pulumi."+test.stack+".yaml")); err != nil {
 				t.Errorf("the stage's configuration went with its stack: %v", err)
@@ -155,6 +159,35 @@ func (a *account) pulumi(t *testing.T, args ...string) []byte {
 		t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return out
+}
+
+// buildLab compiles the laboratory, whose sweep proves a teardown.
+func buildLab(t *testing.T) string {
+	t.Helper()
+	lab := filepath.Join(t.TempDir(), "lab")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", lab, "./lab")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the laboratory: %v\n%s", err, out)
+	}
+	return lab
+}
+
+// sweeps takes the inventory as a user does. Of a stage that is up it has to see a resource of every
+// service that the tagging API does not list.
+func (a *account) sweeps(t *testing.T, lab, stack string, clean bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), lab, "sweep", "--stage", stack, "--json")
+	cmd.Dir, cmd.Env = a.repository, a.env
+	out, err := cmd.Output()
+	if (err == nil) != clean {
+		t.Errorf("lab sweep: %v\n%s", err, out)
+	}
+	for _, service := range []string{"ec2", "iam", "budgets", "cloudwatch", "logs"} {
+		if !clean && !bytes.Contains(out, []byte(`"service": "`+service+`"`)) {
+			t.Errorf("lab sweep sees nothing of %s:\n%s", service, out)
+		}
+	}
 }
 
 // outputs are the stack's outputs as compact JSON by name.

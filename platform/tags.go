@@ -18,6 +18,9 @@ func (c Config) tags(component string) map[string]string {
 	return tags
 }
 
+// physical begins the names of what an inventory finds by name alone.
+func (c Config) physical() string { return "shoplab-" + c.Stack + "-" }
+
 // tagEverything makes every AWS resource registered from here on carry its tags. The component is
 // the first word of the resource's name: children are named after their component.
 func tagEverything(ctx *pulumi.Context, c Config) error {

@@ -16,6 +16,7 @@ import (
 
 // TestUpAndDown drives a real Pulumi CLI, the emulated account's.
 func TestUpAndDown(t *testing.T) {
+	awstest.TakesMinutes(t)
 	awstest.Emulate(t, "../..").Setenv(t)
 	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
 	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")

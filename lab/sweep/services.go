@@ -12,16 +12,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
+// global is the region in which the tagging API lists what belongs to no region, such as CloudFront's
+// distributions, and where their certificates are.
+const global = "us-east-1"
+
 // finders are the places to look. The tagging API does not know IAM roles, Auto Scaling groups,
 // budgets, dashboards, or a log group that its writer made again without tags.
 func finders(cfg aws.Config, account string) []finder {
-	return []finder{
+	all := []finder{
 		{"tagging", func(ctx context.Context) ([]Resource, error) { return tagged(ctx, cfg) }},
-		{"iam", func(ctx context.Context) ([]Resource, error) { return roles(ctx, iam.NewFromConfig(cfg)) }},
+		{"iam roles", func(ctx context.Context) ([]Resource, error) { return roles(ctx, iam.NewFromConfig(cfg)) }},
+		{"iam instance profiles", func(ctx context.Context) ([]Resource, error) { return profiles(ctx, iam.NewFromConfig(cfg)) }},
 		{"autoscaling", func(ctx context.Context) ([]Resource, error) { return groups(ctx, autoscaling.NewFromConfig(cfg)) }},
 		{"budgets", func(ctx context.Context) ([]Resource, error) {
 			return budgetsOf(ctx, budgets.NewFromConfig(cfg), account)
@@ -32,6 +38,12 @@ func finders(cfg aws.Config, account string) []finder {
 		}},
 		{"rds", func(ctx context.Context) ([]Resource, error) { return backups(ctx, rds.NewFromConfig(cfg)) }},
 	}
+	if cfg.Region != global {
+		there := cfg.Copy()
+		there.Region = global
+		all = append(all, finder{"tagging " + global, func(ctx context.Context) ([]Resource, error) { return tagged(ctx, there) }})
+	}
+	return all
 }
 
 func accountOf(ctx context.Context, cfg aws.Config) (string, error) {
@@ -58,16 +70,41 @@ func roles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 			if err != nil {
 				return nil, fmt.Errorf("tags of role %s: %w", aws.ToString(r.RoleName), err)
 			}
-			res := Resource{Service: "iam", ID: aws.ToString(r.Arn), Tags: map[string]string{}}
-			for _, t := range tags.Tags {
-				res.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			if res.Tags["project"] == Project || named(aws.ToString(r.RoleName)) {
+			if res := identity(r.Arn, tags.Tags); res.Tags["project"] == Project || named(aws.ToString(r.RoleName)) {
 				out = append(out, res)
 			}
 		}
 	}
 	return out, nil
+}
+
+func profiles(ctx context.Context, c *iam.Client) ([]Resource, error) {
+	var out []Resource
+	for p := iam.NewListInstanceProfilesPaginator(c, &iam.ListInstanceProfilesInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, listed := range page.InstanceProfiles {
+			// ListInstanceProfiles leaves tags out.
+			one, err := c.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: listed.InstanceProfileName})
+			if err != nil {
+				return nil, fmt.Errorf("instance profile %s: %w", aws.ToString(listed.InstanceProfileName), err)
+			}
+			if res := identity(listed.Arn, one.InstanceProfile.Tags); res.Tags["project"] == Project {
+				out = append(out, res)
+			}
+		}
+	}
+	return out, nil
+}
+
+func identity(arn *string, tags []iamtypes.Tag) Resource {
+	r := Resource{Service: "iam", ID: aws.ToString(arn), Tags: map[string]string{}}
+	for _, t := range tags {
+		r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return r
 }
 
 func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {

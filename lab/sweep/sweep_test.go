@@ -1,10 +1,6 @@
 package sweep
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +14,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"shoplab/platform/awstest"
 )
 
 func TestFilter(t *testing.T) {
@@ -54,43 +52,13 @@ func ids(rs []Resource) (out []string) {
 	return out
 }
 
-// emulatedAccount starts an empty account of the emulator's and returns how to reach it.
-func emulatedAccount(t *testing.T) aws.Config {
-	t.Helper()
-	shared := os.Getenv("SHOPLAB_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	kit, err := filepath.Abs(filepath.Join(shared, "emulator", "emulator.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(kit); err != nil {
-		t.Skip("no emulated AWS account: set SHOPLAB_SHARED to the folder that has emulator/emulator.sh")
-	}
-	dir := t.TempDir()
-	t.Cleanup(func() {
-		if out, err := exec.Command(kit, "down", "--dir", dir).CombinedOutput(); err != nil {
-			t.Errorf("stop the emulator: %v\n%s", err, out)
-		}
-	})
-	out, err := exec.Command(kit, "up", "--dir", dir).CombinedOutput()
-	if err != nil {
-		t.Skipf("the emulated AWS account does not start (it needs zstd, and Python with moto[server]): %v\n%s", err, out)
-	}
-	for _, m := range regexp.MustCompile(`\b(AWS_\w+)=(\S*)`).FindAllStringSubmatch(string(out), -1) {
-		t.Setenv(m[1], m[2])
-	}
-	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
-
 func TestSweepOfAnAccount(t *testing.T) {
-	cfg := emulatedAccount(t)
+	awstest.Emulate(t, "../..").Setenv(t)
 	ctx := t.Context()
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	sweepIDs := func(f Filter) []string {
 		t.Helper()
 		r, err := Sweep(ctx, cfg, f, func(string) {})
@@ -117,10 +85,13 @@ func TestSweepOfAnAccount(t *testing.T) {
 	}}}
 	vpc, err := ec2.NewFromConfig(cfg).CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tag})
 	check(err)
-	_, err = iam.NewFromConfig(cfg).CreateRole(ctx, &iam.CreateRoleInput{
+	identities, mine := iam.NewFromConfig(cfg), []iamtypes.Tag{{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")}}
+	_, err = identities.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: aws.String("anything"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`),
-		Tags: []iamtypes.Tag{{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")}},
+		Tags: mine,
 	})
+	check(err)
+	_, err = identities.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("anything"), Tags: mine})
 	check(err)
 	for _, g := range []string{"/shoplab/stage1/shop", "/somebody/else"} {
 		_, err = cloudwatchlogs.NewFromConfig(cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(g)})
@@ -131,14 +102,19 @@ func TestSweepOfAnAccount(t *testing.T) {
 	})
 	check(err)
 
-	got := sweepIDs(Filter{})
-	if len(got) != 4 {
-		t.Errorf("found %v, want the VPC, the role, one log group and the dashboard", got)
+	if got := sweepIDs(Filter{}); len(got) != 5 {
+		t.Errorf("found %v, want the VPC, the role, its profile, one log group and the dashboard", got)
 	}
 	if got := sweepIDs(Filter{Stages: []string{"stage2"}}); len(got) != 1 || !strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
 		t.Errorf("of stage2 found %v, want %s", got, aws.ToString(vpc.Vpc.VpcId))
 	}
-	if got := sweepIDs(Filter{Stages: []string{"stage1"}}); len(got) != 3 {
+	if got := sweepIDs(Filter{Stages: []string{"stage1"}}); len(got) != 4 {
 		t.Errorf("of stage1 found %v", got)
+	}
+
+	// Elsewhere too it looks for what belongs to no region, and the VPC's region is where that is listed.
+	cfg.Region = "eu-central-1"
+	if got := sweepIDs(Filter{Stages: []string{"stage2"}}); len(got) != 1 {
+		t.Errorf("from another region found %v", got)
 	}
 }

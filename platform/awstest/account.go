@@ -17,13 +17,18 @@ type Emulator struct {
 	script, dir string
 }
 
-// Emulate starts an account for the length of the test. It skips unless SHOPLAB_E2E is set and the
-// emulator is in $SHOPLAB_SHARED/emulator, or beside the repository whose root is given.
-func Emulate(t *testing.T, root string) *Emulator {
+// TakesMinutes skips a test that deploys whole stages, unless SHOPLAB_E2E is set.
+func TakesMinutes(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SHOPLAB_E2E") == "" {
 		t.Skip("drives Pulumi on an emulated AWS account, which takes minutes; run it with: make e2e")
 	}
+}
+
+// Emulate starts an account for the length of the test. It skips unless the emulator is in
+// $SHOPLAB_SHARED/emulator, or beside the repository whose root is given.
+func Emulate(t *testing.T, root string) *Emulator {
+	t.Helper()
 	shared := os.Getenv("SHOPLAB_SHARED")
 	if shared == "" {
 		shared = filepath.Join(root, "..", "shared")
