@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -237,11 +238,15 @@ func TestClusterGoesWithItsServer(t *testing.T) {
 	}
 }
 
-// TestIstioFirst: pods are made when istiod injects sidecars, and Istio's objects when it checks them.
+// TestIstioFirst: pods are made when istiod injects sidecars and mutual TLS is strict, and Istio's
+// objects when it checks them.
 func TestIstioFirst(t *testing.T) {
 	for cluster, r := range meshes(t) {
 		for _, res := range r.resources {
 			waits := slices.Contains(res.DependsOn, "mesh-istiod")
+			if strings.HasPrefix(res.Type, "kubernetes:apps/") && !slices.Contains(res.DependsOn, "mesh-mtls") {
+				t.Errorf("%s: %s does not wait for strict mTLS, but for %v", cluster, res.Name, res.DependsOn)
+			}
 			if strings.HasPrefix(res.Type, "kubernetes:apps/") || strings.Contains(res.Type, ".istio.io/") {
 				if !waits {
 					t.Errorf("%s: %s does not wait for istiod, but for %v", cluster, res.Name, res.DependsOn)
@@ -251,9 +256,12 @@ func TestIstioFirst(t *testing.T) {
 	}
 }
 
-// TestServerTakesObjects gives the objects to a real API server with Istio's definitions, which
-// checks every field.
-func TestServerTakesObjects(t *testing.T) {
+// apiServer is a real API server with nothing behind it.
+type apiServer struct{ kubectl, kubeconfig string }
+
+// startServer starts one until the test ends, with Istio's definitions unless the options say otherwise.
+func startServer(t *testing.T, options ...string) apiServer {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts an API server: not with -short")
 	}
@@ -262,7 +270,7 @@ func TestServerTakesObjects(t *testing.T) {
 		t.Skipf("no Kubernetes kit: %v", err)
 	}
 	dir := t.TempDir()
-	up := exec.CommandContext(t.Context(), kit, "up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid()))
+	up := exec.CommandContext(t.Context(), kit, append([]string{"up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid())}, options...)...)
 	up.Stderr = os.Stderr
 	kubeconfig, err := up.Output()
 	if err != nil {
@@ -277,27 +285,55 @@ func TestServerTakesObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubectl := filepath.Join(strings.TrimSpace(string(bin)), "kubectl")
-	apply := func(o object, options ...string) ([]byte, error) {
-		args := append([]string{"--kubeconfig", strings.TrimSpace(string(kubeconfig)), "apply", "--validate=strict", "-f", "-"}, options...)
-		cmd := exec.CommandContext(t.Context(), kubectl, args...)
-		cmd.Stdin = strings.NewReader(string(o.json))
-		return cmd.CombinedOutput()
+	return apiServer{
+		kubectl:    filepath.Join(strings.TrimSpace(string(bin)), "kubectl"),
+		kubeconfig: strings.TrimSpace(string(kubeconfig)),
 	}
+}
+
+// run is kubectl's answer; a file called - is the input.
+func (s apiServer) run(t *testing.T, input []byte, args ...string) ([]byte, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), s.kubectl, append([]string{"--kubeconfig", s.kubeconfig}, args...)...)
+	cmd.Stdin = bytes.NewReader(input)
+	return cmd.CombinedOutput()
+}
+
+// must is kubectl's answer, or the test's end.
+func (s apiServer) must(t *testing.T, input []byte, args ...string) []byte {
+	t.Helper()
+	out, err := s.run(t, input, args...)
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// check asks the server whether it would take an object. Namespaces it takes: what is in them could not
+// be checked otherwise.
+func (s apiServer) check(t *testing.T, o object) ([]byte, error) {
+	t.Helper()
+	dry := "--dry-run=server"
+	if o.kind == "Namespace" {
+		dry = "--dry-run=none"
+	}
+	return s.run(t, o.json, "apply", "--validate=strict", dry, "-f", "-")
+}
+
+// TestServerTakesObjects gives the objects to a real API server with Istio's definitions, which
+// checks every field.
+func TestServerTakesObjects(t *testing.T) {
+	server := startServer(t)
 	for cluster, r := range meshes(t) {
 		for _, o := range objects(t, r) {
-			options := []string{"--dry-run=server"}
-			if o.kind == "Namespace" {
-				options = nil // what is in it could not be checked otherwise
-			}
-			if out, err := apply(o, options...); err != nil {
+			if out, err := server.check(t, o); err != nil {
 				t.Errorf("%s %s: %v\n%s", cluster, o.name, err, out)
 			}
 		}
 	}
 	wrong := object{json: []byte(`{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x", "namespace": "shop"},
 		"spec": {"ports": [{"port": 80, "portt": 81}]}}`)}
-	if out, err := apply(wrong, "--dry-run=server"); err == nil {
+	if out, err := server.check(t, wrong); err == nil {
 		t.Errorf("the server took an unknown field: %s", out)
 	}
 }

@@ -22,7 +22,7 @@ type store struct {
 
 // data makes PostgreSQL and Valkey in the shop's namespace. They have no passwords: strict mTLS lets
 // in nobody but pods of the mesh.
-func (m *ServiceMesh) data(ctx *pulumi.Context, namespace *corev1.Namespace, istiod *Release) ([]pulumi.Resource, error) {
+func (m *ServiceMesh) data(ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource) ([]pulumi.Resource, error) {
 	var all []pulumi.Resource
 	for _, s := range []store{
 		{
@@ -34,7 +34,7 @@ func (m *ServiceMesh) data(ctx *pulumi.Context, namespace *corev1.Namespace, ist
 			args: []string{"--save", "", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--protected-mode", "no"},
 		},
 	} {
-		deployment, err := appsv1.NewDeployment(ctx, m.name+"-"+s.name, s.deployment(), m.in(namespace, istiod)...)
+		deployment, err := appsv1.NewDeployment(ctx, m.name+"-"+s.name, s.deployment(), m.in(needs...)...)
 		if err != nil {
 			return nil, err
 		}

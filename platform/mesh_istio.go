@@ -74,17 +74,17 @@ func requests(cpu, memory string) values {
 type values = map[string]any
 
 // object registers one of Istio's objects in the shop's namespace.
-func (m *ServiceMesh) object(ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource) error {
-	_, err := apiextensions.NewCustomResource(ctx, m.name+"-"+name, &apiextensions.CustomResourceArgs{
+func (m *ServiceMesh) object(ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource) (pulumi.Resource, error) {
+	return apiextensions.NewCustomResource(ctx, m.name+"-"+name, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(group + ".istio.io/v1"), Kind: pulumi.String(kind),
 		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(shopName), Namespace: pulumi.String(shopName)},
 		OtherFields: kubernetes.UntypedArgs{"spec": spec},
 	}, m.in(needs...)...)
-	return err
 }
 
-// traffic says how requests reach the shop's pods.
-func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) error {
+// traffic says how requests reach the shop's pods, and returns what says it.
+func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) ([]pulumi.Resource, error) {
+	var all []pulumi.Resource
 	for _, o := range []struct {
 		group, kind, name string
 		spec              pulumi.Input
@@ -100,23 +100,32 @@ func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) err
 		{"networking", "DestinationRule", "pods", pulumi.ToMap(values{
 			"host": shopHost,
 			"trafficPolicy": values{
-				"loadBalancer":   values{"simple": "LEAST_REQUEST"},
-				"connectionPool": values{"tcp": values{"connectTimeout": "2s"}},
+				"loadBalancer": values{"simple": "LEAST_REQUEST"},
+				"connectionPool": values{
+					"tcp":  values{"connectTimeout": "2s"},
+					"http": values{"idleTimeout": "60s"}, // less than the service's own, or a sidecar would answer 503 at times
+				},
 				"outlierDetection": values{
-					"consecutiveGatewayErrors": 10, "interval": "10s", "baseEjectionTime": "30s", "maxEjectionPercent": 50,
+					// A pod that cannot be reached is left out for a while. One that answers 503 says that it has
+					// too much to do: leaving it out would give the others its share too.
+					"splitExternalLocalOriginErrors": true, "consecutiveLocalOriginFailures": 5,
+					"consecutive5xxErrors": 0, "consecutiveGatewayErrors": 0,
+					"interval": "10s", "baseEjectionTime": "30s", "maxEjectionPercent": 50,
 				},
 			},
 		})},
 	} {
-		if err := m.object(ctx, o.group, o.kind, o.name, o.spec, needs...); err != nil {
-			return err
+		object, err := m.object(ctx, o.group, o.kind, o.name, o.spec, needs...)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, object)
 	}
-	return nil
+	return all, nil
 }
 
-// routes retries reads, and of writes only what never reached the shop: Istio would otherwise
-// repeat an order on any 503. Behind CloudFront a request that it did not send finds no route.
+// routes retries reads whose connection broke, and of writes only what never reached the shop: Istio would
+// otherwise repeat an order on any 503. Behind CloudFront a request that it did not send finds no route.
 func (m *ServiceMesh) routes() pulumi.Input {
 	spec := func(secret string) map[string]any {
 		read, write := values{"method": values{"regex": "GET|HEAD"}}, values{"uri": values{"prefix": "/"}}
@@ -125,7 +134,7 @@ func (m *ServiceMesh) routes() pulumi.Input {
 			read["headers"], write["headers"] = headers, headers
 		}
 		return values{"hosts": list("*"), "gateways": list(shopName), "http": list(
-			route("read", read, "15s", values{"attempts": 2, "perTryTimeout": "5s", "retryOn": "connect-failure,refused-stream,reset,503"}),
+			route("read", read, "15s", values{"attempts": 2, "perTryTimeout": "5s", "retryOn": "connect-failure,refused-stream,reset"}),
 			route("write", write, "30s", values{"attempts": 2, "retryOn": "connect-failure,refused-stream"}),
 		)}
 	}

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -82,32 +83,15 @@ func unknown(given, known values, path string) []string {
 
 // TestChartsRender renders the charts with our values and looks for them in what comes out.
 func TestChartsRender(t *testing.T) {
-	helm, err := exec.LookPath("helm")
-	if err != nil {
-		t.Skip("no helm: go install helm.sh/helm/v4/cmd/helm@v4.2.0")
-	}
 	want := map[string][]string{
 		"istio-base":   {"kind: ValidatingWebhookConfiguration"},
 		"istiod":       {"memory: 256Mi", "holdApplicationUntilProxyStarts: true"},
 		gatewayRelease: {"type: NodePort", "nodePort: 30080", `externalTrafficPolicy: "Local"`, "istio: gateway"},
 	}
 	for release, c := range (&ServiceMesh{}).istioCharts() {
-		text, err := yaml.Marshal(c.values)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "values.yaml")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.CommandContext(t.Context(), helm, "template", release, istioChart(t, release),
-			"--namespace", c.namespace, "--values", file).CombinedOutput()
-		if err != nil {
-			t.Errorf("%s: %v\n%s", release, err, out)
-			continue
-		}
+		out := rendered(t, release, istioChart(t, release), c)
 		for _, line := range want[release] {
-			if !strings.Contains(string(out), line) {
+			if !bytes.Contains(out, []byte(line)) {
 				t.Errorf("%s: no %q in what the chart renders", release, line)
 			}
 		}

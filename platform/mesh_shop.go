@@ -41,7 +41,12 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod *Release) error {
 	if err != nil {
 		return err
 	}
-	secrets, needs, err := m.secrets(ctx, namespace, istiod)
+	// Istio's objects come first: a pod must never accept plain text, even for a second.
+	rules, err := m.traffic(ctx, namespace, istiod)
+	if err != nil {
+		return err
+	}
+	secrets, needs, err := m.secrets(ctx, namespace, append(rules, istiod)...)
 	if err != nil {
 		return err
 	}
@@ -56,27 +61,22 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod *Release) error {
 	}, m.in(namespace)...); err != nil {
 		return err
 	}
-	// Istio's objects come first: a pod must never accept plain text, even for a second.
-	if err := m.traffic(ctx, namespace, istiod); err != nil {
-		return err
-	}
-	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets), m.in(append(needs, istiod)...)...); err != nil {
+	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets), m.in(needs...)...); err != nil {
 		return err
 	}
 	return m.scaling(ctx, namespace)
 }
 
 // secrets stores the secret part of the environment, and returns a sum of it, so that a changed
-// secret is a new set of pods.
-func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, istiod *Release) (pulumi.StringOutput, []pulumi.Resource, error) {
-	needs := []pulumi.Resource{namespace}
+// secret is a new set of pods. To what a pod needs it adds what the shop's needs.
+func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource) (pulumi.StringOutput, []pulumi.Resource, error) {
 	content, err := ownSecrets(ctx, m.name, m.args.Config, m)
 	if err != nil {
 		return pulumi.StringOutput{}, nil, err
 	}
 	maps.Copy(content, m.args.Data)
 	if m.args.Data == nil {
-		data, err := m.data(ctx, namespace, istiod)
+		data, err := m.data(ctx, namespace, needs...)
 		if err != nil {
 			return pulumi.StringOutput{}, nil, err
 		}
