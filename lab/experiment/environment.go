@@ -3,7 +3,6 @@ package experiment
 import (
 	"bufio"
 	"context"
-	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -11,31 +10,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
-
 	"shoplab/lab/result"
+	"shoplab/lab/twin"
 )
 
 // environment describes the machine, the source and the programs that take part.
 func environment(ctx context.Context, root string) result.Environment {
 	e := result.Environment{
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Limits: "none",
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Limits: twin.Limits(),
 		Versions: map[string]string{"go": runtime.Version()},
 	}
 	e.Kernel = output(ctx, "uname", "-r")
-	if fs, err := procfs.NewDefaultFS(); err == nil {
-		if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
-			e.CPU = cpus[0].ModelName
-		}
-		if m, err := fs.Meminfo(); err == nil && m.MemTotalBytes != nil {
-			e.MemoryBytes = int64(*m.MemTotalBytes)
-		}
-	}
-	if exists("/sys/fs/cgroup/cgroup.controllers") {
-		e.Limits = "cgroup v2"
-	} else if exists("/sys/fs/cgroup/cpu") {
-		e.Limits = "cgroup v1"
-	}
+	e.CPU, e.MemoryBytes = hardware(ctx)
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			switch d.Path {
@@ -60,11 +46,6 @@ func commit(ctx context.Context, root string) string {
 		rev += "-dirty"
 	}
 	return rev
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
 }
 
 var number = regexp.MustCompile(`\d+(\.\d+)+`)

@@ -34,17 +34,20 @@ func FreePort() (int, error) {
 	var last error
 	for range 100 {
 		port := firstPort + int(lastPort.Add(1)%ports)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			last = err
-			continue
+		if last = withoutForks(func() error { return probe(port) }); last == nil {
+			return port, nil
 		}
-		if err := l.Close(); err != nil {
-			return 0, fmt.Errorf("close the probe of port %d: %w", port, err)
-		}
-		return port, nil
 	}
 	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+// probe listens on a port for a moment.
+func probe(port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // LookPath finds a program on PATH or in /usr/sbin, where Debian keeps nginx and pgbouncer out of an

@@ -11,3 +11,11 @@ func sysProcAttr(s Spec) *syscall.SysProcAttr {
 	}
 	return a
 }
+
+// withoutForks runs f while this process starts no program: one that is just being started holds a copy
+// of every open socket, and the port is in use until it has got to its own code.
+func withoutForks(f func() error) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return f()
+}

@@ -55,7 +55,7 @@ type Environment struct {
 	CPU         string `json:"cpu,omitempty"`
 	Cores       int    `json:"cores"`
 	MemoryBytes int64  `json:"memory_bytes,omitempty"`
-	// Limits says how CPU and memory limits were enforced: "cgroup v1", "cgroup v2" or "none".
+	// Limits says how CPU and memory limits are enforced: "cgroup v1", "cgroup v2", or "none" and why.
 	Limits string `json:"limits,omitempty"`
 	// Commit is the source revision, with "-dirty" when the work tree differed from it.
 	Commit string `json:"commit,omitempty"`

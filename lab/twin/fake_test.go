@@ -16,16 +16,21 @@ import (
 )
 
 // TestMain makes this test binary the service as well: the twin starts it with the service's
-// environment, and it is a small shop then.
+// environment, and it is a small shop then. The tests of groups start it as a process to limit.
 func TestMain(m *testing.M) {
-	if os.Getenv(contract.EnvAddr) != "" {
-		if err := fakeShop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch task := os.Getenv(childTask); {
+	case task != "":
+		err = child(task)
+	case os.Getenv(contract.EnvAddr) != "":
+		err = fakeShop()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // fakeShop is ready once it has reached its database, and does what a path says: /burn uses CPU,

@@ -3,6 +3,8 @@ package twin
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"time"
 )
 
@@ -63,6 +65,19 @@ func (g *Group) enter() func(pid int) error {
 	}
 }
 
+// Limits says what enforces limits on this machine: "cgroup v1" or "cgroup v2", or "none" with the reason.
+func Limits() string {
+	name := fmt.Sprintf("shoplab-probe-%d", os.Getpid())
+	gs, err := openGroups(name, 0)
+	if err == nil {
+		err = gs.close()
+	}
+	if err != nil {
+		return fmt.Sprintf("none (%v)", err)
+	}
+	return version()
+}
+
 // groups makes the groups of a run and removes them.
 type groups struct {
 	whole *Group // the stage's; nil where this machine permits none
@@ -80,7 +95,7 @@ func openGroups(name string, cpus float64) (*groups, error) {
 }
 
 // add makes a group with limits (0: none) in a machine's group, or in the stage's when parent is
-// nil. It cannot have more CPUs than the stage has.
+// nil. It cannot have more CPUs than what it is in.
 func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*Group, error) {
 	if gs.whole == nil {
 		return nil, nil // no groups here; every caller takes nil for "not limited"
@@ -88,8 +103,10 @@ func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*
 	if parent == nil {
 		parent = gs.whole
 	}
-	if most := gs.whole.CPULimit; most > 0 {
-		cpus = min(cpus, most)
+	for p := parent; p != nil; p = p.Parent {
+		if p.CPULimit > 0 {
+			cpus = min(cpus, p.CPULimit)
+		}
 	}
 	c, err := parent.control.child(name, cpus, memory)
 	if err != nil {
@@ -100,16 +117,21 @@ func (gs *groups) add(name string, cpus float64, memory int64, parent *Group) (*
 	return g, nil
 }
 
-// close removes the groups, children first; their processes have ended.
+// close removes the groups, children first. Their processes have ended or are about to: those that
+// a killed program leaves behind take a moment, in which the kernel keeps the group.
 func (gs *groups) close() error {
 	if gs.whole == nil {
 		return nil
 	}
+	deadline := time.Now().Add(10 * time.Second)
 	var errs []error
-	for i := len(gs.made) - 1; i >= 0; i-- {
-		errs = append(errs, gs.made[i].control.remove())
+	for _, g := range slices.Backward(append([]*Group{gs.whole}, gs.made...)) {
+		err := g.control.remove()
+		for ; err != nil && time.Now().Before(deadline); err = g.control.remove() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		errs = append(errs, err)
 	}
-	errs = append(errs, gs.whole.control.remove())
 	gs.whole, gs.made = nil, nil
 	return errors.Join(errs...)
 }

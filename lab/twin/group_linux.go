@@ -2,7 +2,6 @@ package twin
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,16 +20,25 @@ const (
 	behindV2 = 12
 )
 
+// version names what newRootControl makes.
+func version() string {
+	if cgroups.Mode() == cgroups.Unified {
+		return "cgroup v2"
+	}
+	return "cgroup v1"
+}
+
 // newRootControl makes the group of a whole stage; 0 CPUs: no limit.
 func newRootControl(name string, cpus float64) (control, error) {
 	switch cgroups.Mode() {
 	case cgroups.Unified:
-		v := &controlV2{path: "/" + name}
-		if err := v.make(cpus, 0); err != nil {
+		r, weight := resourcesV2(cpus, 0), uint64(behindV2)
+		r.CPU.Weight = &weight
+		home, err := homeV2()
+		if err != nil {
 			return nil, err
 		}
-		weight := uint64(behindV2)
-		return v, v.manager.Update(&cgroup2.Resources{CPU: &cgroup2.CPU{Weight: &weight}})
+		return newControlV2(filepath.Join(home, name), r)
 	case cgroups.Legacy, cgroups.Hybrid:
 		r, shares := resourcesV1(cpus, 0), uint64(behindV1)
 		r.CPU.Shares = &shares
@@ -68,7 +76,8 @@ func resourcesV1(cpus float64, memory int64) *specs.LinuxResources {
 		r.CPU.Period, r.CPU.Quota = &period, &quota
 	}
 	if memory > 0 {
-		r.Memory.Limit = &memory
+		swappiness := uint64(0) // no swap, which neither a Fargate task nor a pod has
+		r.Memory.Limit, r.Memory.Swappiness = &memory, &swappiness
 	}
 	return r
 }
@@ -84,7 +93,7 @@ func (c *controlV1) child(name string, cpus float64, memory int64) (control, err
 func (c *controlV1) add(pid int) error { return c.cg.AddProc(uint64(pid)) }
 
 func (c *controlV1) usage() (Usage, error) {
-	m, err := c.cg.Stat()
+	m, err := c.cg.Stat(cgroup1.IgnoreNotExist) // a kernel that does not count swap has no files for it
 	if err != nil {
 		return Usage{}, err
 	}
@@ -105,13 +114,32 @@ func (c *controlV1) remove() error { return c.cg.Delete() }
 
 const mountV2 = "/sys/fs/cgroup"
 
+// homeV2 is the group that a stage's is made in: for root the topmost; for others the one that this
+// process's own lies in, where systemd lets a user's programs make groups, as those started from a
+// desktop or by systemd-run --user are.
+func homeV2() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/", nil
+	}
+	return cgroup2.NestedGroupPath("..")
+}
+
 type controlV2 struct {
 	path    string
 	manager *cgroup2.Manager
 }
 
-func (c *controlV2) make(cpus float64, memory int64) (err error) {
-	// Both sections are there even without a limit, because they switch the controllers on.
+func newControlV2(path string, r *cgroup2.Resources) (control, error) {
+	m, err := cgroup2.NewManager(mountV2, path, r)
+	if err != nil {
+		return nil, err
+	}
+	return &controlV2{path, m}, nil
+}
+
+// resourcesV2 are limits; 0: none. Both sections are there even then, because they switch the
+// controllers on.
+func resourcesV2(cpus float64, memory int64) *cgroup2.Resources {
 	r := &cgroup2.Resources{CPU: &cgroup2.CPU{}, Memory: &cgroup2.Memory{}}
 	if cpus > 0 {
 		period, quota := uint64(cpuPeriod.Microseconds()), quota(cpus)
@@ -120,26 +148,22 @@ func (c *controlV2) make(cpus float64, memory int64) (err error) {
 	if memory > 0 {
 		r.Memory.Max = &memory
 	}
-	c.manager, err = cgroup2.NewManager(mountV2, c.path, r)
-	if err != nil {
-		return err
-	}
-	// The library ignores that a controller cannot be had; the missing file tells.
-	if _, err := os.Stat(filepath.Join(mountV2, c.path, "cpu.max")); err != nil {
-		return errors.Join(fmt.Errorf("the cpu controller is not delegated to this process: %w", err), c.manager.Delete())
-	}
-	return nil
+	return r
 }
 
 func (c *controlV2) child(name string, cpus float64, memory int64) (control, error) {
-	v := &controlV2{path: c.path + "/" + name}
-	return v, v.make(cpus, memory)
+	r := resourcesV2(cpus, memory)
+	// No swap either; a kernel that does not count it has no such file.
+	if _, err := os.Stat(filepath.Join(mountV2, c.path, "memory.swap.max")); err == nil && memory > 0 {
+		r.Memory.Swap = new(int64)
+	}
+	return newControlV2(c.path+"/"+name, r)
 }
 
 func (c *controlV2) add(pid int) error { return c.manager.AddProc(uint64(pid)) }
 
 func (c *controlV2) usage() (Usage, error) {
-	m, err := c.manager.Stat()
+	m, err := c.manager.StatFiltered(cgroup2.StatCPU | cgroup2.StatMemory)
 	if err != nil {
 		return Usage{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -90,7 +89,8 @@ func pidsOf(tw *Twin) []int {
 	return pids
 }
 
-// checkGone says what a stopped twin has left: processes, files, control groups.
+// checkGone says what a stopped twin has left: processes and files. Control groups that cannot be removed
+// are an error of Stop.
 func checkGone(t *testing.T, pids []int, tmp string) {
 	t.Helper()
 	for _, pid := range pids {
@@ -100,16 +100,6 @@ func checkGone(t *testing.T, pids []int, tmp string) {
 	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left in the temporary folder: %v %v", left, err)
-	}
-	// The groups carry the run's folder's name, which is under tmp only for the tests.
-	groups, err := filepath.Glob("/sys/fs/cgroup/cpu/shoplab-twin-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, g := range groups {
-		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) > 0 {
-			t.Errorf("control group %s still holds %q", g, procs)
-		}
 	}
 }
 

@@ -117,7 +117,7 @@ func (t *Twin) describe(reason error, o Options) {
 	case o.NoLimits:
 		t.note("no CPU or memory limits: they were switched off")
 	case reason != nil:
-		t.note("no CPU or memory limits: this machine does not permit them (%v)", reason)
+		t.note("no CPU or memory limits: this machine does not permit them (%v); root may set them, and on cgroup v2 whoever runs: systemd-run --user --scope go run ./lab ...", reason)
 	case s.Topology == Single:
 		t.note("the whole server, database included, is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
 	default:
