@@ -145,8 +145,10 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 	var searches []result.Search
 	var best *result.Step
 	for n := range r.settings.Repeats {
+		tried := map[float64]result.Step{}
 		found, err := load.Find(ctx, bounds, func(ctx context.Context, perSecond float64) (result.Step, error) {
 			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeRate, Rate: perSecond, Repeat: n + 1})
+			tried[perSecond] = step
 			if step.ObjectiveKept && (best == nil || step.Rate > best.Rate) {
 				brief := step
 				brief.Series = nil
@@ -156,6 +158,10 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if found.FirstBad != nil && load.Unknown(tried[*found.FirstBad], r.settings.Objective) {
+			found.FirstBad = nil // what gave out there is the generator
+			r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the generator was late, not the stage", n+1))
 		}
 		searches = append(searches, found)
 		if found.LastGood != nil {

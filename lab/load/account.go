@@ -67,10 +67,10 @@ func (a *accounts) any(rng *rand.Rand) *account {
 	return a.all[rng.IntN(len(a.all))]
 }
 
-// AccountsFor is how many accounts a load needs. Of the errands 8% are purchases, but a buyer also waits
-// between polls for the payment: in a shop that answers within 10 ms almost half of the users are buying
-// at any moment, in one that answers within 100 ms less than a quarter, and where many users are, answers
-// are slow. Of the requests of an open loop 3% begin a purchase, which takes 4 s where the shop is at its end.
+// AccountsFor is how many accounts a load needs. Of the errands 8% are purchases, but where a shop is at its
+// end they take much longer than the others, which caches answer: up to a third of the users are then
+// between their cart and its order. Of the requests of an open loop 3% begin a purchase, which holds its
+// account for 4 s at the worst.
 func AccountsFor(l Load) int {
 	few := min(l.Users, 50)
 	return min(MaxAccounts, 8+few/2+(l.Users-few)/3+int(l.Rate/8))

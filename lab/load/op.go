@@ -127,6 +127,7 @@ func (s *shopper) placed(_ int, _ http.Header, body []byte) string {
 			s.crowd.ledger.duplicate()
 			return kindDuplicate
 		}
+		s.letGo()
 		return ""
 	}
 	s.order = in.ID
@@ -136,7 +137,9 @@ func (s *shopper) placed(_ int, _ http.Header, body []byte) string {
 	if s.rng.IntN(10) == 0 {
 		s.again = true
 		s.at-- // ask the same again
+		return ""
 	}
+	s.letGo()
 	return ""
 }
 

@@ -31,7 +31,8 @@ type shopper struct {
 	guest   string // the guest's cart
 	product id
 
-	account *account // held for the length of a purchase
+	account *account // of the purchase
+	leased  bool     // nobody else is using it
 	visitor *account // signed in, perhaps with others
 	key     string   // of the order
 	again   bool     // the order is being sent a second time
@@ -62,8 +63,8 @@ func (s *shopper) sold() bool {
 	return bought
 }
 
-// begin starts an errand. A purchase needs an account that nobody else is using: two shoppers in
-// one cart would buy each other's things.
+// begin starts an errand. A purchase needs an account that nobody else is using until it has become an
+// order: two shoppers in one cart would buy each other's things.
 func (s *shopper) begin() {
 	s.flow, s.at = pick(s.rng), 0
 	s.token, s.guest, s.again, s.bought = "", "", false, false
@@ -75,7 +76,7 @@ func (s *shopper) begin() {
 		s.flow = &mix[0]
 		return
 	}
-	s.token = s.account.token
+	s.leased, s.token = true, s.account.token
 }
 
 // take digests an answer: it moves the shopper on and returns the kind of error, "" for none. An
@@ -107,11 +108,16 @@ func (s *shopper) take(status int, header http.Header, body []byte, err error) s
 
 // leave ends the errand.
 func (s *shopper) leave() {
-	if s.account != nil {
+	s.letGo()
+	s.account, s.flow = nil, nil
+}
+
+// letGo gives the account's cart to whoever comes next.
+func (s *shopper) letGo() {
+	if s.leased {
 		s.crowd.accounts.release(s.account)
-		s.account = nil
+		s.leased = false
 	}
-	s.flow = nil
 }
 
 func (s *shopper) get(path string) vegeta.Target { return s.send(http.MethodGet, path, nil) }

@@ -60,8 +60,20 @@ func (r *runner) summary(l Load, objective result.Objective) result.Step {
 // less, a queue grows that only the step's end hides.
 const sustained = 0.97
 
-// kept says whether the step met the objective. A step without an answer did not.
-func kept(s result.Step, o result.Objective) bool {
+// kept says whether the step met the objective. A step without an answer did not, nor did one whose load
+// was not really sent.
+func kept(s result.Step, o result.Objective) bool { return served(s, o) && !late(s) }
+
+// late says that the generator could not keep up with the rate.
+func late(s result.Step) bool {
+	return s.MissedSends != nil && float64(*s.MissedSends) > maxMissedSends*s.Rate*s.Seconds
+}
+
+// Unknown says that a step missed its objective only because the generator was late: at that rate nothing
+// is known of the shop.
+func Unknown(s result.Step, o result.Objective) bool { return late(s) && served(s, o) }
+
+func served(s result.Step, o result.Objective) bool {
 	if s.Loop == result.LoopOpen && s.Throughput*s.Seconds < sustained*float64(s.Requests) {
 		return false
 	}
