@@ -132,6 +132,10 @@ func (r *stageRun) lookUp(ctx context.Context, step *result.Step) error {
 	return nil
 }
 
+// rateStep is from one rate of the search to the next: what the closed loop reached is close to the
+// answer, and doubling it would only drown the shop.
+const rateStep = 1.25
+
 // highestRate searches the highest arrival rate that keeps the objective.
 func (r *stageRun) highestRate(ctx context.Context) error {
 	start := 10.0
@@ -140,8 +144,10 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 			start = max(start, math.Round(s.Goodput*0.7))
 		}
 	}
-	// What the closed loop reached is close to the answer: doubling it would only drown the shop.
-	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Step: 1.25, Precision: r.settings.PrecisionRatio}
+	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Step: rateStep, Precision: r.settings.PrecisionRatio}
+	if r.settings.Quick {
+		bounds.Precision = rateStep - 1 // the first bracket will do
+	}
 	var searches []result.Search
 	var best *result.Step
 	for n := range r.settings.Repeats {
