@@ -41,6 +41,9 @@ not reproduced.`,
 			if p.Repeats < 1 || p.Repeats > 20 || p.Seconds < 1 || p.Seconds > 600 {
 				return errors.New("--repeats: want 1 to 20; --seconds: want 1 to 600")
 			}
+			if err := result.CheckFile(out); err != nil {
+				return fmt.Errorf("--out: %w", err)
+			}
 			progress := newProgress(cmd.ErrOrStderr())
 			defer progress.done()
 			p.Say, p.Abort = progress.step, secondSignal(cmd.Context())

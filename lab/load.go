@@ -65,6 +65,11 @@ func (l *loading) run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--duration is %s, want 1s to 1h", l.load.Duration)
 	}
 	l.load.Duration = l.load.Duration.Round(time.Second)
+	if l.out != "" {
+		if err := result.CheckFile(l.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
 	res, err := experiment.Load(ctx, l.url, l.load, l.progress.step)
 	l.progress.done()
 	if len(res.Stages) == 1 && len(res.Stages[0].Steps) == 1 {

@@ -79,6 +79,9 @@ func (r *measuring) run(ctx context.Context, target string) (res result.Result, 
 	}
 	r.plan.Say = r.progress.step
 	name := filepath.Join(r.out, "result.json")
+	if err := result.CheckFile(name); err != nil {
+		return res, nil, fmt.Errorf("--out: %w", err)
+	}
 	r.plan.Save = func(res result.Result) error {
 		res.Command = r.command
 		res.Incomplete = "still running"

@@ -19,7 +19,10 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 		"load --url http://127.0.0.1:1 --duration 2h":      "--duration",
 		"load --url http://127.0.0.1:1 --users 5 --rate 5": "either",
 		"load --url http://127.0.0.1:1 --users 5":          "connection refused",
+		"load --url http://127.0.0.1:1 --out .":            "is a folder",
 		"findings weather":             "weather",
+		"findings index --out .":       "is a folder",
+		"run --out run.go":             "not a directory",
 		"findings index --repeats 100": "--repeats",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -34,7 +37,7 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 
 // tempOut keeps a command's files out of the repository.
 func tempOut(args string, t *testing.T) []string {
-	if strings.HasPrefix(args, "run") {
+	if strings.HasPrefix(args, "run") && !strings.Contains(args, "--out") {
 		return []string{"--out", t.TempDir()}
 	}
 	return nil

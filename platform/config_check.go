@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"shoplab/contract"
 )
 
 // stackName matches what may stand in an RDS identifier of 63 characters, between "shoplab-" and the 26
@@ -34,6 +36,9 @@ func (r *reader) checkTopology(c Config) {
 			r.problem("shoplab:operatorCidr is required: the network that may reach the Kubernetes API, such as 203.0.113.7/32")
 		}
 	}
+	if c.Topology != Single && c.Region != "" {
+		r.checkRegion(c.Region)
+	}
 	if c.Topology != Mesh && c.Kubeconfig != "" {
 		r.problem("shoplab:kubeconfig belongs to topology mesh, not %s", c.Topology)
 	}
@@ -41,6 +46,17 @@ func (r *reader) checkTopology(c Config) {
 		if p, err := netip.ParsePrefix(c.OperatorCIDR); err != nil || p.Bits() < 8 {
 			r.problem("shoplab:operatorCidr is %q, not a network of /8 or narrower such as 203.0.113.7/32", c.OperatorCIDR)
 		}
+	}
+}
+
+// checkRegion finds a region whose databases the service would not trust.
+func (r *reader) checkRegion(region string) {
+	roots, err := contract.RDSRoots()
+	if err != nil {
+		r.problem("%v", err)
+	} else if roots[region] == nil {
+		r.problem("aws:region is %s, and the service does not know the certificate authority of RDS there: add %s of that region to contract/rds.pem",
+			region, contract.RDSAuthority)
 	}
 }
 

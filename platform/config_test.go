@@ -128,6 +128,7 @@ func TestConfigProblems(t *testing.T) {
 		"unknown key":           {"stage3", map[string]string{"shoplab:instanses": "3"}, "shoplab:instanses is not a key"},
 		"missing key":           {"stage3", map[string]string{"shoplab:cpu": ""}, "shoplab:cpu is required"},
 		"missing region":        {"stage3", map[string]string{"aws:region": ""}, "aws:region is required"},
+		"unknown region":        {"stage3", map[string]string{"aws:region": "mars-north-1"}, "add rds-ca-rsa2048-g1 of that region"},
 		"not a number":          {"stage3", map[string]string{"shoplab:instances": "two"}, `"two", not a whole number`},
 		"not a boolean":         {"stage3", map[string]string{"shoplab:meshery": "maybe"}, "neither true nor false"},
 		"unknown topology":      {"stage3", map[string]string{"shoplab:topology": "lambda"}, `"lambda"; choose one of`},

@@ -6,6 +6,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 const postgresPort = 5432
@@ -62,7 +64,7 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 		StorageEncrypted: pulumi.Bool(true), CopyTagsToSnapshot: pulumi.Bool(true),
 		DbName: pulumi.String("shop"), Username: pulumi.String("shop"), Password: password.Result,
 		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
-		ParameterGroupName: parameters.Name, CaCertIdentifier: pulumi.String("rds-ca-rsa2048-g1"),
+		ParameterGroupName: parameters.Name, CaCertIdentifier: pulumi.String(contract.RDSAuthority),
 		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
 		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
 		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),
@@ -72,8 +74,6 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 	if err != nil {
 		return nil, err
 	}
-	// require encrypts without checking the certificate: RDS signs with an authority of its own
-	// whose bundle would have to be shipped and kept fresh in the image (docs/decisions/0062).
-	d.URL = pulumi.Sprintf("postgres://shop:%s@%s/shop?sslmode=require", password.Result, d.Instance.Endpoint)
+	d.URL = pulumi.Sprintf("postgres://shop:%s@%s/shop?sslmode=verify-full", password.Result, d.Instance.Endpoint)
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"endpoint": d.Instance.Endpoint})
 }

@@ -71,7 +71,8 @@ func derived(lines []result.Line, users, cores int) []result.Line {
 		stage = sum(lines, result.ResourceInstanceCPU, result.ResourceDBCPU, result.ResourceRedisCPU,
 			result.ResourceProxyCPU, result.ResourceSidecarCPU)
 	}
-	all, own := sum(lines, result.ResourceMachineCPU), sum(lines, result.ResourceGeneratorCPU)
+	all := sum(lines, result.ResourceMachineCPU)
+	own := sum(lines, result.ResourceGeneratorCPU, result.ResourceInterruptCPU) // by the load's own packets
 	if stage != nil && all != nil && own != nil {
 		for i, v := range all {
 			if v == nil || own[i] == nil || stage[i] == nil {

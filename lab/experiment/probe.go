@@ -213,7 +213,7 @@ func redisProbe(url string) probe {
 
 // machineProbe reads the use of this whole machine and of the laboratory itself.
 func machineProbe() probe {
-	var busy, total, own rate
+	var busy, total, own, interrupts rate
 	return func(context.Context) []reading {
 		fs, err := procfs.NewDefaultFS()
 		if err != nil {
@@ -230,6 +230,9 @@ func machineProbe() probe {
 		var found []reading
 		if ok && ok2 && all > 0 {
 			found = append(found, reading{resource: result.ResourceMachineCPU, unit: "ratio", limit: 1, value: b / all})
+		}
+		if cores, ok := interrupts.next(c.IRQ + c.SoftIRQ); ok {
+			found = append(found, reading{resource: result.ResourceInterruptCPU, unit: "cores", value: cores})
 		}
 		if self, err := fs.Self(); err == nil {
 			if s, err := self.Stat(); err == nil {

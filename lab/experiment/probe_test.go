@@ -120,7 +120,8 @@ func TestForeignCPUIsWhatNobodyOfTheRunUsed(t *testing.T) {
 		return l
 	}
 	more := derived([]result.Line{
-		line(result.ResourceMachineCPU, 1, .5), line(result.ResourceGeneratorCPU, .3, .2),
+		line(result.ResourceMachineCPU, 1, .5), line(result.ResourceGeneratorCPU, .2, .1),
+		line(result.ResourceInterruptCPU, .1, .1), // for the packets of the run
 		line(result.ResourceInstanceCPU, .5, .4), line(result.ResourceDBCPU, .2, .4),
 		line(result.ResourceServerCPU, .7, .8), // the two above together, not once more
 		line(result.ResourceInFlight, 3, 5), line(result.ResourceInFlight, 4, 5),

@@ -50,6 +50,31 @@ func ReadFile(name string) (Result, error) {
 	return res, nil
 }
 
+// CheckFile says whether WriteFile can write name, before there is a result to lose. Missing directories
+// are made.
+func CheckFile(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder; name a file in it, such as %s", name, filepath.Join(name, "result.json"))
+	}
+	tmp, err := createTemp(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
+}
+
+// createTemp makes a file beside the one to write, and the directory.
+func createTemp(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("write result: %w", err)
+	}
+	tmp, err := os.CreateTemp(dir, ".result-*")
+	if err != nil {
+		return nil, fmt.Errorf("write result: %w", err)
+	}
+	return tmp, nil
+}
+
 // WriteFile writes the result as indented JSON, replacing the file in one step so that an
 // interrupted run never leaves half of one. Missing directories are made.
 func WriteFile(name string, res Result) error {
@@ -58,13 +83,9 @@ func WriteFile(name string, res Result) error {
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("write result: %w", err)
-	}
-	tmp, err := os.CreateTemp(dir, ".result-*")
+	tmp, err := createTemp(filepath.Dir(name))
 	if err != nil {
-		return fmt.Errorf("write result: %w", err)
+		return err
 	}
 	_, err = tmp.Write(append(data, '\n'))
 	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())

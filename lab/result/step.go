@@ -113,8 +113,9 @@ const (
 	ResourceProxyQueue   Resource = "proxy queue"          // requests at the proxy and not yet at an instance
 	ResourceSidecarCPU   Resource = "sidecar CPU"          // cores
 	ResourceGeneratorCPU Resource = "generator CPU"
-	ResourceMachineCPU   Resource = "machine CPU" // share of all cores
-	ResourceForeignCPU   Resource = "foreign CPU" // cores, used by neither the stage nor the generator
+	ResourceMachineCPU   Resource = "machine CPU"   // share of all cores
+	ResourceInterruptCPU Resource = "interrupt CPU" // cores, used by the kernel to deliver packets, for the most part
+	ResourceForeignCPU   Resource = "foreign CPU"   // cores, used by neither the stage nor the generator
 	ResourceInFlight     Resource = "requests in flight"
 
 	SeriesP95        Resource = "p95 latency" // ms, of the requests that finished in the second

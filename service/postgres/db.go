@@ -5,6 +5,8 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,14 +18,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"shoplab/contract"
 	"shoplab/service/shop"
 )
 
 // Config says how to reach the database.
 type Config struct {
-	// URL is a PostgreSQL connection URL. TLS is asked for there (sslmode=require, or verify-full
-	// with sslrootcert), and default_query_exec_mode=exec for a pooler that keeps no prepared
-	// statements (PgBouncer in transaction mode, before 1.21 or without max_prepared_statements).
+	// URL is a PostgreSQL connection URL. TLS is asked for there (sslmode=verify-full trusts the
+	// system's authorities and Amazon RDS's, or only those in sslrootcert), and
+	// default_query_exec_mode=exec for a pooler that keeps no prepared statements (PgBouncer in
+	// transaction mode, before 1.21 or without max_prepared_statements).
 	URL string
 	// MaxConns is the size of the pool. Zero means pgxpool's default: 4, or the number of CPUs.
 	MaxConns int
@@ -91,6 +95,9 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
+	if err := trustRDS(pc.ConnConfig.TLSConfig); err != nil {
+		return nil, err
+	}
 	if c.MaxConns > 0 {
 		pc.MaxConns = int32(min(c.MaxConns, 10_000))
 	}
@@ -108,6 +115,27 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 		return nil
 	}
 	return pc, nil
+}
+
+// trustRDS adds the authorities of Amazon RDS, which no system knows, where the server's certificate is
+// checked and the URL does not say by which.
+func trustRDS(c *tls.Config) error {
+	if c == nil || c.InsecureSkipVerify || c.RootCAs != nil {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return fmt.Errorf("read the system's certificate authorities: %w", err)
+	}
+	roots, err := contract.RDSRoots()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		pool.AddCert(root)
+	}
+	c.RootCAs = pool
+	return nil
 }
 
 // Close waits for running calls and closes all connections.
