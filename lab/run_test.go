@@ -20,10 +20,10 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 		"load --url http://127.0.0.1:1 --users 5 --rate 5": "either",
 		"load --url http://127.0.0.1:1 --users 5":          "connection refused",
 		"load --url http://127.0.0.1:1 --out .":            "is a folder",
-		"findings weather":             "weather",
-		"findings index --out .":       "is a folder",
-		"run --out run.go":             "not a directory",
-		"findings index --repeats 100": "--repeats",
+		"findings weather":                                 "weather",
+		"findings index --out .":                           "is a folder",
+		"run --out run.go":                                 "not a directory",
+		"findings index --repeats 100":                     "--repeats",
 	} {
 		t.Run(args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
