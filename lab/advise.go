@@ -16,8 +16,8 @@ func newAdviseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise",
 		Short: "Say which stage to take, from measured results",
-		Example: "  lab advise --users 100\n" +
-			"  lab advise --users 300 --requests 2000000 --budget 90 --results report/result.json",
+		Example: "  go run ./lab advise --users 100\n" +
+			"  go run ./lab advise --users 300 --requests 2000000 --budget 90 --results report/result.json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			results, err := readResults(files)
@@ -36,6 +36,6 @@ func newAdviseCommand() *cobra.Command {
 	f.IntVar(&need.Users, "users", 0, "concurrent users to serve within the objective")
 	f.Float64Var(&need.Requests, "requests", 0, "requests a month")
 	f.Float64Var(&need.Budget, "budget", 0, "USD a month")
-	f.StringSliceVar(&files, "results", files, "result files of `lab run`")
+	f.StringSliceVar(&files, "results", files, "result `files` of lab run")
 	return cmd
 }

@@ -28,16 +28,16 @@ func newCostCommand() *cobra.Command {
 			"none is named), the output of `pulumi preview --json`, or a stack export. A resource that is not\n" +
 			"known is listed, never counted as zero. Of several graphs it says which is the cheapest at which\n" +
 			"traffic, as far as `lab run` measured each to carry it.",
-		Example: "  lab cost\n" +
-			"  lab cost platform/testdata/stage3.golden.json --requests 2000000\n" +
-			"  pulumi preview -s stage3 --json | lab cost --preview -\n" +
-			"  lab cost --refresh > prices.json && lab cost --prices prices.json",
+		Example: "  go run ./lab cost\n" +
+			"  go run ./lab cost platform/testdata/stage3.golden.json --requests 2000000\n" +
+			"  pulumi preview -s stage3 --json | go run ./lab cost --preview -\n" +
+			"  go run ./lab cost --refresh > prices.json && go run ./lab cost --prices prices.json",
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.preview, "preview", "", "a file with the output of `pulumi preview --json`, or - for standard input")
+	f.StringVar(&o.preview, "preview", "", "a `file` with the output of pulumi preview --json, or - for standard input")
 	f.StringVar(&o.prices, "prices", "", "a price table that --refresh wrote; default: the one that ships with lab")
-	f.StringVar(&o.results, "results", filepath.Join("report", "result.json"), "what `lab run` measured, for the crossover")
+	f.StringVar(&o.results, "results", filepath.Join("report", "result.json"), "the result `file` of lab run, for the crossover")
 	f.BoolVar(&o.refresh, "refresh", false, "read AWS's public price list and print a new price table")
 	f.BoolVar(&o.json, "json", false, "print the estimates as JSON")
 	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")

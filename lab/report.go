@@ -15,7 +15,7 @@ func newReportCommand() *cobra.Command {
 		Use:     "report FILE...",
 		Short:   "Render results to HTML and Markdown again",
 		Long:    "Renders result files to index.html and report.md. Of a stage that several files hold, the last counts.",
-		Example: "  lab report report/result.json\n  lab report monday.json tuesday.json --out compared",
+		Example: "  go run ./lab report report/result.json\n  go run ./lab report monday.json tuesday.json --out compared",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			results, err := readResults(args)

@@ -22,7 +22,7 @@ func newSweepCommand() *cobra.Command {
 		Short: "Look for anything of this project that an AWS account still has",
 		Long: "Takes a read-only inventory of everything that carries the project's tags or names, and prints a\n" +
 			"receipt. Exit status 0 means that nothing was found. It signs in as the AWS CLI does.",
-		Example: "  lab sweep\n  lab sweep --stage stage3\n  lab sweep --expired",
+		Example: "  go run ./lab sweep\n  go run ./lab sweep --stage stage3\n  go run ./lab sweep --expired",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadDefaultConfig(cmd.Context(), config.WithRegion(region))
@@ -54,7 +54,7 @@ func newSweepCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&stage, "stage", "", "only this stage's resources")
 	fl.StringVar(&region, "region", "us-east-1", "the region to look in")
-	fl.BoolVar(&expired, "expired", false, "only what carries an `expires` tag in the past")
+	fl.BoolVar(&expired, "expired", false, "only what carries an expires tag in the past")
 	fl.BoolVar(&asJSON, "json", false, "print the receipt as JSON")
 	return cmd
 }
