@@ -129,7 +129,7 @@ func (c capacities) note() string {
 	if c.file == "" {
 		return "Nothing was measured yet, so every stage is taken to carry everything: see `lab run`."
 	}
-	return "How much each carries is from " + c.file + "; a stage that was not measured is taken to carry everything."
+	return "How much each carries is from " + c.file + "; a stage that was not measured, or is INVALID, is taken to carry everything."
 }
 
 func (o costOptions) table() (cost.Table, error) {

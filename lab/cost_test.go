@@ -23,14 +23,17 @@ func TestCostSaysWhichIsTheCheapestAtWhichTraffic(t *testing.T) {
 	}
 	const address = `{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}}`
 	small, large := write("small.json", "["+address+"]"), write("large.json", "["+address+","+address+"]")
-	measured := filepath.Join(dir, "result.json")
-	if err := result.WriteFile(measured, result.Result{Version: result.Version, Stages: []result.Stage{
-		{Name: "small", OpenLoop: &result.OpenLoop{RatePerSecond: result.Ptr(20.0)}}, // 17.5 million a month
-	}}); err != nil {
-		t.Fatal(err)
+	measured, invalid := filepath.Join(dir, "result.json"), filepath.Join(dir, "invalid.json")
+	for file, validity := range map[string]*result.Validity{measured: {Valid: true}, invalid: {}} {
+		if err := result.WriteFile(file, result.Result{Version: result.Version, Stages: []result.Stage{
+			{Name: "small", Validity: validity, OpenLoop: &result.OpenLoop{RatePerSecond: result.Ptr(20.0)}}, // 17.5 million a month
+		}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct{ results, want, note string }{
 		{filepath.Join(dir, "none.json"), "small from 10k to 10G requests a month.", "Nothing was measured yet"},
+		{invalid, "small from 10k to 10G requests a month.", "or is INVALID"},
 		{measured, "small from 10k to 10M, then large from 21.5M to 10G requests a month.", measured},
 	} {
 		var stdout, stderr bytes.Buffer

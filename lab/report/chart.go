@@ -23,9 +23,10 @@ var palette = []color.RGBA{
 
 var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)}}
 
-// curve is one line of a chart.
+// curve is one line of a chart. Style is its place in palette and dashes: a stage has the same in all charts.
 type curve struct {
 	Name   string
+	Style  int
 	Points plotter.XYs
 }
 
@@ -36,6 +37,7 @@ func newPlot(title, x, y string) *plot.Plot {
 	p.Title.Padding = vg.Points(8)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding = vg.Points(3)
+	p.Y.Tick.Marker = plainTicks{}
 	p.Add(plotter.NewGrid())
 	return p
 }
@@ -52,13 +54,13 @@ func lineChart(title, x, y string, logX, logY bool, curves []curve) (template.HT
 	} else {
 		p.Y.Min = 0
 	}
-	for i, c := range curves {
+	for _, c := range curves {
 		line, marks, err := plotter.NewLinePoints(c.Points)
 		if err != nil {
 			return "", fmt.Errorf("draw %s: %w", c.Name, err)
 		}
-		line.Color, line.Width = palette[i%len(palette)], vg.Points(1.8)
-		line.Dashes = dashes[i%len(dashes)]
+		line.Color, line.Width = palette[c.Style%len(palette)], vg.Points(1.8)
+		line.Dashes = dashes[c.Style%len(dashes)]
 		marks.Color, marks.Shape, marks.Radius = line.Color, draw.CircleGlyph{}, vg.Points(2.6)
 		p.Add(line, marks)
 		p.Legend.Add(c.Name, line, marks)
@@ -114,14 +116,16 @@ func barChart(title, y string, bars []bar) (template.HTML, error) {
 		}
 		p.Add(errs)
 	}
+	p.Y.Max *= 1.08 // that the highest whisker has an end
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -0.6, float64(len(bars))-0.4
 	return render(p)
 }
 
-// group is one bar a category, in one colour.
+// group is one bar a category, in one colour of palette.
 type group struct {
 	Name   string
+	Style  int
 	Values []float64
 }
 
@@ -135,7 +139,7 @@ func groupChart(title, y string, categories []string, groups []group) (template.
 		if err != nil {
 			return "", fmt.Errorf("draw %s: %w", g.Name, err)
 		}
-		bars.Color, bars.LineStyle.Width = palette[i%len(palette)], 0
+		bars.Color, bars.LineStyle.Width = palette[g.Style%len(palette)], 0
 		bars.Offset = width * vg.Length(float64(i)-float64(len(groups)-1)/2)
 		p.Add(bars)
 		p.Legend.Add(g.Name, bars)
@@ -151,9 +155,9 @@ func groupChart(title, y string, categories []string, groups []group) (template.
 var fixedSize = regexp.MustCompile(`(<svg[^>]*?) width="[^"]*" height="[^"]*"`)
 
 func render(p *plot.Plot) (template.HTML, error) {
-	const width, height = 560, 320
+	const width, height, margin = 560, 320, 10
 	canvas := vgsvg.New(vg.Points(width), vg.Points(height))
-	p.Draw(draw.New(canvas))
+	p.Draw(draw.Crop(draw.New(canvas), 0, -vg.Points(margin), 0, 0)) // the last label stands half beside the axis
 	var b strings.Builder
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("write SVG: %w", err)
@@ -164,6 +168,20 @@ func render(p *plot.Plot) (template.HTML, error) {
 	svg = strings.ReplaceAll(svg, "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif")
 	// The text in it went through the SVG writer, which escapes it.
 	return template.HTML(svg), nil //nolint:gosec // see above
+}
+
+// plainTicks labels ticks as plain does.
+type plainTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (plainTicks) Ticks(lo, hi float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(lo, hi)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = plain(t.Value)
+		}
+	}
+	return ticks
 }
 
 // plainLogTicks marks decades with plain numbers, 1k and not 1e+03, and over less than two decades
@@ -190,7 +208,7 @@ func plain(v float64) string {
 		return trimmed(v/1e6) + "M"
 	case v >= 1e3:
 		return trimmed(v/1e3) + "k"
-	case v >= 0.01:
+	case v >= 0.01, v <= 0:
 		return trimmed(v)
 	}
 	return fmt.Sprintf("%.*f", int(math.Ceil(-math.Log10(v))), v)

@@ -33,7 +33,7 @@ func chartsSection(m measured) (section, error) {
 // latencyChart draws p95 against users, from every closed-loop step of a valid stage.
 func latencyChart(m measured) (*chart, error) {
 	var curves []curve
-	for _, s := range m.stages {
+	for i, s := range m.stages {
 		if isInvalid(s) {
 			continue
 		}
@@ -44,7 +44,7 @@ func latencyChart(m measured) (*chart, error) {
 				byUsers[st.Users] = append(byUsers[st.Users], st.Latency.P95MS)
 			}
 		}
-		c := curve{Name: title(s)}
+		c := curve{Name: title(s), Style: i}
 		for _, n := range slices.Sorted(maps.Keys(byUsers)) {
 			if v := median(byUsers[n]); v > 0 {
 				c.Points = append(c.Points, plotter.XY{X: float64(n), Y: v})
@@ -91,8 +91,13 @@ func breakingChart(m measured) (*chart, error) {
 func crossoverChart(m measured) (*chart, error) {
 	var curves []curve
 	var all [][]cost.Point
-	for _, s := range m.stages {
-		c := curve{Name: title(s)}
+	left := ""
+	for i, s := range m.stages {
+		if isInvalid(s) { // how much traffic it carries is not known
+			left += " " + s.Name + " is INVALID and left out."
+			continue
+		}
+		c := curve{Name: title(s), Style: i}
 		for _, p := range s.CostCurve {
 			if p.Carried && p.Monthly > 0 {
 				c.Points = append(c.Points, plotter.XY{X: p.Requests, Y: p.Monthly})
@@ -108,7 +113,7 @@ func crossoverChart(m measured) (*chart, error) {
 	svg, err := lineChart("Cost against traffic", "requests a month", "USD a month", true, true, curves)
 	return &chart{
 		Title: "Cost against traffic", SVG: svg,
-		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + Crossover(cost.Cheapest(all...)) + ".",
+		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + Crossover(cost.Cheapest(all...)) + "." + left,
 	}, err
 }
 
@@ -151,11 +156,11 @@ func failureChart(m measured) (*chart, error) {
 	for _, r := range failureResources {
 		names = append(names, r.name)
 	}
-	for _, s := range m.stages {
+	for i, s := range m.stages {
 		if s.AtFailure == nil || isInvalid(s) {
 			continue
 		}
-		g := group{Name: title(s)}
+		g := group{Name: title(s), Style: i}
 		for _, r := range failureResources {
 			_, share := tightest(s.AtFailure.Usage, r.of...)
 			g.Values = append(g.Values, 100*share)
@@ -198,14 +203,14 @@ func secondsCharts(m measured) (all []*chart, err error) {
 		curves := []curve{}
 		for _, l := range s.AtFailure.Series.Lines {
 			if l.Resource == result.SeriesP95 && m.objectiveMS > 0 {
-				curves = append(curves, curve{Name: "p95, of the objective", Points: percent(l, m.objectiveMS)})
+				curves = append(curves, curve{Name: "p95, of the objective", Style: len(curves), Points: percent(l, m.objectiveMS)})
 			}
 		}
 		for _, r := range failureResources {
 			u, share := tightest(s.AtFailure.Usage, r.of...)
 			for _, l := range s.AtFailure.Series.Lines {
 				if share >= 0.5 && l.Resource == u.Resource && l.Of == u.Of && len(curves) < len(palette) {
-					curves = append(curves, curve{Name: r.name, Points: percent(l, *u.Limit)})
+					curves = append(curves, curve{Name: r.name, Style: len(curves), Points: percent(l, *u.Limit)})
 				}
 			}
 		}

@@ -165,9 +165,12 @@ type Invariant struct {
 }
 
 // CostOption is the stage for a comparison of costs: its resource graph, and the rate that it was
-// measured to carry.
+// measured to carry, unless the measurement is INVALID.
 func (s Stage) CostOption(g cost.Graph) cost.Option {
 	o := cost.Option{Name: s.Name, Graph: g}
+	if s.Validity != nil && !s.Validity.Valid {
+		return o
+	}
 	if open := s.OpenLoop; open != nil && open.RatePerSecond != nil {
 		o.MaxRate = *open.RatePerSecond
 		if open.AtRate != nil {
