@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -198,9 +199,10 @@ func (l *lab) await(what string, ok func() bool) {
 func (l *lab) checkGone(children []int) {
 	l.t.Helper()
 	for _, pid := range children {
-		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-			l.t.Errorf("process %d after lab's end: %v, want it gone", pid, err)
-		}
+		// What was killed with its parent is gone once init has looked after it.
+		l.await(fmt.Sprintf("process %d is gone after lab's end", pid), func() bool {
+			return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+		})
 	}
 	if left, err := os.ReadDir(l.tmp); err != nil || len(left) > 0 {
 		l.t.Errorf("left in the temporary folder: %v %v", left, err)
