@@ -219,3 +219,37 @@ func TestAStageThatDoesNotComeUpIsAnErrorAndTheNextGoesOn(t *testing.T) {
 		}
 	})
 }
+
+func TestADisturbedStepIsMeasuredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shop := loadtest.New(t, 0, time.Millisecond)
+		crowd, _, err := load.NewCrowd(t.Context(), load.Options{URL: "http://shop.test", Dial: shop.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &stageRun{crowd: crowd, say: func(string) {}}
+		// measured returns what is kept of steps that others disturb until the one with this number.
+		measured := func(calm int) int {
+			t.Helper()
+			tries := 0
+			step, err := r.undisturbed(t.Context(), func() (result.Step, error) {
+				tries++
+				s := result.Step{Requests: tries, MachineCPU: result.Ptr(1.0)}
+				if tries < calm {
+					s.Usage = []result.Usage{{Resource: result.ResourceForeignCPU, Mean: .5, Limit: result.Ptr(2.0)}}
+				}
+				return s, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return step.Requests
+		}
+		if kept := measured(3); kept != 3 || r.again != 2 {
+			t.Errorf("kept step %d after %d more, want the first that nobody disturbed", kept, r.again)
+		}
+		if kept := measured(100); kept != maxAgain-1 || r.again != maxAgain {
+			t.Errorf("kept step %d after %d more in all, want an end", kept, r.again)
+		}
+	})
+}

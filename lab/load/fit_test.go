@@ -106,6 +106,9 @@ func TestValidityGates(t *testing.T) {
 	}
 	foreign := step(.1, 1)
 	foreign.Usage = []result.Usage{{Resource: result.ResourceForeignCPU, Mean: .5, Limit: result.Ptr(2.0)}}
+	if Disturbed(step(.6, 1)) || !Disturbed(foreign) {
+		t.Error("a hungry generator disturbs, or others do not")
+	}
 	open := result.Step{Rate: 100, Seconds: 10, Requests: 1000, ObjectiveKept: true}
 	late := open
 	open.MissedSends, late.MissedSends = result.Ptr(5), result.Ptr(50)

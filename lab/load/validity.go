@@ -82,6 +82,9 @@ func foreignGate(steps []result.Step) result.Gate {
 	return g
 }
 
+// Disturbed says that the gate would find other processes in the step.
+func Disturbed(s result.Step) bool { return !foreignGate([]result.Step{s}).Passed }
+
 // missedGate looks at the open-loop steps that count. One of a search whose sends were late has not kept
 // the objective, and says no more than that.
 func missedGate(steps []result.Step) result.Gate {
