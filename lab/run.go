@@ -138,9 +138,14 @@ func (r *measuring) check(target string) (err error) {
 	return nil
 }
 
-// commandLine is the command as typed, for the result file.
+// commandLine is the command as typed, for the result file: without that file's name, for results are shown
+// to others.
 func commandLine(cmd *cobra.Command) string {
-	words := []string{cmd.CommandPath()}
-	cmd.Flags().Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]")) })
+	words := append([]string{cmd.CommandPath()}, cmd.Flags().Args()...)
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "out" {
+			words = append(words, "--"+f.Name+"="+strings.Trim(f.Value.String(), "[]"))
+		}
+	})
 	return strings.Join(words, " ")
 }
