@@ -113,7 +113,7 @@ func printStep(out io.Writer, st result.Stage) error {
 	for _, inv := range st.Invariants {
 		line("%s: %s (%s)", inv.Rule, inv.Status, inv.Detail)
 	}
-	if st.Validity != nil && !st.Validity.Valid {
+	if st.Invalid() {
 		line("INVALID: %v", st.Validity.Reasons)
 	}
 	return nil

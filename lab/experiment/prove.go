@@ -83,8 +83,11 @@ func (r *stageRun) fresh(ctx context.Context, k knob, users int, why result.Purp
 	if err != nil {
 		return step, err
 	}
-	one := &stageRun{plan: r.plan, settings: r.settings, at: r.at, st: &result.Stage{}, say: r.say, site: s}
-	defer func() { err = errors.Join(err, one.takeDown(ctx)) }()
+	one := &stageRun{plan: r.plan, settings: r.settings, at: r.at, st: &result.Stage{}, say: r.say, site: s, again: r.again}
+	defer func() {
+		r.again = one.again
+		err = errors.Join(err, one.takeDown(ctx))
+	}()
 	ctx, cancel := withSite(ctx, s)
 	defer cancel()
 	if err := one.gather(ctx); err != nil {

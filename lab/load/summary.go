@@ -66,7 +66,7 @@ func kept(s result.Step, o result.Objective) bool { return served(s, o) && !late
 
 // late says that the generator could not keep up with the rate.
 func late(s result.Step) bool {
-	return s.MissedSends != nil && float64(*s.MissedSends) > maxMissedSends*s.Rate*s.Seconds
+	return s.MissedSends != nil && missedShare(s) > maxMissedSends
 }
 
 // Unknown says that a step missed its objective only because the generator was late: at that rate nothing

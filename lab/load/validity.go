@@ -93,7 +93,7 @@ func missedGate(steps []result.Step) result.Gate {
 		if s.MissedSends == nil || s.Requests == 0 || (s.Purpose == result.PurposeRate && !s.ObjectiveKept) {
 			continue
 		}
-		share := float64(*s.MissedSends) / (s.Rate * s.Seconds)
+		share := missedShare(s)
 		if g.Value == nil || share > *g.Value {
 			g.Value = &share
 		}
@@ -104,6 +104,9 @@ func missedGate(steps []result.Step) result.Gate {
 	}
 	return g
 }
+
+// missedShare is how much of what was due in an open-loop step left late or never.
+func missedShare(s result.Step) float64 { return float64(*s.MissedSends) / (s.Rate * s.Seconds) }
 
 // spreadGate looks at the repeats of the breaking point; one repeat has no spread to measure.
 func spreadGate(bp *result.BreakingPoint) result.Gate {

@@ -74,7 +74,7 @@ type candidate struct {
 func judge(s result.Stage, n Need) (candidate, string) {
 	c := candidate{stage: s}
 	switch b := s.BreakingPoint; {
-	case isInvalid(s):
+	case s.Invalid():
 		return c, "its measurement is INVALID"
 	case b != nil && b.MedianUsers != nil:
 		c.users = *b.MedianUsers

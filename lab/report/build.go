@@ -78,14 +78,12 @@ func title(s result.Stage) string {
 	return name
 }
 
-func isInvalid(s result.Stage) bool { return s.Validity != nil && !s.Validity.Valid }
-
 // gated is a figure that the validity gate may withhold.
 func gated(s result.Stage, ok bool, value string) cell {
 	switch {
 	case !ok:
 		return absent()
-	case isInvalid(s):
+	case s.Invalid():
 		return cell{Text: invalid, Class: "invalid"}
 	}
 	return number(value)

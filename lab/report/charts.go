@@ -34,7 +34,7 @@ func chartsSection(m measured) (section, error) {
 func latencyChart(m measured) (*chart, error) {
 	var curves []curve
 	for i, s := range m.stages {
-		if isInvalid(s) {
+		if s.Invalid() {
 			continue
 		}
 		byUsers := map[int][]float64{}
@@ -70,7 +70,7 @@ func breakingChart(m measured) (*chart, error) {
 	found := false
 	for _, s := range m.stages {
 		b := bar{Name: s.Name, ValueIsMissing: true}
-		if p := s.BreakingPoint; p != nil && p.MedianUsers != nil && !isInvalid(s) {
+		if p := s.BreakingPoint; p != nil && p.MedianUsers != nil && !s.Invalid() {
 			b = bar{Name: s.Name, Value: *p.MedianUsers, Low: *p.MedianUsers, High: *p.MedianUsers}
 			if p.LowUsers != nil && p.HighUsers != nil {
 				b.Low, b.High = float64(*p.LowUsers), float64(*p.HighUsers)
@@ -93,7 +93,7 @@ func crossoverChart(m measured) (*chart, error) {
 	var all [][]cost.Point
 	left := ""
 	for i, s := range m.stages {
-		if isInvalid(s) { // how much traffic it carries is not known
+		if s.Invalid() { // how much traffic it carries is not known
 			left += " " + s.Name + " is INVALID and left out."
 			continue
 		}
@@ -157,7 +157,7 @@ func failureChart(m measured) (*chart, error) {
 		names = append(names, r.name)
 	}
 	for i, s := range m.stages {
-		if s.AtFailure == nil || isInvalid(s) {
+		if s.AtFailure == nil || s.Invalid() {
 			continue
 		}
 		g := group{Name: title(s), Style: i}
@@ -197,7 +197,7 @@ const leastSeconds = 5
 // the resources that came closest to their limits.
 func secondsCharts(m measured) (all []*chart, err error) {
 	for _, s := range m.stages {
-		if s.AtFailure == nil || s.AtFailure.Series == nil || isInvalid(s) {
+		if s.AtFailure == nil || s.AtFailure.Series == nil || s.Invalid() {
 			continue
 		}
 		curves := []curve{}

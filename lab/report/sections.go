@@ -16,7 +16,7 @@ func verdictSection(m measured) section {
 			continue
 		}
 		head := title(st) + ": " + v.Summary
-		if isInvalid(st) {
+		if st.Invalid() {
 			head = title(st) + ": " + invalid + ", so read this as a hint. " + v.Summary
 		}
 		s.Blocks = append(s.Blocks, block{Text: head})

@@ -20,7 +20,7 @@ func trustSection(m measured) section {
 	}
 	for _, st := range m.stages {
 		var items []string
-		if isInvalid(st) {
+		if st.Invalid() {
 			items = append(items, invalid+": "+strings.Join(st.Validity.Reasons, "; "))
 		}
 		for _, i := range st.Invariants {

@@ -164,11 +164,14 @@ type Invariant struct {
 	Detail string          `json:"detail"` // counts, or why it was not checked
 }
 
+// Invalid says that the validity gate failed the measurement.
+func (s Stage) Invalid() bool { return s.Validity != nil && !s.Validity.Valid }
+
 // CostOption is the stage for a comparison of costs: its resource graph, and the rate that it was
 // measured to carry, unless the measurement is INVALID.
 func (s Stage) CostOption(g cost.Graph) cost.Option {
 	o := cost.Option{Name: s.Name, Graph: g}
-	if s.Validity != nil && !s.Validity.Valid {
+	if s.Invalid() {
 		return o
 	}
 	if open := s.OpenLoop; open != nil && open.RatePerSecond != nil {

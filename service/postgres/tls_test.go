@@ -1,20 +1,15 @@
 package postgres_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"math/big"
-	"net"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"shoplab/contract"
 	"shoplab/service/postgres"
@@ -26,7 +21,7 @@ func TestTheServersCertificateIsVerified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate := serveTLS(t, u.Hostname())
+	certificate := serveTLS(t)
 	for query, want := range map[string]string{
 		"sslmode=verify-full": "certificate signed by unknown authority",
 		"sslmode=verify-full&sslrootcert=" + url.QueryEscape(certificate): "",
@@ -43,23 +38,31 @@ func TestTheServersCertificateIsVerified(t *testing.T) {
 	}
 }
 
-// serveTLS has the tests' PostgreSQL speak TLS with a new certificate, and returns its file's name.
-func serveTLS(t *testing.T, host string) string {
+// serveTLS has the tests' PostgreSQL speak TLS with httptest's certificate, which signed itself, and
+// returns its file's name.
+func serveTLS(t *testing.T) string {
 	t.Helper()
 	admin := connect(t, server.AdminURL())
 	var data string
 	if err := admin.QueryRow(t.Context(), "SHOW data_directory").Scan(&data); err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := selfSigned(t, host)
+	web := httptest.NewTLSServer(nil)
+	defer web.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(web.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// PostgreSQL reads a key only if nobody else can.
 	info, err := os.Stat(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	certificateFile, keyFile := filepath.Join(data, "test.crt"), filepath.Join(data, "test.key")
-	for name, content := range map[string][]byte{certificateFile: certificate, keyFile: key} {
-		if err := os.WriteFile(name, content, 0o600); err != nil {
+	for name, block := range map[string]*pem.Block{
+		certificateFile: {Type: "CERTIFICATE", Bytes: web.Certificate().Raw}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -81,30 +84,6 @@ func serveTLS(t *testing.T, host string) string {
 		return connect(t, server.AdminURL()).QueryRow(t.Context(), "SHOW ssl").Scan(&ssl) == nil && ssl == "on"
 	})
 	return certificateFile
-}
-
-// selfSigned returns a certificate for the address and its key, both in PEM.
-func selfSigned(t *testing.T, host string) (certificate, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.ParseIP(host)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
 }
 
 func TestRDSIsTrusted(t *testing.T) {
