@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -193,18 +193,25 @@ func (b *tab) tabTo(selector string) {
 	b.fail("tab to "+selector, fmt.Errorf("not reached by 80 Tabs"))
 }
 
-// until waits until the expression is true, on the page that is shown or on one that replaces it.
+// until waits until the expression is true, on the page that is shown or on one that replaces it. (After
+// the browser went back to a page that it kept in memory, chromedp.Poll may wait for ever for chromedp's
+// own picture of that page.)
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	wait := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience))
-	_, err := chromedp.Run(ctx, wait)
-	for err != nil && ctx.Err() == nil && !errors.Is(err, chromedp.ErrPollingTimeout) {
-		_, err = chromedp.Run(ctx, wait)
-	}
-	if err != nil {
-		b.fail("wait for "+expression, err)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if is && err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			b.fail("wait for "+expression, cmp.Or(err, ctx.Err()))
+		}
 	}
 }
 
