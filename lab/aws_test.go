@@ -49,6 +49,8 @@ func TestRunOnAWS(t *testing.T) {
 			t.Errorf("stages: %+v", res.Stages)
 		case res.Sweep == nil || !res.Sweep.Clean:
 			t.Errorf("sweep: %+v", res.Sweep)
+		case *res.Stages[0].Config.MaxInstances != *res.Stages[0].Config.Instances:
+			t.Errorf("scaling was not held still: at most %d instances", *res.Stages[0].Config.MaxInstances)
 		case res.Stages[0].BringUpSeconds == nil || res.Stages[0].TearDownSeconds == nil:
 			t.Error("up and down were not timed")
 		}

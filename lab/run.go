@@ -29,7 +29,8 @@ checks the shop's invariants, takes the stage down, and writes a report. A stage
 whatever happens, after an error or Ctrl-C too.
 
 On this machine, shop and load generator share the CPUs: the report says which figures that
-spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each.`,
+spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each, and
+stay at the instances they start with: --config shoplab:maxInstances=N lets them scale to N.`,
 		Example: `  go run ./lab run --quick                   all four stages in under six minutes
   go run ./lab run --stages stage1,stage3    two stages, three repeats each
   go run ./lab run --target aws --stages stage2

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -57,8 +59,7 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 		return nil, err
 	}
 	s := &stack{binary: a.automate, root: a.root, name: stage, say: a.say}
-	// One address sends all the load, which the shop's rate limits are there to refuse.
-	err = s.up(ctx, append([]string{"shoplab:rateLimit=off", "shoplab:payments=simulated"}, a.config...)...)
+	err = s.up(ctx, a.settings(declared)...)
 	if errors.Is(err, errInUse) {
 		return nil, err
 	}
@@ -93,6 +94,21 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 	}, nil
 }
 
+// settings are the configuration of a stack for this run; where two set a key, the later counts.
+func (a *onAWS) settings(declared twin.Stage) []string {
+	instances := strconv.Itoa(declared.Instances)
+	for _, setting := range a.config {
+		if value, ok := strings.CutPrefix(setting, "shoplab:instances="); ok {
+			instances = value
+		}
+	}
+	return append([]string{
+		"shoplab:rateLimit=off", // one address sends all the load, which the limits are there to refuse
+		"shoplab:payments=simulated",
+		"shoplab:maxInstances=" + instances, // scaling would move what is being measured (0087)
+	}, a.config...)
+}
+
 // describeStack writes what the stack says of itself over what its file declares.
 func describeStack(s *stack, declared twin.Stage, st *result.Stage) {
 	st.Topology, st.URL = s.output("topology"), s.output("url")
@@ -104,6 +120,9 @@ func describeStack(s *stack, declared twin.Stage, st *result.Stage) {
 		if n, ok := s.capacity(name); ok {
 			*field = result.Ptr(n)
 		}
+	}
+	if most := *st.Config.MaxInstances; most == *st.Config.Instances && most < declared.MaxInstances {
+		st.Notes = append(st.Notes, fmt.Sprintf("scaling was held still at %d instances; the stage may have %d", most, declared.MaxInstances))
 	}
 	st.Notes = append(st.Notes, "the stage's own resources are watched by CloudWatch, by the minute, and only at its breaking point")
 }
