@@ -43,6 +43,8 @@ func newCostCommand() *cobra.Command {
 	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")
 	f.Float64Var(&o.usage.BytesPerRequest, "bytes", o.usage.BytesPerRequest, "bytes sent per request")
 	f.Float64Var(&o.usage.LogBytes, "log-bytes", o.usage.LogBytes, "bytes logged per request")
+	f.Float64Var(&o.usage.CPUSeconds, "cpu-seconds", o.usage.CPUSeconds, "CPU seconds that a request takes of the servers")
+	f.Float64Var(&o.usage.DatabaseCPUSeconds, "database-cpu-seconds", o.usage.DatabaseCPUSeconds, "CPU seconds that a request takes of RDS")
 	return cmd
 }
 
@@ -140,8 +142,9 @@ func (o costOptions) table() (cost.Table, error) {
 }
 
 func (o costOptions) graphs(args []string) ([]string, error) {
-	if o.usage.Requests < 0 || o.usage.BytesPerRequest < 0 || o.usage.LogBytes < 0 {
-		return nil, errors.New("--requests, --bytes and --log-bytes cannot be negative")
+	u := o.usage
+	if min(u.Requests, u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds) < 0 {
+		return nil, errors.New("--requests, --bytes, --log-bytes, --cpu-seconds and --database-cpu-seconds cannot be negative")
 	}
 	if o.preview != "" {
 		args = append(args, o.preview)
@@ -203,8 +206,9 @@ func printCosts(out io.Writer, t cost.Table, u cost.Usage, names []string, estim
 		}
 		p("%s\t$%.2f\t$%.2f\t$%.6f%s\n", name, e.Monthly(), e.Daily(), e.PerRequest(), bound)
 	}
-	p("\nPrices of %s in %s; %.0f requests a month, %.0f bytes sent and %.0f bytes logged for each.\n",
-		t.Date, t.Region, u.Requests, u.BytesPerRequest, u.LogBytes)
+	p("\nPrices of %s in %s; %.0f requests a month, %.0f bytes sent, %.0f bytes logged and %g s of the servers' CPU\n"+
+		"(%g s of the database's) for each.\n",
+		t.Date, t.Region, u.Requests, u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print costs: %w", err)
 	}

@@ -116,7 +116,7 @@ func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, machi
 				Encrypted: pulumi.String("true"), DeleteOnTermination: pulumi.String("true"),
 			},
 		}},
-		CreditSpecification: ec2.LaunchTemplateCreditSpecificationArgs{CpuCredits: pulumi.String("standard")},
+		CreditSpecification: ec2.LaunchTemplateCreditSpecificationArgs{CpuCredits: pulumi.String(cpuCredits)},
 		TagSpecifications:   tags,
 		UserData: args.UserData.ApplyT(func(text string) string {
 			return base64.StdEncoding.EncodeToString([]byte(text))

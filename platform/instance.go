@@ -13,6 +13,11 @@ import (
 // rootVolumeGiB holds Debian, the image and, on one server, the database.
 const rootVolumeGiB = 20
 
+// cpuCredits lets a server of a t family use its CPUs whole from the first second. In standard mode a T3
+// or T4g starts without credits, and would boot and be measured at its baseline (0086).
+// Source: Amazon EC2 User Guide, "Standard mode concepts for burstable instances".
+const cpuCredits = "unlimited"
+
 // Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, read the
 // parameters of its stage, write its log, and keep dumps of its database.
 type Machine struct {
@@ -190,7 +195,7 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 			VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(rootVolumeGiB), Encrypted: pulumi.Bool(true),
 			DeleteOnTermination: pulumi.Bool(true), Tags: pulumi.ToStringMap(args.Config.tags(name)),
 		},
-		CreditSpecification: ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String("standard")},
+		CreditSpecification: ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String(cpuCredits)},
 	}, child(s, pulumi.DependsOn(needs), pulumi.DeleteBeforeReplace(true))...)
 	if err != nil {
 		return nil, err

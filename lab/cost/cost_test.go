@@ -82,6 +82,29 @@ func TestAllowancesAndTraffic(t *testing.T) {
 	near(t, "monthly", prices(t).Of(g, u).Monthly(), 100*0.09+5*0.5)
 }
 
+func TestCreditsAreBilledBeyondTheBaseline(t *testing.T) {
+	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1","inputs":{"instanceType":"t4g.small",
+	 "creditSpecification":{"cpuCredits":"unlimited"},"blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}]}},
+	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"launchTemplate":{"id":"lt-1"}}},
+	 {"type":"aws:rds/instance:Instance","name":"db","inputs":{"instanceClass":"db.t4g.micro","storageType":"gp3","allocatedStorage":20}}]`)
+	idle := prices(t).Of(g, Usage{CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
+	near(t, "monthly without traffic", idle.Monthly(), 2*(0.0168*730+0.8)+0.016*730+2.3)
+	busy := prices(t).Of(g, Usage{Requests: 3.6e9, CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
+	// 1,000 vCPU-hours of the servers, 2*2*20% of 730 hours free; 300 of the database, 2*10% free.
+	near(t, "monthly of credits", busy.Monthly()-idle.Monthly(), (1000-584)*0.04+(300-146)*0.075)
+}
+
+func TestCreditsWithoutAPriceAreUnknown(t *testing.T) {
+	for kind, unknown := range map[string]int{"m7g.large": 0, "t2.small": 1, "t4g.mega": 1} {
+		r := Resource{Type: "aws:rds/instance:Instance", Name: "db"}
+		b := bill{table: prices(t)}
+		credits(&b, r, "rds", "db."+kind, 1, 0.001)
+		if len(b.unknown) != unknown || len(b.lines) != 0 {
+			t.Errorf("%s: unknown %q, lines %v", kind, b.unknown, b.lines)
+		}
+	}
+}
+
 func TestReadGraphForms(t *testing.T) {
 	const urn = "urn:pulumi:stage1::shoplab::shoplab:x:Y$aws:ec2/eip:Eip::address"
 	for name, doc := range map[string]string{

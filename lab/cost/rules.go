@@ -78,6 +78,9 @@ func free(typ string) bool {
 func instance(b *bill, r Resource) {
 	b.hours(r, "ec2/"+r.text("instanceType"), 1)
 	disk(b, r, 1, r.text("rootBlockDevice", "volumeType"), r.number("rootBlockDevice", "volumeSize"))
+	if r.text("creditSpecification", "cpuCredits") == "unlimited" {
+		credits(b, r, "ec2", r.text("instanceType"), 1, b.usage.CPUSeconds)
+	}
 	// An address of its own is given up when an Elastic IP takes its place, and that is billed there.
 	if r.truth("associatePublicIpAddress") && len(b.graph.ofType(association)) == 0 && len(b.graph.ofType(eip)) == 0 {
 		b.hours(r, "ipv4/hour", 1)
@@ -107,6 +110,9 @@ func group(b *bill, r Resource) {
 	disk(b, r, n, lt.text("blockDeviceMappings", "ebs", "volumeType"), lt.number("blockDeviceMappings", "ebs", "volumeSize"))
 	if lt.truth("networkInterfaces", "associatePublicIpAddress") {
 		b.hours(r, "ipv4/hour", n)
+	}
+	if lt.text("creditSpecification", "cpuCredits") == "unlimited" {
+		credits(b, r, "ec2", lt.text("instanceType"), n, b.usage.CPUSeconds)
 	}
 }
 
@@ -153,6 +159,7 @@ func database(b *bill, r Resource) {
 	}
 	b.hours(r, "rds/"+r.text("instanceClass"), 1)
 	b.charge(r, "rds/"+orElse(r.text("storageType"), "gp2"), r.number("allocatedStorage"))
+	credits(b, r, "rds", r.text("instanceClass"), 1, b.usage.DatabaseCPUSeconds) // RDS has no other mode
 }
 
 func cache(b *bill, r Resource) {

@@ -104,8 +104,8 @@ func costSection(m measured) section {
 	for _, st := range m.stages {
 		if st.Cost != nil {
 			u := st.Cost.Usage
-			s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed.",
-				st.Cost.PriceDate, st.Cost.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes)})
+			s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes, %.0f bytes of log, %g s of the servers' and %g s of the database's CPU each are assumed.",
+				st.Cost.PriceDate, st.Cost.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds)})
 			break
 		}
 	}
