@@ -120,9 +120,15 @@ func (a *account) variable(name string) (value string) {
 	return value
 }
 
-// mend fills the one gap of the emulator that this program falls into: a replication group with a
-// password has members that say they have none, whereupon the provider wants to set the password
-// again. AWS's members say they have one.
+// gaps are what the emulator answers, and what AWS does. A replication group with a password has members
+// that say they have none; an instance's CPU credits are said to be standard whatever was asked for. The
+// provider would set both again and again.
+var gaps = strings.NewReplacer(
+	"<AuthTokenEnabled>false<", "<AuthTokenEnabled>true<",
+	"<cpuCredits>standard<", "<cpuCredits>unlimited<",
+)
+
+// mend fills the gaps of the emulator that this program falls into.
 func mend(t *testing.T, endpoint string) string {
 	t.Helper()
 	target, err := url.Parse(endpoint)
@@ -135,7 +141,7 @@ func mend(t *testing.T, endpoint string) string {
 		if err != nil {
 			return err
 		}
-		body = bytes.ReplaceAll(body, []byte("<AuthTokenEnabled>false<"), []byte("<AuthTokenEnabled>true<"))
+		body = []byte(gaps.Replace(string(body)))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		return nil
