@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoplab/lab/cost"
 	"shoplab/lab/result"
 )
 
@@ -103,13 +104,22 @@ func costSection(m measured) section {
 	}
 	for _, st := range m.stages {
 		if st.Cost != nil {
-			u := st.Cost.Usage
-			s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes, %.0f bytes of log, %g s of the servers' and %g s of the database's CPU each are assumed.",
-				st.Cost.PriceDate, st.Cost.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds)})
+			s.Blocks = append(s.Blocks, block{Text: assumptions(*st.Cost)})
 			break
 		}
 	}
 	return s
+}
+
+// assumptions are what an estimate takes for given. Results of before CPU was priced assume none of it.
+func assumptions(e cost.Estimate) string {
+	u := e.Usage
+	text := fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed",
+		e.PriceDate, e.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes)
+	if u.CPUSeconds > 0 {
+		text += fmt.Sprintf(", and %g s of the servers' and %g s of the database's CPU", u.CPUSeconds, u.DatabaseCPUSeconds)
+	}
+	return text + "."
 }
 
 // itemBlocks lay the stages' items side by side, the dearest first; what costs less than a cent
