@@ -156,15 +156,14 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		of := map[string]pulumi.StringInput{"AutoScalingGroupName": w.Fleet.Group.Name}
 		graphs = append(graphs,
 			graph{"Servers' CPU in percent", []metric{{"AWS/EC2", "CPUUtilization", "Average", of}}},
-			graph{"Servers' CPU credits", []metric{{"AWS/EC2", "CPUCreditBalance", "Minimum", of}, {"AWS/EC2", "CPUSurplusCreditsCharged", "Sum", of}}})
+			graph{"Servers' CPU credits", credits("AWS/EC2", of)})
 	}
 	if w.Server != nil {
 		of := map[string]pulumi.StringInput{"InstanceId": w.Server.Instance.ID().ToStringOutput()}
 		status := metric{"AWS/EC2", "StatusCheckFailed", "Maximum", of}
-		credits := metric{"AWS/EC2", "CPUCreditBalance", "Minimum", of}
 		graphs = append(graphs,
 			graph{"Server's CPU in percent", []metric{{"AWS/EC2", "CPUUtilization", "Average", of}}},
-			graph{"Server's CPU credits and status", []metric{credits, {"AWS/EC2", "CPUSurplusCreditsCharged", "Sum", of}, status}})
+			graph{"Server's CPU credits and status", append(credits("AWS/EC2", of), status)})
 		alarms = append(alarms, alarm{"status", "The server fails EC2's status check", atLeast, status, 1, 3})
 	}
 	if w.Database != nil {
@@ -172,7 +171,7 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		rds := func(name, stat string) metric { return metric{"AWS/RDS", name, stat, of} }
 		graphs = append(graphs,
 			graph{"Database connections", []metric{rds("DatabaseConnections", "Maximum")}},
-			graph{"Database CPU in percent and credits", []metric{rds("CPUUtilization", "Average"), rds("CPUCreditBalance", "Minimum"), rds("CPUSurplusCreditsCharged", "Sum")}})
+			graph{"Database CPU in percent and credits", append([]metric{rds("CPUUtilization", "Average")}, credits("AWS/RDS", of)...)})
 		alarms = append(alarms,
 			alarm{"connections", "Nine tenths of the database's connections are taken", above, rds("DatabaseConnections", "Maximum"), 0.9 * float64(c.DatabaseConnections), 3},
 			alarm{"storage", "Less than 2 GiB of the database's storage are free", below, rds("FreeStorageSpace", "Minimum"), 2 << 30, 5})
@@ -184,4 +183,9 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		}})
 	}
 	return graphs, alarms
+}
+
+// credits are the CPU credits that burstable machines have left, and those that were billed.
+func credits(namespace string, of map[string]pulumi.StringInput) []metric {
+	return []metric{{namespace, "CPUCreditBalance", "Minimum", of}, {namespace, "CPUSurplusCreditsCharged", "Sum", of}}
 }

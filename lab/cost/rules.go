@@ -76,14 +76,20 @@ func free(typ string) bool {
 }
 
 func instance(b *bill, r Resource) {
-	b.hours(r, "ec2/"+r.text("instanceType"), 1)
+	servers(b, r, r, 1)
 	disk(b, r, 1, r.text("rootBlockDevice", "volumeType"), r.number("rootBlockDevice", "volumeSize"))
-	if r.text("creditSpecification", "cpuCredits") == "unlimited" {
-		credits(b, r, "ec2", r.text("instanceType"), 1, b.usage.CPUSeconds)
-	}
 	// An address of its own is given up when an Elastic IP takes its place, and that is billed there.
 	if r.truth("associatePublicIpAddress") && len(b.graph.ofType(association)) == 0 && len(b.graph.ofType(eip)) == 0 {
 		b.hours(r, "ipv4/hour", 1)
+	}
+}
+
+// servers charges n instances of r as spec, an instance or a launch template, describes them.
+func servers(b *bill, r, spec Resource, n float64) {
+	kind := spec.text("instanceType")
+	b.hours(r, "ec2/"+kind, n)
+	if spec.text("creditSpecification", "cpuCredits") == "unlimited" {
+		credits(b, r, "ec2", kind, n, b.usage.CPUSeconds)
 	}
 }
 
@@ -106,13 +112,10 @@ func group(b *bill, r Resource) {
 	if n == 0 {
 		n = r.number("minSize")
 	}
-	b.hours(r, "ec2/"+lt.text("instanceType"), n)
+	servers(b, r, lt, n)
 	disk(b, r, n, lt.text("blockDeviceMappings", "ebs", "volumeType"), lt.number("blockDeviceMappings", "ebs", "volumeSize"))
 	if lt.truth("networkInterfaces", "associatePublicIpAddress") {
 		b.hours(r, "ipv4/hour", n)
-	}
-	if lt.text("creditSpecification", "cpuCredits") == "unlimited" {
-		credits(b, r, "ec2", lt.text("instanceType"), n, b.usage.CPUSeconds)
 	}
 }
 
