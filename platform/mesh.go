@@ -1,27 +1,12 @@
 package platform
 
 import (
+	"fmt"
+
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-)
-
-// Versions of what Helm installs. The last three are those of Istio 1.31's own samples.
-const (
-	istioVersion      = "1.31.1"
-	prometheusVersion = "28.13.0"
-	kialiVersion      = "2.27.0"
-	grafanaVersion    = "9.2.2"
-)
-
-// Helm repositories.
-const (
-	istioCharts      = "https://istio-release.storage.googleapis.com/charts"
-	prometheusCharts = "https://prometheus-community.github.io/helm-charts"
-	kialiCharts      = "https://kiali.org/helm-charts"
-	grafanaCharts    = "https://grafana.github.io/helm-charts"
-	mesheryCharts    = "https://meshery.io/charts"
 )
 
 // foreignNodePort is the gateway's port on a cluster that is not ours: the first tidy one in
@@ -110,12 +95,6 @@ func (m *ServiceMesh) namespace(ctx *pulumi.Context, name string, labels map[str
 	}, m.in()...)
 }
 
-// chart is what helm installs. Without a version it is the newest, and nobody waits for it.
-type chart struct {
-	name, repository, version, namespace string
-	values                               values
-}
-
 // Release is a Helm release. The SDK's package for it compiles the whole Kubernetes API a second
 // time; this resource needs two of its inputs' names and none of its outputs.
 type Release struct {
@@ -131,6 +110,10 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 		"values":         pulumi.ToMap(c.values), "timeout": pulumi.Int(600),
 	}
 	if c.version == "" {
+		if err := ctx.Log.Warn(fmt.Sprintf("The chart %s has no pinned version: Helm installs the newest of %s, whatever it is",
+			c.name, c.repository), &pulumi.LogArgs{Resource: m}); err != nil {
+			return nil, err
+		}
 		inputs["skipAwait"] = pulumi.Bool(true)
 	} else {
 		inputs["version"], inputs["atomic"] = pulumi.String(c.version), pulumi.Bool(true)

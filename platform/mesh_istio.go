@@ -45,8 +45,8 @@ func (m *ServiceMesh) istio(ctx *pulumi.Context) (*Release, error) {
 func (m *ServiceMesh) istioCharts() map[string]chart {
 	small := requests("100m", "256Mi")
 	return map[string]chart{
-		"istio-base": {"base", istioCharts, istioVersion, istioNamespace, values{}},
-		"istiod": {"istiod", istioCharts, istioVersion, istioNamespace, values{
+		"istio-base": {sources["istio-base"], istioNamespace, values{}},
+		"istiod": {sources["istiod"], istioNamespace, values{
 			"autoscaleEnabled": false, "resources": small,
 			"global": values{"proxy": values{"resources": values{
 				"requests": values{"cpu": "50m", "memory": "64Mi"},
@@ -54,7 +54,7 @@ func (m *ServiceMesh) istioCharts() map[string]chart {
 			}}},
 			"meshConfig": values{"defaultConfig": values{"holdApplicationUntilProxyStarts": true}},
 		}},
-		gatewayRelease: {"gateway", istioCharts, istioVersion, ingressNamespace, values{
+		gatewayRelease: {sources[gatewayRelease], ingressNamespace, values{
 			"autoscaling": values{"enabled": false}, "replicaCount": 1, "resources": requests("100m", "128Mi"),
 			"service": values{
 				"type": "NodePort", "externalTrafficPolicy": "Local", // the client's address stays

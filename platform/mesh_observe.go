@@ -26,7 +26,7 @@ func (m *ServiceMesh) observers(ctx *pulumi.Context, istiod *Release) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.release(ctx, "meshery-server", chart{name: "meshery", repository: mesheryCharts, namespace: "meshery"}, namespace)
+	_, err = m.release(ctx, "meshery-server", chart{source: sources["meshery-server"], namespace: "meshery"}, namespace)
 	return err
 }
 
@@ -37,7 +37,7 @@ func observerCharts() (map[string]chart, error) {
 	}
 	noSidecar, off := values{"sidecar.istio.io/inject": "false"}, values{"enabled": false}
 	return map[string]chart{
-		"prometheus": {"prometheus", prometheusCharts, prometheusVersion, istioNamespace, values{
+		"prometheus": {sources["prometheus"], istioNamespace, values{
 			"alertmanager": off, "prometheus-pushgateway": off, "kube-state-metrics": off, "prometheus-node-exporter": off,
 			"server": values{
 				"fullnameOverride": "prometheus", "podLabels": noSidecar, "persistentVolume": off, "retention": "2d",
@@ -45,7 +45,7 @@ func observerCharts() (map[string]chart, error) {
 				"resources": requests("50m", "256Mi"),
 			},
 		}},
-		"kiali": {"kiali-server", kialiCharts, kialiVersion, istioNamespace, values{
+		"kiali": {sources["kiali"], istioNamespace, values{
 			"auth": values{"strategy": "anonymous"},
 			"deployment": values{
 				"pod_labels": noSidecar, "ingress_enabled": false, "view_only_mode": true,
@@ -53,7 +53,7 @@ func observerCharts() (map[string]chart, error) {
 			},
 			"external_services": values{"tracing": off, "grafana": off, "prometheus": values{"url": prometheusURL}},
 		}},
-		"grafana": {"grafana", grafanaCharts, grafanaVersion, istioNamespace, values{
+		"grafana": {sources["grafana"], istioNamespace, values{
 			"testFramework": off, "podLabels": noSidecar, "resources": requests("10m", "96Mi"),
 			"rbac": values{"create": false},
 			"grafana.ini": values{
