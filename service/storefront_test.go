@@ -14,7 +14,8 @@ import (
 // TestStorefront shops in a real browser, on the real program and database.
 func TestStorefront(t *testing.T) {
 	chromium := startBrowser(t)
-	shop := start(t, nil).ready(t).url
+	p := start(t, nil).ready(t)
+	shop := p.url
 	desktop := func(t *testing.T) *tab { return openTab(chromium, t, shop, 1280, 800) }
 	phone := func(t *testing.T) *tab { return openTab(chromium, t, shop, 320, 640) }
 	t.Run("catalog", func(t *testing.T) { desktop(t).browse() })
@@ -29,6 +30,7 @@ func TestStorefront(t *testing.T) {
 	t.Run("failures", func(t *testing.T) {
 		b := desktop(t)
 		b.retry()
+		b.meetNewPrice(p.database)
 		b.buyTooMany()
 		b.loseAnswers()
 	})
@@ -226,11 +228,35 @@ func (b *tab) retry() {
 	b.until(cardCount + ` === 8`)
 }
 
-// buyTooMany orders five of which three are left, and then takes the three.
-func (b *tab) buyTooMany() {
+// meetNewPrice orders a lamp whose price changes between the review and the order: nothing is ordered
+// until the shopper, who is shown both totals, goes on.
+func (b *tab) meetNewPrice(database string) {
 	b.visit("/register")
 	b.register("grace@example.com")
 	b.see("#logout")
+	b.openProduct("Brass Desk Lamp")
+	b.click("#buy button")
+	b.says("#cart-count", "1")
+	b.visit("/checkout")
+	b.see("#place")
+	shown := evaluate[string](b, `document.querySelector(".sum-line .price").textContent`)
+	query(b.t, database, "UPDATE products SET price_cents = 12345 WHERE name = 'Brass Desk Lamp' RETURNING id")
+	b.expect("409")
+	b.click("#place")
+	b.says("#change", shown)
+	b.says("#change", "$123.45")
+	b.says("#checkout .sum-line", "$123.45")
+	if over := evaluate[int](b, `document.documentElement.scrollWidth - window.innerWidth`); over > 0 {
+		b.t.Errorf("the changed price makes the page %d pixels wider than the window", over)
+	}
+	b.says("#place", "Order for $123.45")
+	b.click("#place")
+	b.see("#pay")
+	b.says("#payment-title", "$123.45")
+}
+
+// buyTooMany orders five of which three are left, and then takes the three.
+func (b *tab) buyTooMany() {
 	b.openProduct("Laptop Stand")
 	b.click("#buy button")
 	b.says("#cart-count", "1")
@@ -250,7 +276,7 @@ func (b *tab) buyTooMany() {
 }
 
 // loseAnswers orders, and twice the answer does not arrive. Coming back to the checkout brings
-// the one order that was placed.
+// the one order that was placed, beside that of meetNewPrice.
 func (b *tab) loseAnswers() {
 	b.breakFetch(2, true)
 	b.click("#place")
@@ -262,7 +288,7 @@ func (b *tab) loseAnswers() {
 	b.see("#pay")
 	b.visit("/orders")
 	b.see(".order-row")
-	if n := evaluate[int](b, `document.querySelectorAll(".order-row").length`); n != 1 {
-		b.t.Errorf("%d orders were placed, want 1", n)
+	if n := evaluate[int](b, `document.querySelectorAll(".order-row").length`); n != 2 {
+		b.t.Errorf("%d orders were placed, want 2", n)
 	}
 }

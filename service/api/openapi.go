@@ -22,6 +22,7 @@ type operation struct {
 	handler      fiber.Handler
 	params       []*huma.Param
 	in           any   // a value of the body's type, nil for none
+	bare         bool  // works without the body too
 	status       []int // of success, the first with a body of out
 	out          any   // a value of the answer's type, nil for none
 	user         bool  // needs a user who is signed in
@@ -108,7 +109,7 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 		schema := s.registry.SchemaFromRef(ref.Ref)
 		schema.AdditionalProperties = true
 		s.schemas[t] = schema
-		o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}}
+		o.RequestBody = &huma.RequestBody{Required: !op.bare, Content: map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}}
 		op.fails = append(op.fails, codeMalformed, codeTooLarge, codeMediaType, shop.CodeInvalid)
 	}
 	for _, status := range op.status {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,11 @@ type Order struct {
 	Currency   string      `json:"currency" example:"usd"`
 	CreatedAt  time.Time   `json:"created_at"`
 	ExpiresAt  time.Time   `json:"expires_at" doc:"Until then the stock is held, unless the order is paid."`
+}
+
+// NewOrder says what the shopper expects of an order.
+type NewOrder struct {
+	ExpectedTotalCents *int64 `json:"expected_total_cents,omitempty" minimum:"0" doc:"The total that the shopper was shown. If it is another one by now, nothing is ordered: PRICE_CHANGED."`
 }
 
 // OrderItem is a line of an order.
@@ -53,6 +59,12 @@ func newOrder(o shop.Order) Order {
 	return out
 }
 
+// orderRefusals are the codes that say what is wrong with the cart; they are counted by name.
+var orderRefusals = []shop.Code{
+	shop.CodeEmptyCart, shop.CodeOutOfStock, shop.CodePriceChanged, shop.CodeTotalTooSmall, shop.CodeTotalTooLarge,
+	shop.CodeKeyReused,
+}
+
 // placeOrder answers POST /api/orders.
 func (s *Server) placeOrder(c *fiber.Ctx) error {
 	user, err := s.signedIn(c)
@@ -66,9 +78,17 @@ func (s *Server) placeOrder(c *fiber.Ctx) error {
 	if err := shop.ValidateIdempotencyKey(key); err != nil {
 		return err
 	}
-	o, created, err := s.Orders.PlaceOrder(c.UserContext(), user, key, s.orderTTL)
+	var in NewOrder
+	if len(c.Request().Body()) > 0 {
+		if err := s.decode(c, &in); err != nil {
+			return err
+		}
+	}
+	o, created, err := s.Orders.PlaceOrder(c.UserContext(), shop.OrderRequest{
+		UserID: user, Key: key, TTL: s.orderTTL, ExpectedCents: in.ExpectedTotalCents,
+	})
 	switch code := shop.CodeOf(err); {
-	case code == shop.CodeEmptyCart, code == shop.CodeOutOfStock:
+	case slices.Contains(orderRefusals, code):
 		s.metrics.order(strings.ToLower(string(code)))
 		return err
 	case err != nil:

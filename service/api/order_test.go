@@ -66,3 +66,39 @@ func TestOrders(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderIsWhatWasShown: a price that changed since the cart was shown is not charged silently, and
+// what costs nothing needs no payment.
+func TestOrderIsWhatWasShown(t *testing.T) {
+	r := newRig(t, nil)
+	mug := r.product("mug", 900, 10)
+	r.register("ada@example.com")
+	r.do("POST", "/api/cart/items", NewItem{ProductID: mug.ID, Quantity: 1}).want(t, 200)
+	mug.PriceCents = 950
+	if _, err := r.store.PutProduct(t.Context(), mug); err != nil {
+		t.Fatal(err)
+	}
+	shown := int64(900)
+	rep := r.do("POST", "/api/orders", NewOrder{&shown}, "Idempotency-Key", "k").want(t, 409)
+	var both struct {
+		Code               shop.Code
+		ExpectedTotalCents int64 `json:"expected_total_cents"`
+		TotalCents         int64 `json:"total_cents"`
+	}
+	if rep.decode(t, &both); both.Code != shop.CodePriceChanged || both.ExpectedTotalCents != 900 || both.TotalCents != 950 {
+		t.Errorf("price changed says %s", rep.body)
+	}
+	shown = 950
+	var o, again Order
+	r.do("POST", "/api/orders", NewOrder{&shown}, "Idempotency-Key", "k").want(t, 201).decode(t, &o)
+	r.do("POST", "/api/orders", NewOrder{&shown}, "Idempotency-Key", "k").want(t, 200).decode(t, &again)
+	if o.TotalCents != 950 || again.ID != o.ID {
+		t.Errorf("ordered %+v, then %+v", o, again)
+	}
+	if got := r.order(r.product("sample", 0, 1), "free"); got.Status != "paid" {
+		t.Errorf("an order that costs nothing is %s", got.Status)
+	}
+	if got := r.metric(`shoplab_orders_total{outcome="price_changed"}`); got != 1 {
+		t.Errorf("%v changed prices are counted", got)
+	}
+}

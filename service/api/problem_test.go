@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -120,10 +121,23 @@ func TestEveryError(t *testing.T) {
 		if rep.decode(t, &extra); extra.ProductID != mug.ID || extra.Available == nil || *extra.Available != 0 {
 			t.Errorf("out of stock says %s", rep.body)
 		}
+		r.do("POST", "/api/cart/items", NewItem{mug.ID, 1}).want(t, 200)
+		expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "k1"), shop.CodeKeyReused)
+		expect(t, r.do("POST", "/api/orders", `{"expected_total_cents":-1}`, "Idempotency-Key", "k1"), shop.CodeInvalid)
+		expect(t, r.do("POST", "/api/orders", `{"expected_total_cents":"1"}`, "Idempotency-Key", "k1"), shop.CodeInvalid)
 		path := fmt.Sprintf("/api/orders/%d", o.ID)
 		r.do("POST", path+"/cancel", nil).want(t, 200)
 		expect(t, r.do("POST", path+"/cancel", nil), shop.CodeOrderNotPending)
 		expect(t, r.do("POST", path+"/payment", nil), shop.CodeOrderNotPending)
+		r.do("DELETE", "/api/cart", nil).want(t, 204)
+		for name, cents := range map[shop.Code]int64{shop.CodeTotalTooSmall: 49, shop.CodeTotalTooLarge: math.MaxInt64} {
+			p := r.product(strings.ToLower(string(name)), cents, 9)
+			r.do("POST", "/api/cart/items", NewItem{p.ID, 2 - int(cents&1)}).want(t, 200)
+			expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "k3"), name)
+			r.do("DELETE", "/api/cart", nil).want(t, 204)
+		}
+		r.do("POST", "/api/cart/items", NewItem{broken.ID, 1}).want(t, 200)
+		expect(t, r.do("POST", "/api/orders", `{"expected_total_cents":1}`, "Idempotency-Key", "k3"), shop.CodePriceChanged)
 		r.do("DELETE", "/api/cart", nil).want(t, 204)
 		b := r.order(broken, "k3")
 		expect(t, r.do("POST", fmt.Sprintf("/api/orders/%d/payment", b.ID), nil), shop.CodePaymentUnavailable)

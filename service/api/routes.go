@@ -73,10 +73,10 @@ func (s *Server) operations() []operation {
 		{method: http.MethodDelete, path: "/api/cart", id: "clearCart", summary: "Removes everything.", handler: s.clearCart, params: cartParams(), status: none, fails: cartFails()},
 
 		{
-			method: http.MethodPost, path: "/api/orders", id: "placeOrder", summary: "Orders what is in the cart and holds its stock. The same key again gives the same order.",
-			handler: s.placeOrder, user: true, params: []*huma.Param{header(idempotencyHeader, "New for each order, 1 to 255 visible ASCII characters.", true)},
+			method: http.MethodPost, path: "/api/orders", id: "placeOrder", summary: "Orders what is in the cart and holds its stock. The same key again gives the same order. An order of 0 cents is paid at once.",
+			handler: s.placeOrder, user: true, in: NewOrder{}, bare: true, params: []*huma.Param{header(idempotencyHeader, "New for each order, 1 to 255 visible ASCII characters.", true)},
 			status: []int{http.StatusCreated, http.StatusOK}, out: Order{},
-			fails: []shop.Code{shop.CodeIdempotencyKey, shop.CodeForbidden, shop.CodeEmptyCart, shop.CodeOutOfStock, shop.CodeRateLimited},
+			fails: append([]shop.Code{shop.CodeIdempotencyKey, shop.CodeForbidden, shop.CodeRateLimited}, orderRefusals...),
 		},
 		{method: http.MethodGet, path: "/api/orders", id: "listOrders", summary: "Lists the user's orders, newest first.", handler: s.listOrders, user: true, params: pageParams(), status: ok, out: OrderList{}, fails: []shop.Code{shop.CodeInvalid, shop.CodeInvalidCursor}},
 		{method: http.MethodGet, path: "/api/orders/{id}", id: "getOrder", summary: "Shows an order of the user.", handler: s.getOrder, user: true, status: ok, out: Order{}, fails: notFound},

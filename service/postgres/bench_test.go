@@ -102,7 +102,7 @@ func purchase(b *testing.B, db *postgres.DB, u shop.User, i int64) error {
 			return err
 		}
 	}
-	o, _, err := db.PlaceOrder(ctx, u.ID, fmt.Sprint(i), time.Minute)
+	o, _, err := db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: fmt.Sprint(i), TTL: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestExhaustedPool(t *testing.T) {
 	release := hold(t, u, user.ID)
 	placed := make(chan error)
 	go func() {
-		_, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+		_, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: "k", TTL: time.Minute})
 		placed <- err
 	}()
 	awaitLock(t, u)
@@ -105,12 +105,12 @@ func TestStatementTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := hold(t, u, user.ID)
-	_, _, err = db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+	_, _, err = db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: "k", TTL: time.Minute})
 	if shop.CodeOf(err) != shop.CodeOverloaded {
 		t.Errorf("waiting for a lock: %v", err)
 	}
 	release()
-	if _, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute); shop.CodeOf(err) != shop.CodeEmptyCart {
+	if _, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: "k", TTL: time.Minute}); shop.CodeOf(err) != shop.CodeEmptyCart {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -129,7 +129,7 @@ func TestBrokenConnection(t *testing.T) {
 	release := hold(t, direct, user.ID)
 	placed := make(chan error)
 	go func() {
-		_, _, err := db.PlaceOrder(t.Context(), user.ID, "k", time.Minute)
+		_, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: "k", TTL: time.Minute})
 		placed <- err
 	}()
 	awaitLock(t, direct)
@@ -300,7 +300,7 @@ func TestSellingIsHot(t *testing.T) {
 		if _, err := b.AddItem(t.Context(), shop.Owner{UserID: user.ID}, int64(i%5+1), 1); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.PlaceOrder(t.Context(), user.ID, fmt.Sprint(i), time.Minute); err != nil {
+		if _, _, err := b.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: fmt.Sprint(i), TTL: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}

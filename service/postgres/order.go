@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -31,19 +32,22 @@ const (
 		FOR NO KEY UPDATE OF p FOR UPDATE OF c`
 
 	// placeOrder returns the lines of the cart, with the order beside them if it came to one: not if
-	// a line asks for more than there is, nor if the key was used before.
+	// shop.OrderRequest.Refusal has something against it, nor if the key was used before. The total
+	// is summed up as numeric, which cannot overflow.
 	placeOrder = `
 	WITH line AS MATERIALIZED (
 		SELECT p.id, p.name, p.image_url, p.price_cents, p.stock, c.quantity
 		FROM cart_items c JOIN products p ON p.id = c.product_id
 		WHERE c.user_id = $1
+	), sum AS (
+		SELECT sum(price_cents::numeric * quantity) AS total, bool_and(quantity <= stock) AS there FROM line
 	), placed AS (
-		INSERT INTO orders (user_id, idempotency_key, total_cents, expires_at)
-		SELECT $1, $2, sum(price_cents * quantity), now() + make_interval(secs => $3)
-		FROM line
-		HAVING bool_and(quantity <= stock)
+		INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at)
+		SELECT $1, $2, CASE total WHEN 0 THEN 'paid' ELSE 'pending' END, total, now() + make_interval(secs => $3)
+		FROM sum
+		WHERE there AND total = coalesce($4::bigint, total) AND (total = 0 OR total BETWEEN $5 AND $6)
 		ON CONFLICT (user_id, idempotency_key) DO NOTHING
-		RETURNING id, total_cents, created_at, expires_at
+		RETURNING id, status, total_cents, created_at, expires_at
 	), bought AS (
 		INSERT INTO order_items (order_id, product_id, name, image_url, quantity, unit_price_cents)
 		SELECT placed.id, line.id, line.name, line.image_url, line.quantity, line.price_cents
@@ -56,61 +60,61 @@ const (
 		USING placed, line WHERE c.user_id = $1 AND c.product_id = line.id
 	)
 	SELECT line.id, line.name, line.image_url, line.quantity, line.price_cents, line.stock,
-		placed.id, placed.total_cents, placed.created_at, placed.expires_at
+		placed.id, placed.status, placed.total_cents, placed.created_at, placed.expires_at
 	FROM line LEFT JOIN placed ON true
 	ORDER BY line.id`
 )
 
 // PlaceOrder implements shop.Orders.
-func (db *DB) PlaceOrder(ctx context.Context, userID int64, key string, ttl time.Duration) (o shop.Order, created bool, err error) {
-	if err := shop.ValidateIdempotencyKey(key); err != nil {
+func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order, created bool, err error) {
+	if err := shop.ValidateIdempotencyKey(r.Key); err != nil {
 		return shop.Order{}, false, err
 	}
-	var short error // the first line that asks for too much
+	var stock []int
 	b := &pgx.Batch{}
-	b.Queue(lockUser, userID)
-	b.Queue(lockCart, userID)
-	b.Queue(placeOrder, userID, key, ttl.Seconds()).Query(func(rows pgx.Rows) (err error) {
-		o, created, short, err = collectPlaced(rows, userID)
-		return err
-	})
-	if err := db.send(ctx, "place order", b); err != nil || created {
-		return o, created, err
+	b.Queue(lockUser, r.UserID)
+	b.Queue(lockCart, r.UserID)
+	b.Queue(placeOrder, r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents).
+		Query(func(rows pgx.Rows) (err error) {
+			o, stock, err = collectPlaced(rows, r.UserID)
+			return err
+		})
+	if err := db.send(ctx, "place order", b); err != nil || o.ID != 0 {
+		return o, o.ID != 0, err
 	}
 	// Not a new order: was the key used before, or did somebody just now who held the cart?
-	o, err = db.order(ctx, "find order by key", "WHERE o.user_id = $1 AND o.idempotency_key = $2", userID, key)
+	items := o.Items
+	o, err = db.order(ctx, "find order by key", "WHERE o.user_id = $1 AND o.idempotency_key = $2", r.UserID, r.Key)
 	switch {
-	case shop.CodeOf(err) != shop.CodeNotFound:
-		return o, false, err
-	case short != nil:
-		return shop.Order{}, false, short
-	default:
-		return shop.Order{}, false, shop.ErrEmptyCart()
+	case shop.CodeOf(err) == shop.CodeNotFound:
+		return shop.Order{}, false, cmp.Or(r.Refusal(items, stock), errors.New("place order: neither placed nor refused"))
+	case err == nil && !r.Repeats(o, items):
+		return shop.Order{}, false, shop.ErrKeyReused()
 	}
+	return o, false, err
 }
 
-func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, placed bool, short, err error) {
+// collectPlaced returns the order, or if there is none an order without an id that has the lines of
+// the cart, and what is in stock for each of them.
+func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, stock []int, err error) {
 	var (
 		i                  shop.OrderItem
-		stock              int
+		left               int
 		id, total          *int64
+		status             *shop.OrderStatus
 		createdAt, expires *time.Time
 	)
 	_, err = pgx.ForEachRow(rows, []any{
-		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents, &stock, &id, &total, &createdAt, &expires,
+		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents, &left, &id, &status, &total, &createdAt, &expires,
 	}, func() error {
-		if i.Quantity > stock && short == nil {
-			short = shop.ErrOutOfStock(i.ProductID, i.Name, stock)
-		}
 		if id != nil {
-			placed = true
-			o.ID, o.TotalCents, o.CreatedAt, o.ExpiresAt = *id, *total, createdAt.UTC(), expires.UTC()
-			o.UserID, o.Status = userID, shop.OrderPending
-			o.Items = append(o.Items, i)
+			o.ID, o.UserID, o.Status, o.TotalCents = *id, userID, *status, *total
+			o.CreatedAt, o.ExpiresAt = createdAt.UTC(), expires.UTC()
 		}
+		o.Items, stock = append(o.Items, i), append(stock, left)
 		return nil
 	})
-	return o, placed, short, err
+	return o, stock, err
 }
 
 const (

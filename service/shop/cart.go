@@ -25,7 +25,7 @@ type CartItem struct {
 }
 
 // SubtotalCents is quantity times unit price.
-func (i CartItem) SubtotalCents() int64 { return int64(i.Quantity) * i.UnitPriceCents }
+func (i CartItem) SubtotalCents() int64 { return times(i.UnitPriceCents, i.Quantity) }
 
 // Cart is what a shopper means to buy, in the order in which it was put in.
 type Cart struct {
@@ -36,7 +36,7 @@ type Cart struct {
 func (c Cart) TotalCents() int64 {
 	var total int64
 	for _, i := range c.Items {
-		total += i.SubtotalCents()
+		total = plus(total, i.SubtotalCents())
 	}
 	return total
 }

@@ -121,7 +121,7 @@ func (l *till) order(t *testing.T, ttl time.Duration) shop.Order {
 	if _, err := l.store.AddItem(t.Context(), shop.Owner{UserID: 1}, l.product.ID, 1); err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := l.store.PlaceOrder(t.Context(), 1, rand.Text(), ttl)
+	o, _, err := l.store.PlaceOrder(t.Context(), shop.OrderRequest{UserID: 1, Key: rand.Text(), TTL: ttl})
 	if err != nil {
 		t.Fatal(err)
 	}

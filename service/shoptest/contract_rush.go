@@ -21,7 +21,7 @@ func testSameKeyAtOnce(t *testing.T, s suite) {
 	)
 	for range 20 {
 		wg.Go(func() {
-			o, isNew, err := s.PlaceOrder(t.Context(), u.ID, "k1", time.Minute)
+			o, isNew, err := s.PlaceOrder(t.Context(), shop.OrderRequest{UserID: u.ID, Key: "k1", TTL: time.Minute})
 			if err != nil {
 				t.Errorf("place: %v", err)
 				return
@@ -126,7 +126,7 @@ func testRush(t *testing.T, s suite) {
 	for _, u := range users {
 		wg.Go(func() {
 			<-start
-			_, _, err := s.PlaceOrder(t.Context(), u.ID, "k", time.Minute)
+			_, _, err := s.PlaceOrder(t.Context(), shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute})
 			switch shop.CodeOf(err) {
 			case "":
 				sold.Add(1)
@@ -149,7 +149,7 @@ func testRush(t *testing.T, s suite) {
 // once, while the books are held: nothing deadlocks and no piece is lost.
 func testOrderStorm(t *testing.T, s suite) {
 	const shoppers, rounds = 12, 8
-	products := []shop.Product{s.product("a", 1, 25), s.product("b", 1, 25), s.product("c", 1, 25)}
+	products := []shop.Product{s.product("a", 100, 25), s.product("b", 100, 25), s.product("c", 100, 25)}
 	var wg sync.WaitGroup
 	for i, u := range s.users(shoppers) {
 		wg.Go(func() {
@@ -164,7 +164,7 @@ func testOrderStorm(t *testing.T, s suite) {
 				if r%4 == 0 {
 					ttl = 0
 				}
-				o, _, err := s.PlaceOrder(t.Context(), u.ID, fmt.Sprint(r), ttl)
+				o, _, err := s.PlaceOrder(t.Context(), shop.OrderRequest{UserID: u.ID, Key: fmt.Sprint(r), TTL: ttl})
 				if code := shop.CodeOf(err); code != "" && code != shop.CodeOutOfStock {
 					t.Errorf("place: %v", err)
 				}

@@ -22,8 +22,8 @@ func (o *order) copied() shop.Order {
 }
 
 // PlaceOrder implements shop.Orders.
-func (s *Store) PlaceOrder(ctx context.Context, userID int64, key string, ttl time.Duration) (shop.Order, bool, error) {
-	if err := shop.ValidateIdempotencyKey(key); err != nil {
+func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order, bool, error) {
+	if err := shop.ValidateIdempotencyKey(r.Key); err != nil {
 		return shop.Order{}, false, err
 	}
 	unlock, err := s.lock(ctx)
@@ -31,33 +31,37 @@ func (s *Store) PlaceOrder(ctx context.Context, userID int64, key string, ttl ti
 	if err != nil {
 		return shop.Order{}, false, err
 	}
-	for _, o := range s.orders {
-		if o.UserID == userID && o.key == key {
-			return o.copied(), false, nil
-		}
-	}
-	owner := shop.Owner{UserID: userID}
+	owner := shop.Owner{UserID: r.UserID}
 	lines := slices.Clone(s.carts[owner])
-	if len(lines) == 0 {
-		return shop.Order{}, false, shop.ErrEmptyCart()
-	}
 	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.productID, b.productID) })
 	now := s.clock()
-	o := shop.Order{UserID: userID, Status: shop.OrderPending, CreatedAt: now, ExpiresAt: now.Add(ttl).Truncate(time.Microsecond)}
+	o := shop.Order{UserID: r.UserID, Status: shop.OrderPending, CreatedAt: now, ExpiresAt: now.Add(r.TTL).Truncate(time.Microsecond)}
+	var stock []int
 	for _, l := range lines {
 		p := s.products[l.productID]
-		if l.quantity > p.Stock {
-			return shop.Order{}, false, shop.ErrOutOfStock(p.ID, p.Name, p.Stock)
-		}
 		item := shop.OrderItem{ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents}
-		o.Items = append(o.Items, item)
-		o.TotalCents += item.SubtotalCents()
+		o.Items, stock = append(o.Items, item), append(stock, p.Stock)
+	}
+	for _, placed := range s.orders {
+		if placed.UserID == r.UserID && placed.key == r.Key {
+			if !r.Repeats(placed.Order, o.Items) {
+				return shop.Order{}, false, shop.ErrKeyReused()
+			}
+			return placed.copied(), false, nil
+		}
+	}
+	if err := r.Refusal(o.Items, stock); err != nil {
+		return shop.Order{}, false, err
 	}
 	for _, i := range o.Items {
+		o.TotalCents += i.SubtotalCents()
 		s.products[i.ProductID].Stock -= i.Quantity
 	}
+	if o.TotalCents == 0 {
+		o.Status = shop.OrderPaid
+	}
 	o.ID = s.nextID()
-	stored := &order{Order: o, key: key}
+	stored := &order{Order: o, key: r.Key}
 	s.orders[o.ID] = stored
 	delete(s.carts, owner)
 	return stored.copied(), true, nil

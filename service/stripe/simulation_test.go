@@ -58,7 +58,7 @@ func (h *house) begun(t *testing.T) (shop.Order, shop.Payment) {
 	if _, err := h.store.AddItem(t.Context(), shop.Owner{UserID: 1}, h.mug.ID, 2); err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := h.store.PlaceOrder(t.Context(), 1, rand.Text(), time.Hour)
+	o, _, err := h.store.PlaceOrder(t.Context(), shop.OrderRequest{UserID: 1, Key: rand.Text(), TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

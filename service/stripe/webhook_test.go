@@ -27,7 +27,7 @@ func newCounter(t *testing.T) *counter {
 	if _, err := store.AddItem(t.Context(), shop.Owner{UserID: 1}, mug.ID, 1); err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := store.PlaceOrder(t.Context(), 1, "key", time.Hour)
+	o, _, err := store.PlaceOrder(t.Context(), shop.OrderRequest{UserID: 1, Key: "key", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ const FIRST_WAIT = 300; // milliseconds before the second look at an order
 const LONGEST_WAIT = 5_000;
 const PATIENCE = 60_000;
 
-// A request to order that has not been answered for good: {key, basket}. As long as it is kept,
-// ordering the same basket again sends the same key, so that a retry never buys twice.
+// A request to order that has not been answered for good: {key, basket, total}. As long as it is
+// kept, ordering the same basket again sends the same key, so that a retry never buys twice.
 const kept = () => JSON.parse(sessionStorage.getItem(KEY) ?? "null");
 
 export const unanswered = () => kept() !== null;
@@ -18,17 +18,18 @@ export const forgetOrder = () => sessionStorage.removeItem(KEY);
 const randomKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-// placeOrder orders what is in the cart. An empty cart with an unanswered request means that the
-// order was placed and its answer lost: the key then brings that very order back.
+// placeOrder orders what is in the cart at the total that was shown with it. An empty cart with an
+// unanswered request means that the order was placed and its answer lost: the key then brings that
+// very order back.
 export async function placeOrder(cart) {
   const basket = cart.items.map((item) => `${item.product_id}x${item.quantity}`).join();
   let request = kept();
-  if (!request || (basket && basket !== request.basket)) {
-    request = { key: randomKey(), basket };
+  if (!request || (basket && (basket !== request.basket || cart.total_cents !== request.total))) {
+    request = { key: randomKey(), basket, total: cart.total_cents };
     sessionStorage.setItem(KEY, JSON.stringify(request));
   }
   try {
-    const order = await api.post("/api/orders", undefined, { "Idempotency-Key": request.key });
+    const order = await api.post("/api/orders", { expected_total_cents: request.total }, { "Idempotency-Key": request.key });
     forgetOrder();
     return order;
   } catch (problem) {

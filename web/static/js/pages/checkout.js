@@ -22,14 +22,26 @@ function markStep(current) {
 
 const toPayment = (order) => location.replace(`/checkout?${new URLSearchParams({ order: order.id })}`);
 
-function showReview(value) {
+// The totals of a cart whose prices changed after it was shown: {expected_total_cents, total_cents}.
+const change = ({ expected_total_cents: shown, total_cents: total, currency }) =>
+  html`<div class="alert" role="alert" id="change">
+    <p>A price changed after this cart was shown to you, so nothing was ordered.</p>
+    <dl class="totals">
+      <dt>You were shown</dt><dd class="price">${price(shown, currency)}</dd>
+      <dt>The total is now</dt><dd class="price">${price(total, currency)}</dd>
+    </dl>
+  </div>`;
+
+function showReview(value, changed) {
   render(
     element,
-    html`${bill(value)}
+    html`${bill(value)} ${changed && change(changed)}
       <div class="alert" role="alert" id="alert" hidden></div>
       <div class="remedy" id="remedy"></div>
       <div class="actions">
-        <button class="button" type="button" id="place">Place the order</button>
+        <button class="button" type="button" id="place">
+          ${changed ? `Order for ${price(value.total_cents, value.currency)}` : "Place the order"}
+        </button>
         <a class="button quiet" href="/cart">Change the cart</a>
       </div>
       <p class="note">The goods are set aside for you when you place the order. You pay in the next step.</p>`,
@@ -47,7 +59,8 @@ async function place(button) {
   } catch (problem) {
     inform(alert, problem);
     if (problem.code === "OUT_OF_STOCK") offerRemedy(alert, problem.members);
-    if (problem.code === "EMPTY_CART") await load(element, review);
+    if (problem.code === "EMPTY_CART") await load(element, () => review());
+    if (problem.code === "PRICE_CHANGED") return load(element, () => review(problem.members));
     if (!problem.final) button.textContent = "Try again";
   }
 }
@@ -66,19 +79,20 @@ function offerRemedy(alert, { product_id: id, name, available }) {
     if (button.ariaDisabled) return;
     try {
       await busy(button, () => (available > 0 ? setItem(id, available) : removeItem(id)));
-      await load(element, review);
+      await load(element, () => review());
     } catch (problem) {
       inform(alert, problem);
     }
   });
 }
 
-async function review() {
+// review shows what is about to be ordered; changed are the totals if they are not what was shown.
+async function review(changed) {
   markStep("review");
   const value = await signedIn(loadCart);
   // The cart of an order whose answer was lost is empty: its key brings the order back.
   if (value.items.length === 0 && unanswered()) return toPayment(await signedIn(() => placeOrder(value)));
-  if (value.items.length) return showReview(value);
+  if (value.items.length) return showReview(value, changed);
   render(element, empty("There is nothing to check out", "Your cart is empty.", "/", "Go shopping"));
 }
 
@@ -163,4 +177,4 @@ async function pay() {
   else showSimulated(order, secret);
 }
 
-load(element, orderID ? pay : review);
+load(element, orderID ? pay : () => review());
