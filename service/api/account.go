@@ -11,16 +11,16 @@ import (
 
 // Registration is what a new user fills in. Package shop holds its rules.
 type Registration struct {
-	Email     string `json:"email" format:"email" doc:"Upper and lower case are the same."`
-	Password  string `json:"password" minLength:"8" maxLength:"128"`
-	FirstName string `json:"first_name" minLength:"1" maxLength:"100"`
-	LastName  string `json:"last_name" minLength:"1" maxLength:"100"`
+	Email     string `json:"email" format:"email" maxLength:"254" doc:"Upper and lower case are the same."`
+	Password  string `json:"password" format:"password" minLength:"8" maxLength:"128"`
+	FirstName string `json:"first_name" minLength:"1" maxLength:"100" doc:"Some of it can be seen."`
+	LastName  string `json:"last_name" minLength:"1" maxLength:"100" doc:"Some of it can be seen."`
 }
 
 // Credentials are what a user signs in with.
 type Credentials struct {
 	Email    string `json:"email" maxLength:"254"`
-	Password string `json:"password" maxLength:"128"`
+	Password string `json:"password" format:"password" maxLength:"128"`
 }
 
 // User is an account as its owner sees it.

@@ -28,7 +28,7 @@ type CartItem struct {
 
 // NewItem is what is put into a cart.
 type NewItem struct {
-	ProductID int64 `json:"product_id" minimum:"1"`
+	ProductID int64 `json:"product_id" minimum:"1" maximum:"9007199254740991"`
 	Quantity  int   `json:"quantity" minimum:"1" maximum:"99"`
 }
 
@@ -49,7 +49,7 @@ func newCart(cart shop.Cart) Cart {
 }
 
 func cartParams() []*huma.Param {
-	return []*huma.Param{header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.", false)}
+	return []*huma.Param{header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.", cartID.String(), false)}
 }
 
 func cartFails() []shop.Code {

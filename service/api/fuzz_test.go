@@ -16,7 +16,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"product_id":1,"quantity":2}`, `{"product_id":1e400,"quantity":2}`, `{"product_id":9223372036854775808,"quantity":1}`,
-		`{"Product_ID":1,"quantity":1}`, `{"quantity":1,"quantity":-1,"product_id":3}`, `[[[[`, `null`, `""`, "\xff", `{"product_id":null,"quantity":null}`,
+		`{"Product_ID":1,"quantity":1}`, `{"quantity":1,"quantity":-1,"product_id":3}`, `{"product_id":1.0,"quantity":2e0}`, `[[[[`, `null`, `""`, "\xff", `{"product_id":null,"quantity":null}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"mime"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,16 +37,28 @@ func (s *Server) decodeJSON(body []byte, into any) error {
 	if len(body) > maxJSON {
 		return shop.Errorf(codeTooLarge, "The body is larger than %d bytes.", maxJSON)
 	}
-	var v any
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return shop.Errorf(codeMalformed, "The body is not one JSON value in UTF-8.")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
-	if err := d.Decode(&v); err != nil || d.More() {
-		return shop.Errorf(codeMalformed, "The body is not one JSON value.")
+	d.UseNumber()
+	v, err := parse(d)
+	if err != nil {
+		return err
 	}
 	schema := s.spec.schema(reflect.TypeOf(into))
+	// Validated and decoded are the members of exactly these names: both package huma and package json
+	// would take "Quantity" for "quantity" too.
+	if members, ok := v.(map[string]any); ok {
+		maps.DeleteFunc(members, func(name string, _ any) bool { return schema.Properties[name] == nil })
+	}
 	var res huma.ValidateResult
 	huma.Validate(s.spec.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, v, &res)
 	if len(res.Errors) > 0 {
 		return fieldErrors(res.Errors)
+	}
+	if body, err = json.Marshal(v); err != nil {
+		return fmt.Errorf("encode what was validated: %w", err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		// The schema admits what Go's type does not: a whole number too large for it.
@@ -51,9 +66,74 @@ func (s *Server) decodeJSON(body []byte, into any) error {
 		if errors.As(err, &e) {
 			return invalid(e.Field, "is out of range")
 		}
-		return shop.Errorf(codeMalformed, "The body is not one JSON value.")
+		return fmt.Errorf("decode what was validated: %w", err)
 	}
 	return nil
+}
+
+// parse reads a JSON value that is known to be valid. Unlike package json it refuses an object that
+// names a member twice, of which each reader would take another. Whole numbers become int64, however
+// they are written.
+func parse(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, shop.Errorf(codeMalformed, "The body is not one JSON value in UTF-8.")
+	}
+	switch token {
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := parse(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err = d.Token() // the bracket
+		return list, err
+	case json.Delim('{'):
+		return parseObject(d)
+	}
+	if n, ok := token.(json.Number); ok {
+		return parseNumber(n)
+	}
+	return token, nil
+}
+
+func parseObject(d *json.Decoder) (any, error) {
+	object := map[string]any{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		v, err := parse(d)
+		if err != nil {
+			return nil, err
+		}
+		key, _ := name.(string)
+		if _, twice := object[key]; twice {
+			return nil, shop.Errorf(codeMalformed, "The body names a member of an object twice.")
+		}
+		object[key] = v
+	}
+	_, err := d.Token() // the brace
+	return object, err
+}
+
+func parseNumber(n json.Number) (any, error) {
+	if i, err := n.Int64(); err == nil {
+		return i, nil
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return nil, shop.Errorf(codeMalformed, "The body holds a number that is too large.")
+	}
+	const exact = 1 << 53 // below it every whole number has a float64 of its own
+	if f == math.Trunc(f) && math.Abs(f) < exact {
+		return int64(f), nil
+	}
+	return f, nil
 }
 
 // fieldErrors puts the validator's findings into the shop's words.
@@ -73,6 +153,9 @@ func fieldErrors(found []error) error {
 		if strings.HasPrefix(message, "expected string to be RFC 5322 email") {
 			message = "must be an email address, such as name@example.com"
 		}
+		if text, ok := strings.CutPrefix(message, "expected string to be text"); ok {
+			message = "must be text" + text
+		}
 		e.Fields = append(e.Fields, shop.FieldError{Field: field, Message: message})
 	}
 	return e
@@ -91,8 +174,11 @@ func pathID(c *fiber.Ctx, name string) (int64, error) {
 const (
 	defaultLimit = 20  // items
 	maxLimit     = 100 // items
-	maxCursor    = 512 // bytes
+	// cursorPattern is what shop.EncodeCursor makes: a checksum of 8 bytes and at least one more.
+	cursorPattern = `^[A-Za-z0-9_-]{12,512}$`
 )
+
+var cursorText = regexp.MustCompile(cursorPattern)
 
 // page reads limit and cursor out of the query.
 func page(c *fiber.Ctx) (limit int, cursor string, err error) {
@@ -104,7 +190,7 @@ func page(c *fiber.Ctx) (limit int, cursor string, err error) {
 		}
 	}
 	cursor = strings.Clone(c.Query("cursor"))
-	if len(cursor) > maxCursor {
+	if cursor != "" && !cursorText.MatchString(cursor) {
 		return 0, "", shop.Errorf(shop.CodeInvalidCursor, "This is not a cursor of the shop.")
 	}
 	return limit, cursor, nil
@@ -115,8 +201,8 @@ func checkText(field, text string) error {
 	switch {
 	case utf8.RuneCountInString(text) > shop.MaxSearchLength:
 		return invalid(field, fmt.Sprintf("must not be longer than %d characters", shop.MaxSearchLength))
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return invalid(field, "must be text in UTF-8")
+	case !shop.ValidText(text):
+		return invalid(field, "must be "+textDescription)
 	}
 	return nil
 }

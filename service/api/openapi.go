@@ -30,6 +30,7 @@ type operation struct {
 	early        bool  // works before Open
 	signed       bool  // proves by itself where it comes from, so that any origin may send it
 	fails        []shop.Code
+	next         map[string]map[string]any // what can be done with the answer: operation, and a link's parameters
 }
 
 // spec is the OpenAPI document and the schemas in it.
@@ -108,6 +109,7 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 		ref := s.registry.Schema(t, true, "")
 		schema := s.registry.SchemaFromRef(ref.Ref)
 		schema.AdditionalProperties = true
+		onlyText(schema)
 		s.schemas[t] = schema
 		o.RequestBody = &huma.RequestBody{Required: !op.bare, Content: map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}}
 		op.fails = append(op.fails, codeMalformed, codeTooLarge, codeMediaType, shop.CodeInvalid)
@@ -117,6 +119,7 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 		if op.out != nil {
 			ref := s.registry.Schema(reflect.TypeOf(op.out), true, "")
 			r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}
+			r.Links = links(op.next)
 		}
 		o.Responses[strconv.Itoa(status)] = r
 	}
@@ -135,6 +138,48 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 	return o
 }
 
+// What text that comes in is, for whoever reads why it was refused.
+const (
+	textDescription = "text without control characters"
+	nameDescription = "text that can be seen, without control characters"
+)
+
+// onlyText makes the strings of a body's schema text, as shop.ValidText has it, and those that may not
+// be empty something that can be seen. A password is only hashed, and may be anything.
+func onlyText(schema *huma.Schema) {
+	for _, p := range schema.Properties {
+		if p.Type != huma.TypeString || p.Enum != nil || p.Format == "password" {
+			continue
+		}
+		p.Pattern, p.PatternDescription = shop.TextPattern, textDescription
+		if p.MinLength != nil {
+			p.Pattern, p.PatternDescription = shop.NamePattern, nameDescription
+		}
+		p.PrecomputeMessages()
+	}
+}
+
+// links describes what can be done with an answer. A parameter "body" is the request's body.
+func links(next map[string]map[string]any) map[string]*huma.Link {
+	if len(next) == 0 {
+		return nil
+	}
+	all := map[string]*huma.Link{}
+	for id, params := range next {
+		link := &huma.Link{OperationID: id, RequestBody: params["body"]}
+		for name, value := range params {
+			if name != "body" {
+				if link.Parameters == nil {
+					link.Parameters = map[string]any{}
+				}
+				link.Parameters[name] = value
+			}
+		}
+		all[id] = link
+	}
+	return all
+}
+
 var braces = regexp.MustCompile(`\{(\w+)\}`)
 
 func pathParams(path string) (params []*huma.Param) {
@@ -149,9 +194,17 @@ func query(name, description string, schema *huma.Schema) *huma.Param {
 	return &huma.Param{Name: name, In: "query", Description: description, Schema: schema}
 }
 
-// header describes a header of the request.
-func header(name, description string, required bool) *huma.Param {
-	return &huma.Param{Name: name, In: "header", Description: description, Required: required, Schema: &huma.Schema{Type: huma.TypeString}}
+// textSchema is text that is searched for, of at most so many characters.
+func textSchema(maxLength int) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, MaxLength: &maxLength, Pattern: shop.TextPattern}
+}
+
+// header describes a header of the request whose value matches the pattern.
+func header(name, description, pattern string, required bool) *huma.Param {
+	return &huma.Param{
+		Name: name, In: "header", Description: description, Required: required,
+		Schema: &huma.Schema{Type: huma.TypeString, Pattern: pattern},
+	}
 }
 
 // pageParams are the parameters of a list that comes in pages.
@@ -160,7 +213,7 @@ func pageParams() []*huma.Param {
 		query("limit", "How many items at most.", &huma.Schema{
 			Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit,
 		}),
-		query("cursor", "What the page before gave as next_cursor.", &huma.Schema{Type: huma.TypeString}),
+		query("cursor", "What the page before gave as next_cursor.", &huma.Schema{Type: huma.TypeString, Pattern: cursorPattern}),
 	}
 }
 

@@ -161,8 +161,8 @@ func (s *Server) cached(c *fiber.Ctx, load func(context.Context) (any, error)) e
 func productParams() []*huma.Param {
 	sorts := []any{string(shop.SortNewest), string(shop.SortPrice), string(shop.SortPriceDesc), string(shop.SortName)}
 	return append([]*huma.Param{
-		query("q", "Words to search for in names and descriptions.", &huma.Schema{Type: huma.TypeString, MaxLength: new(shop.MaxSearchLength)}),
-		query("category", "Only this category.", &huma.Schema{Type: huma.TypeString, MaxLength: new(shop.MaxSearchLength)}),
+		query("q", "Words to search for in names and descriptions.", textSchema(shop.MaxSearchLength)),
+		query("category", "Only this category.", textSchema(shop.MaxSearchLength)),
 		query("sort", "In which order.", &huma.Schema{Type: huma.TypeString, Enum: sorts, Default: string(shop.SortNewest)}),
 	}, pageParams()...)
 }

@@ -74,7 +74,7 @@ func (s *Server) operations() []operation {
 
 		{
 			method: http.MethodPost, path: "/api/orders", id: "placeOrder", summary: "Orders what is in the cart and holds its stock. The same key again gives the same order. An order of 0 cents is paid at once.",
-			handler: s.placeOrder, user: true, in: NewOrder{}, bare: true, params: []*huma.Param{header(idempotencyHeader, "New for each order, 1 to 255 visible ASCII characters.", true)},
+			handler: s.placeOrder, user: true, in: NewOrder{}, bare: true, params: []*huma.Param{header(idempotencyHeader, "New for each order, 1 to 255 visible ASCII characters.", shop.KeyPattern, true)},
 			status: []int{http.StatusCreated, http.StatusOK}, out: Order{},
 			fails: append([]shop.Code{shop.CodeIdempotencyKey, shop.CodeForbidden, shop.CodeRateLimited}, orderRefusals...),
 		},
@@ -89,7 +89,7 @@ func (s *Server) operations() []operation {
 
 		{
 			method: http.MethodPost, path: "/api/webhooks/stripe", id: "stripeWebhook", summary: "Takes Stripe's events. The signature is checked on the raw body.",
-			handler: s.webhook, signed: true, params: []*huma.Param{header(signatureHeader, "Stripe's signature.", true)}, status: ok, out: Received{},
+			handler: s.webhook, signed: true, params: []*huma.Param{header(signatureHeader, "Stripe's signature.", `^t=[0-9]{1,12}(,v[0-9]+=[0-9a-f]{64})+$`, true)}, status: ok, out: Received{},
 			fails: []shop.Code{shop.CodeBadSignature, codeTooLarge},
 		},
 		{

@@ -25,8 +25,8 @@ func EncodeCursor(scope, key string, id int64) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// DecodeCursor returns what EncodeCursor was given; CodeInvalidCursor for a cursor of another scope
-// or one that was changed. The checksum has no secret: it tells mistakes from cursors, and somebody
+// DecodeCursor returns what EncodeCursor was given; CodeInvalidCursor for a cursor of another scope,
+// one that was changed, or one that no list of a shop gives: ids begin with 1, and keys are text. The checksum has no secret: it tells mistakes from cursors, and somebody
 // who forges one only chooses where in a public list to start.
 func DecodeCursor(scope, cursor string) (key string, id int64, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
@@ -38,7 +38,7 @@ func DecodeCursor(scope, cursor string) (key string, id int64, err error) {
 		return "", 0, errCursor()
 	}
 	id, n := binary.Varint(body)
-	if n <= 0 {
+	if n <= 0 || id < 1 || !ValidText(string(body[n:])) {
 		return "", 0, errCursor()
 	}
 	return string(body[n:]), id, nil

@@ -3,6 +3,7 @@ package shop
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,8 +81,8 @@ func (q ProductQuery) Normalize() (ProductQuery, error) {
 	q.Sort = cmp.Or(q.Sort, SortNewest)
 	q.Limit = cmp.Or(q.Limit, DefaultPageLimit)
 	var v validation
-	v.check(utf8.RuneCountInString(q.Search) <= MaxSearchLength && plainText(q.Search), "q", "Must be at most %d characters long.", MaxSearchLength)
-	v.check(utf8.RuneCountInString(q.Category) <= MaxNameLength && plainText(q.Category), "category", "Must be the name of a category.")
+	v.check(utf8.RuneCountInString(q.Search) <= MaxSearchLength && ValidText(q.Search), "q", "Must be at most %d characters long.", MaxSearchLength)
+	v.check(utf8.RuneCountInString(q.Category) <= MaxNameLength && ValidText(q.Category), "category", "Must be the name of a category.")
 	v.check(slices.Contains([]Sort{SortNewest, SortPrice, SortPriceDesc, SortName}, q.Sort), "sort", "Must be newest, price, -price or name.")
 	v.check(q.Limit >= 1 && q.Limit <= MaxPageLimit, "limit", "Must be between 1 and %d.", MaxPageLimit)
 	return q, v.err()
@@ -106,6 +107,12 @@ func (q ProductQuery) SortKey(p Product) SortKey {
 		return SortKey{Number: p.CreatedAt.UnixMicro()}
 	}
 }
+
+// Bounds of a time in a cursor, which every database can hold: the years 1 to 9999.
+const (
+	minMicro = -62_135_596_800_000_000
+	maxMicro = 253_402_300_799_999_999
+)
 
 // SortKey is a value that products are sorted by: Text for SortName, the name with A-Z as a-z,
 // compared byte by byte so that it is the same in every database; else Number, a price in cents or a time in microseconds since
@@ -144,13 +151,14 @@ func (q ProductQuery) After() (key SortKey, id int64, ok bool, err error) {
 		return SortKey{}, 0, false, err
 	}
 	if q.Sort == SortName {
-		if !plainText(text) {
-			return SortKey{}, 0, false, errCursor()
-		}
 		return SortKey{Text: text}, id, true, nil
 	}
+	least, most := int64(0), int64(math.MaxInt64)
+	if q.Sort == SortNewest {
+		least, most = minMicro, maxMicro
+	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	if err != nil || n < least || n > most {
 		return SortKey{}, 0, false, errCursor()
 	}
 	return SortKey{Number: n}, id, true, nil

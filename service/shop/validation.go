@@ -3,9 +3,9 @@ package shop
 import (
 	"fmt"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -43,11 +43,14 @@ func (r Registration) Normalize() (Registration, error) {
 // NormalizeEmail returns email as it is stored and looked up: trimmed and in lower case.
 func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// ValidateIdempotencyKey checks the key of an order: CodeIdempotencyKey unless it is 1 to
-// MaxKeyLength bytes of visible ASCII.
+// KeyPattern is the pattern of an idempotency key: 1 to MaxKeyLength bytes of visible ASCII.
+const KeyPattern = `^[!-~]{1,255}$`
+
+var keyText = regexp.MustCompile(KeyPattern)
+
+// ValidateIdempotencyKey checks the key of an order: CodeIdempotencyKey unless it matches KeyPattern.
 func ValidateIdempotencyKey(key string) error {
-	visible := !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
-	if key == "" || len(key) > MaxKeyLength || !visible {
+	if !keyText.MatchString(key) {
 		return Errorf(CodeIdempotencyKey, "Send an Idempotency-Key header of 1 to %d visible ASCII characters, new for each order.", MaxKeyLength)
 	}
 	return nil
@@ -90,12 +93,13 @@ func (v *validation) password(password, email string) {
 
 func (v *validation) name(field, name string) {
 	length := utf8.RuneCountInString(name)
-	v.check(length >= 1 && length <= MaxNameLength && plainText(name), field, "Must be 1 to %d characters long.", MaxNameLength)
+	v.check(length >= 1 && length <= MaxNameLength, field, "Must be 1 to %d characters long.", MaxNameLength)
+	v.check(length < 1 || ValidText(name) && visible.MatchString(name), field, "Must be text that can be seen.")
 }
 
 // validEmail accepts what net/mail takes as one bare address whose domain has a dot.
 func validEmail(email string) bool {
-	if len(email) > MaxEmailLength || !plainText(email) {
+	if len(email) > MaxEmailLength || !ValidText(email) || hidden.MatchString(email) {
 		return false
 	}
 	a, err := mail.ParseAddress(email)
@@ -104,11 +108,6 @@ func validEmail(email string) bool {
 	}
 	_, domain, _ := strings.Cut(email, "@")
 	return strings.Contains(strings.Trim(domain, "."), ".") && !strings.ContainsAny(domain, "[]@")
-}
-
-// plainText tells whether s is valid UTF-8 without control characters. PostgreSQL takes no NUL.
-func plainText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // commonPassword tells whether password is one character repeated, or among the most used ones that

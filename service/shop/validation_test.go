@@ -58,6 +58,14 @@ func TestRegistration(t *testing.T) {
 		"password is not UTF-8":  {func(r *Registration) { r.Password = "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8" }, []string{"password"}},
 		"blank name":             {func(r *Registration) { r.FirstName = " \t " }, []string{"first_name"}},
 		"name of two lines":      {func(r *Registration) { r.LastName = "Love\nlace" }, []string{"last_name"}},
+		"zero-width name":        {func(r *Registration) { r.FirstName = "\u200b" }, []string{"first_name"}},
+		"joiners alone":          {func(r *Registration) { r.FirstName = "\u200c\u200d" }, []string{"first_name"}},
+		"direction marks alone":  {func(r *Registration) { r.FirstName = "\u200e\u200f" }, []string{"first_name"}},
+		"direction overridden":   {func(r *Registration) { r.LastName = "Love\u202elace" }, []string{"last_name"}},
+		"blank Braille":          {func(r *Registration) { r.FirstName = "\u2800" }, []string{"first_name"}},
+		"joiner in a name":       {func(r *Registration) { r.FirstName = "می\u200cنا" }, nil},
+		"name is not UTF-8":      {func(r *Registration) { r.FirstName = "\xff" }, []string{"first_name"}},
+		"hidden in email":        {func(r *Registration) { r.Email = "a\u200db@example.com" }, []string{"email"}},
 		"name of 101 characters": {func(r *Registration) { r.LastName = strings.Repeat("ä", 101) }, []string{"last_name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
