@@ -100,7 +100,7 @@ func newBrowser(t testing.TB) *http.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &http.Client{Jar: jar, Transport: &http.Transport{}, Timeout: 30 * time.Second}
+	return &http.Client{Jar: jar, Transport: &http.Transport{DisableCompression: true}, Timeout: 30 * time.Second}
 }
 
 // reply is a response, read to its end.

@@ -25,6 +25,10 @@ type answer struct {
 	body []byte
 	etag string
 	born time.Time // when loading began
+
+	zip       sync.Once // see compressed
+	zipped    []byte
+	zippedTag string
 }
 
 // answers keeps encoded answers of the catalog for a moment, by the address that was asked for.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -25,11 +26,25 @@ func sameOrigin(h fiber.Handler) fiber.Handler {
 		if origin == "" {
 			return h(c)
 		}
-		if u, err := url.Parse(origin); err == nil && u.Host != "" && u.Host == string(c.Request().Host()) {
+		u, err := url.Parse(origin)
+		if err == nil && u.Host != "" && hostOf(u.Host, u.Scheme) == hostOf(string(c.Request().Host()), u.Scheme) {
 			return h(c)
 		}
 		return errCrossOrigin()
 	}
+}
+
+// hostOf is a host and its port, in one spelling: lower case, without the scheme's default port, which
+// browsers leave out of Origin and programs may write into Host.
+func hostOf(host, scheme string) string {
+	host = strings.ToLower(host)
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 func errCrossOrigin() error {

@@ -21,6 +21,8 @@ const (
 	codeTooLarge         shop.Code = "BODY_TOO_LARGE"
 	codeMediaType        shop.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeHeadersTooLarge  shop.Code = "HEADERS_TOO_LARGE"
+	codeNotImplemented   shop.Code = "NOT_IMPLEMENTED"
+	codeHTTPVersion      shop.Code = "HTTP_VERSION_NOT_SUPPORTED"
 )
 
 // statuses is the one map of what went wrong to HTTP.
@@ -49,8 +51,10 @@ var statuses = map[shop.Code]int{
 	shop.CodeRateLimited:        http.StatusTooManyRequests,
 	codeHeadersTooLarge:         http.StatusRequestHeaderFieldsTooLarge,
 	shop.CodeInternal:           http.StatusInternalServerError,
+	codeNotImplemented:          http.StatusNotImplemented,
 	shop.CodeOverloaded:         http.StatusServiceUnavailable,
 	shop.CodePaymentUnavailable: http.StatusServiceUnavailable,
+	codeHTTPVersion:             http.StatusHTTPVersionNotSupported,
 }
 
 const problemType = "application/problem+json"
@@ -105,12 +109,13 @@ func asShopError(err error) *shop.Error {
 	case http.StatusInternalServerError:
 		return nil
 	}
-	return shop.Errorf(codeMalformed, "The request is not valid HTTP.")
+	return notHTTP(f)
 }
 
 // fail answers with the problem document of err. What a client may not see is logged.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
 	s.identify(c)
+	s.secure(c)
 	e := asShopError(err)
 	explained := e != nil && e.Err == nil && err == error(e) //nolint:errorlint // nothing is wrapped
 	if e == nil {

@@ -1,15 +1,12 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -204,6 +201,8 @@ func TestEveryError(t *testing.T) {
 		for code, request := range map[shop.Code]string{
 			codeHeadersTooLarge: "GET /api/health HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", headerLimit) + "\r\n\r\n",
 			codeTimeout:         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
+			codeNotImplemented:  "BREW /api/health HTTP/1.1\r\nHost: x\r\n\r\n",
+			codeHTTPVersion:     "GET /api/health HTTP/3.0\r\nHost: x\r\n\r\n",
 			codeMalformed:       "GET /api/health HTTP/1.1\r\nHost x\r\n\r\n",
 		} {
 			if rep := r.raw(t, request); rep.StatusCode != statuses[code] || rep.code(t) != string(code) || rep.Header.Get("X-Request-ID") == "" {
@@ -217,27 +216,6 @@ func TestEveryError(t *testing.T) {
 			t.Errorf("%s was not provoked", code)
 		}
 	}
-}
-
-// raw sends bytes that no client library would.
-func (r *rig) raw(t *testing.T, request string) reply {
-	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.Write([]byte(request)); err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var body [4096]byte
-	n, _ := res.Body.Read(body[:])
-	return reply{res, body[:n]}
 }
 
 func TestPanicIsInternal(t *testing.T) {

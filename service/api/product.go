@@ -144,16 +144,24 @@ func (s *Server) cached(c *fiber.Ctx, load func(context.Context) (any, error)) e
 	if err != nil {
 		return err
 	}
+	body, etag := a.body, a.etag
 	h := &c.Response().Header
-	h.Set(fiber.HeaderETag, a.etag)
+	if acceptsGzip(c.Request().Header.Peek(fiber.HeaderAcceptEncoding)) {
+		if zipped, tag := a.compressed(); zipped != nil {
+			body, etag = zipped, tag
+			h.Set(fiber.HeaderContentEncoding, "gzip")
+		}
+	}
+	h.Set(fiber.HeaderETag, etag)
+	h.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
 	// Stored copies are asked about each time: the shop alone says how old a price may be.
 	h.Set(fiber.HeaderCacheControl, "public, no-cache")
-	if matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), a.etag) {
+	if matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), etag) {
 		c.Status(fiber.StatusNotModified)
 		return nil
 	}
 	h.SetContentType(fiber.MIMEApplicationJSON)
-	c.Response().SetBodyRaw(a.body)
+	c.Response().SetBodyRaw(body)
 	return nil
 }
 

@@ -116,7 +116,8 @@ func New(c Config) (*Server, error) {
 	s.app = fiber.New(fiber.Config{
 		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ReadBufferSize: headerLimit, BodyLimit: bodyLimit,
-		CaseSensitive: true, DisableStartupMessage: true, ErrorHandler: s.fail,
+		CaseSensitive: true, DisableStartupMessage: true, ErrorHandler: s.refuse,
+		RequestMethods: methods, DisablePreParseMultipartForm: true, // else forms would be written to disk
 	})
 	s.app.Server().CloseOnShutdown = true // tells clients with open connections to go elsewhere
 	ops := s.operations()
@@ -128,6 +129,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.routes(ops)
+	s.app.Server().Handler = s.admit(s.app.Server().Handler)
 	return s, nil
 }
 
@@ -156,17 +158,20 @@ func (s *Server) around(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	took := time.Since(began)
-	route := routeOf(c, err)
+	s.answered(c, routeOf(c, err), c.Method(), time.Since(began))
+	return nil
+}
+
+// answered counts and logs a request.
+func (s *Server) answered(c *fiber.Ctx, route, method string, took time.Duration) {
 	status := c.Response().StatusCode()
-	s.metrics.request(route, c.Method(), status, took)
+	s.metrics.request(route, method, status, took)
 	if s.accessLog {
 		s.log.LogAttrs(c.UserContext(), slog.LevelInfo, "request",
-			slog.String("request_id", requestID(c)), slog.String("method", c.Method()), slog.String("path", c.Path()),
+			slog.String("request_id", requestID(c)), slog.String("method", method), slog.String("path", c.Path()),
 			slog.String("route", route), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 			slog.Int("bytes", len(c.Response().Body())), slog.String("client", s.client(c).String()))
 	}
-	return nil
 }
 
 // recovered runs the handlers and turns a panic into an error.
@@ -182,7 +187,7 @@ func (s *Server) recovered(c *fiber.Ctx) (err error) {
 // routeOf is the pattern of the route that answered, as a metric's label.
 func routeOf(c *fiber.Ctx, err error) string {
 	if _, ok := err.(*fiber.Error); ok { //nolint:errorlint // the router's own error is never wrapped
-		return "unmatched"
+		return unmatched
 	}
 	return c.Route().Path
 }

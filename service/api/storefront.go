@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,7 +59,7 @@ func newFile(name string, body []byte, zip *gzip.Writer) (file, error) {
 	sum := sha256.Sum256(body)
 	f := file{
 		body:         body,
-		contentType:  mime.TypeByExtension(path.Ext(name)),
+		contentType:  contentType(name),
 		etag:         `"` + hex.EncodeToString(sum[:12]) + `"`,
 		cacheControl: "public, no-cache",
 		page:         path.Ext(name) == ".html",
@@ -68,37 +67,55 @@ func newFile(name string, body []byte, zip *gzip.Writer) (file, error) {
 	if strings.HasPrefix(name, "images/") {
 		f.cacheControl = "public, max-age=3600"
 	}
-	var zipped bytes.Buffer
-	zip.Reset(&zipped)
-	if _, err := zip.Write(body); err != nil {
-		return f, err
-	}
-	if err := zip.Close(); err != nil {
-		return f, err
-	}
-	if zipped.Len() < len(body) {
-		f.zipped = zipped.Bytes()
-	}
-	return f, nil
+	var err error
+	f.zipped, err = gzipped(zip, body)
+	return f, err
 }
+
+// contentType is what a file's name says. Package mime asks the machine for what it does not know
+// itself, and an image that holds nothing else has nothing to say.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".ico":
+		return "image/x-icon"
+	case ".txt":
+		return "text/plain; charset=utf-8"
+	}
+	return mime.TypeByExtension(path.Ext(name))
+}
+
+// notFoundPage is what a browser sees at an address that nothing has.
+const notFoundPage = "404.html"
 
 // serveFile answers with a page or a file of the storefront, whatever other routes do not know.
 func (s *Server) serveFile(c *fiber.Ctx) error {
-	if c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead {
-		return c.Next() // the router knows whether that is 404 or 405
-	}
 	name, ok := web.Page(c.Path())
 	if !ok {
 		name = strings.TrimPrefix(c.Path(), "/")
 	}
 	f, found := s.files.files[name]
-	if !found || f.page && !ok { // a page has one address
-		return c.Next()
+	found = found && (ok || !f.page) // a page has one address
+	reads := c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead
+	switch {
+	case found && !reads:
+		return notAllowed(c, "GET, HEAD")
+	case found:
+		s.sendFile(c, f)
+		return nil
+	case reads && !strings.HasPrefix(c.Path(), "/api/") && c.Accepts(problemType, fiber.MIMETextHTML) == fiber.MIMETextHTML:
+		c.Status(fiber.StatusNotFound)
+		s.sendFile(c, s.files.files[notFoundPage])
+		c.Set(fiber.HeaderVary, "Accept, Accept-Encoding")
+		return nil
 	}
+	return c.Next() // the router knows whether that is 404 or 405
+}
+
+func (s *Server) sendFile(c *fiber.Ctx, f file) {
 	body, etag := f.body, f.etag
 	h := &c.Response().Header
-	if f.zipped != nil && c.AcceptsEncodings("gzip") == "gzip" {
-		body, etag = f.zipped, strings.TrimSuffix(f.etag, `"`)+`-gzip"`
+	if f.zipped != nil && acceptsGzip(c.Request().Header.Peek(fiber.HeaderAcceptEncoding)) {
+		body, etag = f.zipped, gzipTag(f.etag)
 		h.Set(fiber.HeaderContentEncoding, "gzip")
 	}
 	h.Set(fiber.HeaderETag, etag)
@@ -107,11 +124,10 @@ func (s *Server) serveFile(c *fiber.Ctx) error {
 	h.Set(fiber.HeaderReferrerPolicy, "strict-origin-when-cross-origin")
 	h.Set(fiber.HeaderContentSecurityPolicy, s.files.policy)
 	h.Set(fiber.HeaderPermissionsPolicy, s.files.permissions)
-	if matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), etag) {
+	if c.Response().StatusCode() == fiber.StatusOK && matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), etag) {
 		c.Status(fiber.StatusNotModified)
-		return nil
+		return
 	}
 	h.SetContentType(f.contentType)
 	c.Response().SetBodyRaw(body)
-	return nil
 }

@@ -47,6 +47,42 @@ func TestStripePolicy(t *testing.T) {
 	r.do("POST", "/api/payments/simulate", Simulation{"x", "succeeded"}).want(t, 404)
 }
 
+// TestUnknownPage: a browser gets a page, a program a problem document.
+func TestUnknownPage(t *testing.T) {
+	r := newRig(t, nil)
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+	rep := r.do("GET", "/no/such/page", nil, "Accept", browser).want(t, 404)
+	if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.Contains(rep.body, []byte("<site-header>")) {
+		t.Errorf("%s %.60q", ct, rep.body)
+	}
+	if vary := rep.Header.Get("Vary"); vary != "Accept, Accept-Encoding" {
+		t.Errorf("Vary %q", vary)
+	}
+	r.do("GET", "/no/such/page", nil, "Accept", browser, "If-None-Match", rep.Header.Get("ETag")).want(t, 404)
+	r.do("HEAD", "/no/such/page", nil, "Accept", browser).want(t, 404)
+	for _, path := range []string{"/api/nothing", "/api/products/999999"} {
+		if code := r.do("GET", path, nil, "Accept", browser).code(t); code != "NOT_FOUND" {
+			t.Errorf("%s: code %q", path, code)
+		}
+	}
+	for _, accept := range []string{"*/*", "application/json", "text/html;q=0, */*", "application/problem+json, text/html;q=0.5"} {
+		if code := r.do("GET", "/no/such/page", nil, "Accept", accept).code(t); code != "NOT_FOUND" {
+			t.Errorf("Accept %s: code %q", accept, code)
+		}
+	}
+	r.do("GET", "/404.html", nil).want(t, 404)
+}
+
+// TestWhatRobotsAndBrowsersAskFor: files that are asked for without being named anywhere.
+func TestWhatRobotsAndBrowsersAskFor(t *testing.T) {
+	r := newRig(t, nil)
+	for path, contentType := range map[string]string{"/robots.txt": "text/plain; charset=utf-8", "/favicon.ico": "image/x-icon"} {
+		if got := r.do("GET", path, nil).want(t, 200).Header.Get("Content-Type"); got != contentType {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
 // TestFiles asks for every file of the storefront, plain and compressed, and again by its tag.
 func TestFiles(t *testing.T) {
 	r := newRig(t, nil)
