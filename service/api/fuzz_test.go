@@ -1,12 +1,19 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
 
 	"shoplab/service/shop"
 )
@@ -87,3 +94,66 @@ func FuzzProductQuery(f *testing.F) {
 		}
 	})
 }
+
+// FuzzHTTP: whatever bytes a connection brings, they are answered as HTTP, by no failure of the shop's,
+// with an id, and what went wrong with a problem document or a page.
+func FuzzHTTP(f *testing.F) {
+	for _, seed := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip;q=0\r\nIf-None-Match: *\r\n\r\n",
+		"GET /nothing HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n",
+		"GET /api/products?q=%00&cursor=x HTTP/1.1\r\nHost: x\r\nX-Request-ID: \xff\r\n\r\n",
+		"GET /api/cart HTTP/1.1\r\nHost: x\r\nCookie: cart=x; session=a.b.c\r\nX-Cart-ID: \x80\r\n\r\n",
+		"POST /api/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nIdempotency-Key: \xff\r\nContent-Length: 0\r\n\r\n",
+		"POST /api/auth/logout HTTP/1.1\r\nHost: x:80\r\nOrigin: http://[::1\r\nX-Forwarded-For: 1,,::\r\nContent-Length: 0\r\n\r\n",
+		"POST /api/cart/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"PUT /api/cart/items/1 HTTP/1.0\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n\r\n{",
+		"BREW * HTTP/1.1\r\n\r\n", "\x16\x03\x01", "GET http://[ HTTP/1.1\r\nHost: [\r\n\r\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	r := build(f, trusting("127.0.0.0/8"))
+	f.Fuzz(func(t *testing.T, request []byte) {
+		conn := &memoryConn{in: bytes.NewReader(request)}
+		// Its error is that the connection is over, or what was answered already.
+		_ = r.server.App().Server().ServeConn(conn)
+		if conn.out.Len() == 0 {
+			return // nothing was asked
+		}
+		method, _, _ := strings.Cut(strings.TrimLeft(string(request), "\r\n"), " ")
+		res, err := http.ReadResponse(bufio.NewReader(&conn.out), &http.Request{Method: method})
+		if err != nil {
+			t.Fatalf("%q: %v", request, err)
+		}
+		defer res.Body.Close()
+		if res.StatusCode == http.StatusContinue {
+			return
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatalf("%q: %v", request, err)
+		}
+		contentType := res.Header.Get("Content-Type")
+		isProblem := contentType == problemType && (method == http.MethodHead || json.Valid(body))
+		if res.StatusCode == http.StatusInternalServerError || res.Header.Get("X-Request-ID") == "" ||
+			res.StatusCode >= 400 && !isProblem && !strings.HasPrefix(contentType, fiber.MIMETextHTML) {
+			t.Errorf("%q: %d %v %q", request, res.StatusCode, res.Header, body)
+		}
+	})
+}
+
+// memoryConn is a connection over which everything has come already.
+type memoryConn struct {
+	in  *bytes.Reader
+	out bytes.Buffer
+}
+
+func (c *memoryConn) Read(b []byte) (int, error)  { return c.in.Read(b) }
+func (c *memoryConn) Write(b []byte) (int, error) { return c.out.Write(b) }
+func (c *memoryConn) Close() error                { return nil }
+func (c *memoryConn) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+func (c *memoryConn) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000}
+}
+func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
+func (c *memoryConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }

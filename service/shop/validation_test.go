@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -141,4 +142,29 @@ func TestValidateIdempotencyKey(t *testing.T) {
 			t.Errorf("key %q: %v", key, err)
 		}
 	}
+}
+
+// FuzzRegistration: what a new account is called can be stored and seen.
+func FuzzRegistration(f *testing.F) {
+	f.Add("ada@example.com", "Ada", "Lovelace")
+	f.Add("a\x00@example.com", "\u200b", "\u202eAda")
+	f.Add(`"a b"@example.com`, "\xff", "م\u200cی")
+	f.Fuzz(func(t *testing.T, email, first, last string) {
+		r, err := Registration{Email: email, Password: "analytical engine", FirstName: first, LastName: last}.Normalize()
+		if err != nil {
+			if CodeOf(err) != CodeInvalid {
+				t.Errorf("error is %v", err)
+			}
+			return
+		}
+		if again, err := r.Normalize(); err != nil || again != r {
+			t.Errorf("%+v becomes %+v, %v", r, again, err)
+		}
+		for _, s := range []string{r.Email, r.FirstName, r.LastName} {
+			seen := strings.ContainsFunc(s, func(c rune) bool { return unicode.IsGraphic(c) && !unicode.IsSpace(c) || c > unicode.MaxLatin1 })
+			if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || !seen {
+				t.Errorf("accepted %q", s)
+			}
+		}
+	})
 }
