@@ -18,7 +18,15 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs a command line and returns the exit status: 0, 1 after an error, 130 after Ctrl-C.
+// errThreshold is wrapped when what was to be found out is found out, and is beyond a threshold that the user
+// set: --fail-if, --fail-above.
+var errThreshold = errors.New("threshold missed")
+
+// exitThreshold is the exit status of errThreshold.
+const exitThreshold = 3
+
+// run runs a command line and returns the exit status: 0, 1 after an error, 3 where a threshold was missed,
+// 130 after Ctrl-C.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -37,6 +45,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 130
 	}
 	fmt.Fprintln(stderr, "Error:", err)
+	if errors.Is(err, errThreshold) {
+		return exitThreshold
+	}
 	return 1
 }
 

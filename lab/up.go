@@ -147,22 +147,6 @@ func secondSignal(ctx context.Context) <-chan struct{} {
 	return abort
 }
 
-// findRoot returns the repository that the working directory is in.
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the working directory: %w", err)
-	}
-	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Stat(filepath.Join(d, "Pulumi.yaml")); err == nil {
-			return d, nil
-		}
-		if d == filepath.Dir(d) {
-			return "", fmt.Errorf("no Pulumi.yaml in %s or above it; run lab inside the repository", dir)
-		}
-	}
-}
-
 func checkStage(root, stage string) error {
 	names, err := twin.Stages(root)
 	if err != nil {

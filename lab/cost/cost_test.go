@@ -41,8 +41,8 @@ func graph(t *testing.T, s string) Graph {
 const originalFargate = `{"resources":[
  {"type":"aws:lb/loadBalancer:LoadBalancer","name":"alb","inputs":{"subnets":["a","b"]}},
  {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"task","id":"task-1","inputs":{"cpu":"256","memory":"512"}},
- {"type":"aws:ecs/service:Service","name":"shop","inputs":{"desiredCount":2,"taskDefinition":"task-1","networkConfiguration":{"assignPublicIp":true}}},
- {"type":"aws:rds/instance:Instance","name":"db","inputs":{"instanceClass":"db.t3.micro","storageType":"gp3","allocatedStorage":20}},
+ {"type":"aws:ecs/service:Service","name":"shop","inputs":{"launchType":"FARGATE","desiredCount":2,"taskDefinition":"task-1","networkConfiguration":{"assignPublicIp":true}}},
+ {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t3.micro","storageType":"gp3","allocatedStorage":20}},
  {"type":"aws:elasticache/replicationGroup:ReplicationGroup","name":"cache","inputs":{"nodeType":"cache.t3.micro","engine":"redis","numCacheClusters":1}}]}`
 
 func TestEstimateOfTheOriginalFargateStage(t *testing.T) {
@@ -58,10 +58,10 @@ func TestEstimateOfTheOriginalFargateStage(t *testing.T) {
 
 func TestUnknownIsNeverZero(t *testing.T) {
 	g := graph(t, `[{"type":"aws:redshift/cluster:Cluster","name":"dw","inputs":{}},
-	 {"type":"aws:ec2/instance:Instance","name":"big","inputs":{"instanceType":"m9.mega","rootBlockDevice":{"volumeType":"gp3","volumeSize":20}}},
+	 {"type":"aws:ec2/instance:Instance","name":"big","inputs":{"instanceType":"m9.mega","associatePublicIpAddress":false,"rootBlockDevice":{"volumeType":"gp3","volumeSize":20}}},
 	 {"type":"aws:ec2/vpc:Vpc","name":"net","inputs":{}}]`)
 	e := prices(t).Of(g, Usage{})
-	want := []string{"aws:ec2/instance:Instance big: no price for ec2/m9.mega", "aws:redshift/cluster:Cluster dw: no rule for this type"}
+	want := []string{"aws:ec2/instance:Instance big: no price for ec2/m9.mega in us-east-1", "aws:redshift/cluster:Cluster dw: no rule for this type"}
 	if fmt.Sprint(e.Unknown) != fmt.Sprint(want) {
 		t.Errorf("unknown = %q, want %q", e.Unknown, want)
 	}
@@ -84,9 +84,10 @@ func TestAllowancesAndTraffic(t *testing.T) {
 
 func TestCreditsAreBilledBeyondTheBaseline(t *testing.T) {
 	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1","inputs":{"instanceType":"t4g.small",
-	 "creditSpecification":{"cpuCredits":"unlimited"},"blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}]}},
+	 "creditSpecification":{"cpuCredits":"unlimited"},"blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}],
+	 "networkInterfaces":[{"associatePublicIpAddress":"false"}]}},
 	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"launchTemplate":{"id":"lt-1"}}},
-	 {"type":"aws:rds/instance:Instance","name":"db","inputs":{"instanceClass":"db.t4g.micro","storageType":"gp3","allocatedStorage":20}}]`)
+	 {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t4g.micro","storageType":"gp3","allocatedStorage":20}}]`)
 	idle := prices(t).Of(g, Usage{CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
 	near(t, "monthly without traffic", idle.Monthly(), 2*(0.0168*730+0.8)+0.016*730+2.3)
 	busy := prices(t).Of(g, Usage{Requests: 3.6e9, CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
@@ -97,10 +98,10 @@ func TestCreditsAreBilledBeyondTheBaseline(t *testing.T) {
 func TestCreditsWithoutAPriceAreUnknown(t *testing.T) {
 	for kind, unknown := range map[string]int{"m7g.large": 0, "t2.small": 1, "t4g.mega": 1} {
 		r := Resource{Type: "aws:rds/instance:Instance", Name: "db"}
-		b := bill{table: prices(t)}
+		b := bill{table: prices(t), reasons: map[string][]string{}, totals: map[string]total{}}
 		credits(&b, r, "rds", "db."+kind, 1, 0.001)
-		if len(b.unknown) != unknown || len(b.lines) != 0 {
-			t.Errorf("%s: unknown %q, lines %v", kind, b.unknown, b.lines)
+		if len(b.unknown()) != unknown || len(b.lines) != 0 {
+			t.Errorf("%s: unknown %q, lines %v", kind, b.unknown(), b.lines)
 		}
 	}
 }
@@ -108,12 +109,12 @@ func TestCreditsWithoutAPriceAreUnknown(t *testing.T) {
 func TestReadGraphForms(t *testing.T) {
 	const urn = "urn:pulumi:stage1::shoplab::shoplab:x:Y$aws:ec2/eip:Eip::address"
 	for name, doc := range map[string]string{
-		"preview": `{"steps":[{"op":"create","newState":{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","inputs":{}}},{"op":"delete","oldState":{}}]}`,
+		"preview": `{"steps":[{"op":"create","newState":{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","inputs":{}}},{"op":"delete","oldState":{}}],"changeSummary":{"create":1,"delete":1}}`,
 		"export":  `{"version":3,"deployment":{"resources":[{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","id":"eip-1"}]}}`,
 		"golden":  `[{"type":"aws:ec2/eip:Eip","name":"address","inputs":{}}]`,
 	} {
 		g := graph(t, doc)
-		if len(g) != 1 || g[0].Name != "address" {
+		if len(g.Resources) != 1 || g.Resources[0].Name != "address" || len(g.Incomplete) > 0 {
 			t.Errorf("%s: %+v", name, g)
 		}
 		near(t, name, prices(t).Of(g, Usage{}).Monthly(), 3.65)
@@ -141,7 +142,7 @@ func TestCheapestFollowsCapacity(t *testing.T) {
 
 func offer(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, `{"formatVersion":"v1.0","products":{
-	 "A":{"sku":"A","productFamily":"Load Balancer-Application","attributes":{"usagetype":"LoadBalancerUsage"}},
+	 "A":{"sku":"A","productFamily":"Load Balancer-Application","attributes":{"usagetype":"USE1-LoadBalancerUsage"}},
 	 "B":{"sku":"B","productFamily":"Load Balancer-Network","attributes":{"usagetype":"LoadBalancerUsage"}}},
 	 "terms":{"Reserved":{"A":{"x":{"priceDimensions":{}}}},
 	 "OnDemand":{"A":{"A.1":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"0.03"}}}}},
@@ -152,21 +153,66 @@ func TestRefresh(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(offer))
 	defer srv.Close()
 	all := prices(t)
-	table := Table{Region: "us-east-1", Prices: map[string]Price{"alb/hour": all.Prices["alb/hour"], "logs/gb": all.Prices["logs/gb"]}}
+	table := Table{
+		Region: "us-east-1", Currency: "USD",
+		Prices: map[string]Price{"alb/hour": all.Prices["alb/hour"], "kms/10k": all.Prices["kms/10k"], "alb/lcu": all.Prices["alb/lcu"]},
+	}
 	now := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
-	got, err := table.Refresh(t.Context(), srv.URL, now, func(string) {})
+	got, left, err := table.Refresh(t.Context(), srv.URL, "us-east-1", now, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	near(t, "alb/hour", got.Prices["alb/hour"].USD, 0.03)
-	near(t, "logs/gb stays", got.Prices["logs/gb"].USD, 0.5)
+	near(t, "kms/10k stays", got.Prices["kms/10k"].USD, 0.03)
 	near(t, "the old table stays", table.Prices["alb/hour"].USD, 0.0225)
-	if got.Date != "2027-01-02" {
-		t.Errorf("date = %s", got.Date)
+	if got.Date != "2027-01-02" || got.Prices["kms/10k"].Unverified {
+		t.Errorf("date %s, %+v", got.Date, got.Prices["kms/10k"])
 	}
-	table.Prices["alb/lcu"] = all.Prices["alb/lcu"]
-	if _, err := table.Refresh(t.Context(), srv.URL, now, func(string) {}); err == nil || !strings.Contains(err.Error(), "no price for alb/lcu") {
-		t.Errorf("a missing price: %v", err)
+	if fmt.Sprint(left) != "[alb/lcu]" || !got.Prices["alb/lcu"].Unverified {
+		t.Errorf("what the list has not got: %v, %+v", left, got.Prices["alb/lcu"])
+	}
+	if err := got.check(); err != nil {
+		t.Errorf("the new table: %v", err)
+	}
+	other, left, err := table.Refresh(t.Context(), srv.URL, "eu-central-1", now, func(string) {})
+	if err != nil || other.Region != "eu-central-1" || fmt.Sprint(left) != "[alb/lcu kms/10k]" || len(other.Prices) != 1 {
+		t.Errorf("another region: %v, left %v, %+v", err, left, other)
+	}
+	table.Prices = map[string]Price{"alb/lcu": all.Prices["alb/lcu"]}
+	table.Families = nil
+	if _, _, err := table.Refresh(t.Context(), srv.URL, "us-east-1", now, func(string) {}); err == nil {
+		t.Error("a list without any of the prices is no error")
+	}
+}
+
+// A family takes every type that the list has; tiers are read in order, without what is free.
+func TestRefreshReadsFamiliesAndTiers(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprint(w, `{"products":{
+		 "A":{"sku":"A","attributes":{"instanceType":"m1.new","tenancy":"Shared"}},
+		 "D":{"sku":"D","attributes":{"instanceType":"m1.new","tenancy":"Dedicated"}},
+		 "T":{"sku":"T","attributes":{"usagetype":"EUC1-Bytes"}}},
+		 "terms":{"OnDemand":{
+		  "A":{"x":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"0.5"}}}}},
+		  "D":{"x":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"9"}}}}},
+		  "T":{"x":{"priceDimensions":{"b":{"beginRange":"10240","pricePerUnit":{"USD":"0.07"}},
+		        "a":{"beginRange":"100","pricePerUnit":{"USD":"0.09"}},"f":{"beginRange":"0","pricePerUnit":{"USD":"0"}}}}}}}}`)
+	}))
+	defer srv.Close()
+	table := Table{
+		Region: "us-east-1", Currency: "USD",
+		Prices:   map[string]Price{"out": {USD: 1, Unit: "GB", Service: "S", Match: map[string]string{"usagetype": "Bytes"}}},
+		Families: map[string]Family{"ec2/": {Unit: "hour", Service: "S", Match: map[string]string{"instanceType": "*", "tenancy": "Shared"}}},
+	}
+	got, left, err := table.Refresh(t.Context(), srv.URL, "eu-central-1", time.Now(), func(string) {})
+	if err != nil || len(left) > 0 {
+		t.Fatal(err, left)
+	}
+	if p, ok := got.price("ec2/m1.new"); !ok || p.USD != 0.5 {
+		t.Errorf("family: %+v %v", p, ok)
+	}
+	if p := got.Prices["out"]; p.USD != 0.09 || fmt.Sprint(p.Tiers) != "[[10240 0.07]]" {
+		t.Errorf("tiers: %+v", p)
 	}
 }
 
@@ -187,7 +233,7 @@ func TestTheStagesArePricedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := prices(t).Of(g, DefaultUsage())
-		if len(e.Unknown) > 0 || e.Monthly() < 10 {
+		if e.LowerBound() || e.Monthly() < 10 {
 			t.Errorf("%s: $%.2f a month, unknown: %v", name, e.Monthly(), e.Unknown)
 		}
 	}

@@ -2,192 +2,181 @@ package cost
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
-	"strconv"
 	"time"
 )
 
 // OfferURL is where AWS publishes its price list, without credentials.
 const OfferURL = "https://pricing.us-east-1.amazonaws.com"
 
-// Refresh returns t with every price that AWS's public price list has, dated now. Prices without
-// a lookup stay as they are. A lookup that finds no price, or two different ones, is an error:
-// half a refresh would look like a whole one.
-func (t Table) Refresh(ctx context.Context, base string, now time.Time, progress func(string)) (Table, error) {
-	out := t
-	out.Prices = maps.Clone(t.Prices)
-	byService := map[string][]string{}
+// Refresh returns t with every price that AWS's public price list has in a region, dated now. left names the
+// prices that it does not have. In the table's own region those stay, marked as not verified unless they
+// have no lookup; in another one they are left out, so that what needs them is unknown there. A service of
+// which no price at all is found is an error: then it is the lookup that is wrong.
+func (t Table) Refresh(ctx context.Context, base, region string, now time.Time, progress func(string)) (out Table, left []string, err error) {
+	r := refresh{old: t, region: region, base: base, out: t}
+	r.out.Region, r.out.elsewhere = region, nil
+	r.out.Prices, r.out.Families = map[string]Price{}, map[string]Family{}
+	services := map[string]bool{}
 	for key, p := range t.Prices {
 		if p.Service != "" {
-			byService[p.Service] = append(byService[p.Service], key)
+			services[p.Service] = true
+		}
+		if p.Global || (region == t.Region && p.Service == "") {
+			r.out.Prices[key] = p
 		}
 	}
-	for _, service := range slices.Sorted(maps.Keys(byService)) {
+	for _, f := range t.Families {
+		services[f.Service] = true
+	}
+	for _, service := range slices.Sorted(maps.Keys(services)) {
 		progress("reading the price list of " + service)
-		if err := out.refreshService(ctx, base, service, byService[service]); err != nil {
-			return t, fmt.Errorf("refresh prices of %s: %w", service, err)
+		if err := r.service(ctx, service); err != nil {
+			return t, nil, fmt.Errorf("refresh prices of %s: %w", service, err)
 		}
 	}
-	out.Date = now.UTC().Format(time.DateOnly)
-	out.Source = "AWS public price list, " + base
-	return out, nil
+	for key, p := range t.Prices {
+		if _, ok := r.out.Prices[key]; ok {
+			continue
+		}
+		left = append(left, key)
+		if region == t.Region {
+			p.Unverified = true
+			r.out.Prices[key] = p
+		}
+	}
+	slices.Sort(left)
+	r.out.Date = now.UTC().Format(time.DateOnly)
+	r.out.Source = "AWS public price list, " + base
+	return r.out, left, nil
 }
 
-func (t Table) refreshService(ctx context.Context, base, service string, keys []string) error {
-	url := base + "/offers/v1.0/aws/" + service + "/current/" + t.Region + "/index.json"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// refresh is one run: the table as it was, and as it becomes.
+type refresh struct {
+	old, out     Table
+	region, base string
+}
+
+// wanted is where a product's price goes: to a key of the table, or to a type of a family.
+type wanted struct{ key, family, typ string }
+
+// service reads the offer file of one service.
+func (r *refresh) service(ctx context.Context, service string) error {
+	url := r.base + "/offers/v1.0/aws/" + service + "/current/" + r.region + "/index.json"
+	body, err := get(ctx, url)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", url, resp.Status)
-	}
-	skus := map[string]string{} // SKU -> key
-	found := map[string]float64{}
-	err = walkOffer(resp.Body, func(p offerProduct) {
-		for _, key := range keys {
-			if p.matches(t.Prices[key].Match) {
-				skus[p.SKU] = key
-			}
+	defer func() { _ = body.Close() }()
+	skus := map[string]wanted{}
+	found := map[wanted][][2]float64{}
+	err = walkOffer(body, func(p offerProduct) {
+		if w, ok := r.wants(service, p); ok {
+			skus[p.SKU] = w
 		}
-	}, func(sku string, usd float64) error {
-		key, ok := skus[sku]
-		if !ok || usd == 0 {
-			return nil // a free tier's first step has the price zero
+	}, func(sku string, tiers [][2]float64) error {
+		w, ok := skus[sku]
+		if !ok || len(tiers) == 0 {
+			return nil
 		}
-		if old, ok := found[key]; ok && old != usd {
-			return fmt.Errorf("%s: two prices, %g and %g", key, old, usd)
+		if old, ok := found[w]; ok && old[0][1] != tiers[0][1] {
+			return fmt.Errorf("%s%s%s: two prices, %g and %g", w.key, w.family, w.typ, old[0][1], tiers[0][1])
 		}
-		found[key] = usd
+		found[w] = tiers
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, key := range keys {
-		usd, ok := found[key]
-		if !ok {
-			return fmt.Errorf("no price for %s", key)
+	return r.take(service, found)
+}
+
+func get(ctx context.Context, url string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("GET %s: %s", url, resp.Status)
+	}
+	return resp.Body, nil
+}
+
+func (r *refresh) wants(service string, p offerProduct) (wanted, bool) {
+	for key, price := range r.old.Prices {
+		if price.Service == service && !price.Global && p.matches(price.Match) {
+			return wanted{key: key}, true
 		}
-		p := t.Prices[key]
-		p.USD, p.Unverified = usd, false
-		t.Prices[key] = p
+	}
+	for prefix, f := range r.old.Families {
+		if f.Service != service {
+			continue
+		}
+		fixed := maps.Clone(f.Match)
+		for attribute, v := range f.Match {
+			if v != "*" {
+				continue
+			}
+			delete(fixed, attribute)
+			if typ := p.Attributes[attribute]; typ != "" && p.matches(fixed) {
+				return wanted{family: prefix, typ: typ}, true
+			}
+		}
+	}
+	return wanted{}, false
+}
+
+// take puts what was found into the new table.
+func (r *refresh) take(service string, found map[wanted][][2]float64) error {
+	for prefix, f := range r.old.Families {
+		if f.Service == service {
+			f.USD, f.Unverified, f.From = map[string]float64{}, nil, ""
+			r.out.Families[prefix] = f
+		}
+	}
+	for w, tiers := range found {
+		if w.key == "" {
+			r.out.Families[w.family].USD[w.typ] = tiers[0][1]
+			continue
+		}
+		p := r.old.Prices[w.key]
+		p.USD, p.Tiers, p.Unverified, p.From = tiers[0][1], tiers[1:], false, ""
+		r.out.Prices[w.key] = p
+	}
+	if len(found) == 0 {
+		return errors.New("none of the prices is in it")
 	}
 	return nil
 }
 
-type offerProduct struct {
-	SKU           string            `json:"sku"`
-	ProductFamily string            `json:"productFamily"`
-	Attributes    map[string]string `json:"attributes"`
-}
+// regionPrefix is what a usage type begins with in most regions: "EUC1-LoadBalancerUsage".
+var regionPrefix = regexp.MustCompile(`^(?:[A-Z]{2,4}\d?|us-[a-z0-9-]+\d|eu-[a-z0-9-]+\d|ap-[a-z0-9-]+\d|ca-[a-z0-9-]+\d|sa-[a-z0-9-]+\d)-`)
 
 // matches tells whether the product has all wanted attributes. An ambiguous product is kept out by
 // its usage type: reserved and unused capacity have other ones.
 func (p offerProduct) matches(want map[string]string) bool {
 	for k, v := range want {
 		have := p.Attributes[k]
-		if k == "productFamily" {
+		switch k {
+		case "productFamily":
 			have = p.ProductFamily
+		case "usagetype":
+			have = regionPrefix.ReplaceAllString(have, "")
 		}
 		if have != v {
 			return false
 		}
 	}
 	return len(want) > 0
-}
-
-type offerTerm struct {
-	PriceDimensions map[string]struct {
-		BeginRange   string            `json:"beginRange"`
-		PricePerUnit map[string]string `json:"pricePerUnit"`
-	} `json:"priceDimensions"`
-}
-
-// walkOffer streams an offer file: AmazonEC2's has hundreds of megabytes. Products come before
-// terms in it. Of a tiered price the first tier that costs anything counts.
-func walkOffer(r io.Reader, product func(offerProduct), price func(sku string, usd float64) error) error {
-	d := json.NewDecoder(r)
-	return eachKey(d, func(key string) error {
-		switch key {
-		case "products":
-			return eachKey(d, func(string) error {
-				var p offerProduct
-				err := d.Decode(&p)
-				product(p)
-				return err
-			})
-		case "terms":
-			return eachKey(d, func(kind string) error {
-				if kind != "OnDemand" {
-					return skip(d)
-				}
-				return eachKey(d, func(sku string) error {
-					return eachKey(d, func(string) error {
-						var t offerTerm
-						if err := d.Decode(&t); err != nil {
-							return err
-						}
-						return firstTier(t, func(usd float64) error { return price(sku, usd) })
-					})
-				})
-			})
-		}
-		return skip(d)
-	})
-}
-
-func firstTier(t offerTerm, price func(float64) error) error {
-	begin, usd := -1.0, 0.0
-	for _, dim := range t.PriceDimensions {
-		from, err := strconv.ParseFloat(dim.BeginRange, 64)
-		if err != nil {
-			from = 0
-		}
-		v, err := strconv.ParseFloat(dim.PricePerUnit["USD"], 64)
-		if err != nil {
-			return fmt.Errorf("price %q: %w", dim.PricePerUnit["USD"], err)
-		}
-		if v > 0 && (begin < 0 || from < begin) {
-			begin, usd = from, v
-		}
-	}
-	return price(usd)
-}
-
-// eachKey calls f at the value of each key of the object that comes next; f reads that value.
-func eachKey(d *json.Decoder, f func(key string) error) error {
-	if _, err := d.Token(); err != nil { // {
-		return err
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, ok := key.(string)
-		if !ok {
-			return fmt.Errorf("not a price list: %v where a key was expected", key)
-		}
-		if err := f(name); err != nil {
-			return err
-		}
-	}
-	_, err := d.Token() // }
-	return err
-}
-
-func skip(d *json.Decoder) error {
-	var ignored json.RawMessage
-	return d.Decode(&ignored)
 }

@@ -1,178 +1,126 @@
 package cost
 
-import "strings"
-
+// Types that rules look up in a graph.
 const (
 	launchTemplate = "aws:ec2/launchTemplate:LaunchTemplate"
+	launchConfig   = "aws:ec2/launchConfiguration:LaunchConfiguration"
 	taskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 	association    = "aws:ec2/eipAssociation:EipAssociation"
 	eip            = "aws:ec2/eip:Eip"
+	subnet         = "aws:ec2/subnet:Subnet"
+	netInterface   = "aws:ec2/networkInterface:NetworkInterface"
+	instanceType   = "aws:ec2/instance:Instance"
+	groupType      = "aws:autoscaling/group:Group"
+	balancerType   = "aws:lb/loadBalancer:LoadBalancer"
+	dbInstance     = "aws:rds/instance:Instance"
+	dbCluster      = "aws:rds/cluster:Cluster"
+	auroraInstance = "aws:rds/clusterInstance:ClusterInstance"
+	cacheGroup     = "aws:elasticache/replicationGroup:ReplicationGroup"
+	logGroup       = "aws:cloudwatch/logGroup:LogGroup"
 )
 
-// rules holds a rule for every billable type that the platform uses, or might.
-var rules = map[string]func(*bill, Resource){
-	"aws:ec2/instance:Instance":        instance,
-	eip:                                func(b *bill, r Resource) { b.hours(r, "ipv4/hour", 1) },
-	"aws:ebs/volume:Volume":            func(b *bill, r Resource) { b.charge(r, "ebs/"+orElse(r.text("type"), "gp2"), r.number("size")) },
-	"aws:autoscaling/group:Group":      group,
-	"aws:lb/loadBalancer:LoadBalancer": loadBalancer,
-	"aws:ecs/service:Service":          fargate,
-	"aws:rds/instance:Instance":        database,
-	"aws:elasticache/replicationGroup:ReplicationGroup": cache,
-	"aws:secretsmanager/secret:Secret":                  func(b *bill, r Resource) { b.charge(r, "secret/month", 1) },
-	"aws:ecr/repository:Repository":                     func(b *bill, r Resource) { b.line(r, "ecr/gb", b.usage.ImageGB, true) },
-	"aws:cloudwatch/logGroup:LogGroup": func(b *bill, _ Resource) {
-		// What is logged is logged once, whichever of the groups it goes to.
-		b.flows["logs/gb"] = b.usage.Requests * b.usage.LogBytes / 1e9
-	},
-	"aws:cloudwatch/metricAlarm:MetricAlarm": func(b *bill, _ Resource) { b.flows["cloudwatch/alarm"]++ },
-	"aws:cloudwatch/dashboard:Dashboard":     func(b *bill, _ Resource) { b.flows["cloudwatch/dashboard"]++ },
-	"aws:ssm/parameter:Parameter": func(b *bill, r Resource) {
-		if tier := r.text("tier"); tier != "" && tier != "Standard" {
-			b.dunno(r, "only standard parameters are free")
-		}
-	},
-	"kubernetes:core/v1:Service": func(b *bill, r Resource) {
-		if r.text("spec", "type") == "LoadBalancer" {
-			b.dunno(r, "a Service of type LoadBalancer creates one")
-		}
-	},
-	"kubernetes:core/v1:PersistentVolumeClaim": func(b *bill, r Resource) { b.dunno(r, "its volume depends on the storage class") },
-	"aws:s3/bucket:Bucket":                     func(b *bill, r Resource) { b.dunno(r, "depends on what is stored") },
-	"aws:s3/bucketV2:BucketV2":                 func(b *bill, r Resource) { b.dunno(r, "depends on what is stored") },
+// rule prices a type of resource. usage are the keys of a usage file that it reads.
+type rule struct {
+	price func(*bill, Resource)
+	usage []string
 }
 
-// freeTypes cost nothing by themselves.
-var freeTypes = map[string]bool{
-	"aws:lb/listener:Listener": true, "aws:lb/listenerRule:ListenerRule": true, "aws:lb/targetGroup:TargetGroup": true,
-	"aws:ecs/cluster:Cluster": true, "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": true, taskDefinition: true,
-	"aws:cloudfront/distribution:Distribution": true, // its requests and bytes are priced as traffic
-	"aws:budgets/budget:Budget":                true,
-	launchTemplate:                             true, association: true,
-}
+// rules holds a rule for every type that may cost something and that the package knows. How the types
+// were chosen is in docs/cost.md.
+var rules map[string]rule
 
-// freePrefixes cost nothing by themselves, whatever follows.
-var freePrefixes = []string{
-	"pulumi:", "shoplab:", "random:", "tls:", "kubernetes:",
-	"aws:ec2/vpc:", "aws:ec2/subnet:", "aws:ec2/route", "aws:ec2/internetGateway:", "aws:ec2/securityGroup",
-	"aws:ec2/default", "aws:ec2/networkAcl", "aws:vpc/", "aws:iam/", "aws:appautoscaling/", "aws:autoscaling/policy:",
-	"aws:rds/subnetGroup:", "aws:rds/parameterGroup:", "aws:elasticache/subnetGroup:", "aws:elasticache/parameterGroup:",
-	"aws:ecr/lifecyclePolicy:", "aws:ecr/repositoryPolicy:", "aws:secretsmanager/secretVersion:", "aws:secretsmanager/secretPolicy:",
-	"aws:acm/", "aws:cloudfront/", "aws:s3/bucketPublicAccessBlock:", "aws:s3/bucketServerSide", "aws:s3/bucketLifecycle",
-	"aws:route53/record:", "aws:cloudwatch/logMetricFilter:",
-	"aws:sns/", // the first 1,000 e-mails a month are free
-}
+func init() { // the rules of elastic addresses and instances look one another up
+	rules = map[string]rule{
+		instanceType:   {price: instance},
+		groupType:      {price: group},
+		launchTemplate: {price: nothing}, launchConfig: {price: nothing}, taskDefinition: {price: nothing},
+		eip:                         {price: hourly("ipv4/hour")},
+		"aws:ebs/volume:Volume":     {price: func(b *bill, r Resource) { volume(b, r, 1, "size", "type", "gp2") }},
+		"aws:ebs/snapshot:Snapshot": {price: meter("ebs/snapshot", "storage_gb", 1), usage: []string{"storage_gb"}},
 
-func free(typ string) bool {
-	if freeTypes[typ] {
-		return true
-	}
-	for _, p := range freePrefixes {
-		if strings.HasPrefix(typ, p) {
-			return true
-		}
-	}
-	return false
-}
+		"aws:ecs/service:Service":       {price: service},
+		"aws:ecs/cluster:Cluster":       {price: cluster},
+		"aws:ecr/repository:Repository": {price: repository, usage: []string{"storage_gb"}},
+		"aws:eks/cluster:Cluster":       {price: kubernetes},
+		"aws:eks/nodeGroup:NodeGroup":   {price: nodeGroup},
 
-func instance(b *bill, r Resource) {
-	servers(b, r, r, 1)
-	disk(b, r, 1, r.text("rootBlockDevice", "volumeType"), r.number("rootBlockDevice", "volumeSize"))
-	// An address of its own is given up when an Elastic IP takes its place, and that is billed there.
-	if r.truth("associatePublicIpAddress") && len(b.graph.ofType(association)) == 0 && len(b.graph.ofType(eip)) == 0 {
-		b.hours(r, "ipv4/hour", 1)
-	}
-}
+		dbInstance:                        {price: database, usage: []string{"additional_backup_storage_gb"}},
+		dbCluster:                         {price: aurora, usage: []string{"storage_gb", "monthly_io_requests"}},
+		auroraInstance:                    {price: auroraMember, usage: []string{"capacity_units_per_hr"}},
+		cacheGroup:                        {price: cache, usage: []string{"snapshot_storage_size_gb"}},
+		"aws:elasticache/cluster:Cluster": {price: cacheCluster, usage: []string{"snapshot_storage_size_gb"}},
+		"aws:elasticache/serverlessCache:ServerlessCache": {price: serverlessCache, usage: []string{"storage_gb", "monthly_ecpus", "snapshot_storage_size_gb"}},
+		"aws:dynamodb/table:Table": {price: dynamoTable, usage: []string{
+			"storage_gb", "monthly_write_request_units", "monthly_read_request_units", "pitr_backup_storage_gb", "monthly_streams_read_request_units",
+		}},
 
-// servers charges n instances of r as spec, an instance or a launch template, describes them.
-func servers(b *bill, r, spec Resource, n float64) {
-	kind := spec.text("instanceType")
-	b.hours(r, "ec2/"+kind, n)
-	if spec.text("creditSpecification", "cpuCredits") == "unlimited" {
-		credits(b, r, "ec2", kind, n, b.usage.CPUSeconds)
-	}
-}
+		balancerType:                          {price: loadBalancer},
+		"aws:alb/loadBalancer:LoadBalancer":   {price: loadBalancer},
+		"aws:elb/loadBalancer:LoadBalancer":   {price: classicBalancer, usage: []string{"monthly_data_processed_gb"}},
+		"aws:ec2/natGateway:NatGateway":       {price: natGateway, usage: []string{"monthly_data_processed_gb"}},
+		"aws:ec2/vpcEndpoint:VpcEndpoint":     {price: endpoint, usage: []string{"monthly_data_processed_gb"}},
+		"aws:ec2/vpnConnection:VpnConnection": {price: hourly("vpn/hour")},
+		"aws:ec2transitgateway/vpcAttachment:VpcAttachment": {
+			price: both(hourly("tgw/hour"), meter("tgw/gb", "monthly_data_processed_gb", 1)), usage: []string{"monthly_data_processed_gb"},
+		},
+		"aws:globalaccelerator/accelerator:Accelerator": {price: accelerator},
+		"aws:cloudfront/distribution:Distribution":      {price: distribution},
+		"aws:cloudfront/function:Function":              {price: meter("cloudfront/function", "monthly_requests", 1e6), usage: []string{"monthly_requests"}},
+		"aws:route53/zone:Zone":                         {price: zone, usage: []string{"monthly_standard_queries"}},
+		"aws:route53/healthCheck:HealthCheck":           {price: healthCheck},
+		"aws:wafv2/webAcl:WebAcl":                       {price: webACL, usage: []string{"monthly_requests"}},
+		"aws:acm/certificate:Certificate":               {price: certificate},
 
-func disk(b *bill, r Resource, count float64, kind string, gigabytes float64) {
-	if gigabytes == 0 {
-		b.dunno(r, "its root volume's size is the machine image's")
-		return
-	}
-	b.charge(r, "ebs/"+orElse(kind, "gp2"), count*gigabytes)
-}
+		"aws:s3/bucket:Bucket":             {price: bucket, usage: bucketUsage},
+		"aws:s3/bucketV2:BucketV2":         {price: bucket, usage: bucketUsage},
+		"aws:efs/fileSystem:FileSystem":    {price: fileSystem, usage: []string{"storage_gb", "infrequent_access_storage_gb", "monthly_infrequent_access_gb"}},
+		"aws:kms/key:Key":                  {price: key, usage: []string{"monthly_requests"}},
+		"aws:kms/replicaKey:ReplicaKey":    {price: key, usage: []string{"monthly_requests"}},
+		"aws:secretsmanager/secret:Secret": {price: secret, usage: []string{"monthly_requests"}},
+		"aws:ssm/parameter:Parameter":      {price: parameter},
 
-// group is billed at its desired capacity: what it scales to is capacity, not the standing cost.
-func group(b *bill, r Resource) {
-	lt, ok := b.graph.referred(launchTemplate, r.text("launchTemplate", "id"))
-	if !ok {
-		b.dunno(r, "its launch template is not in the graph")
-		return
-	}
-	n := r.number("desiredCapacity")
-	if n == 0 {
-		n = r.number("minSize")
-	}
-	servers(b, r, lt, n)
-	disk(b, r, n, lt.text("blockDeviceMappings", "ebs", "volumeType"), lt.number("blockDeviceMappings", "ebs", "volumeSize"))
-	if lt.truth("networkInterfaces", "associatePublicIpAddress") {
-		b.hours(r, "ipv4/hour", n)
+		logGroup:                                 {price: logs, usage: []string{"monthly_data_ingested_gb", "storage_gb"}},
+		"aws:cloudwatch/metricAlarm:MetricAlarm": {price: alarm},
+		"aws:cloudwatch/compositeAlarm:CompositeAlarm": {price: monthly("cloudwatch/alarm/composite")},
+		"aws:cloudwatch/dashboard:Dashboard":           {price: monthly("cloudwatch/dashboard")},
+		"aws:cloudwatch/eventBus:EventBus":             {price: meter("events/custom", "monthly_custom_events", 1e6), usage: []string{"monthly_custom_events"}},
+
+		"aws:lambda/function:Function":                                         {price: function, usage: []string{"monthly_requests", "request_duration_ms"}},
+		"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": {price: provisioned},
+		"aws:apigateway/restApi:RestApi":                                       {price: meter("apigateway/rest", "monthly_requests", 1e6), usage: []string{"monthly_requests"}},
+		"aws:apigatewayv2/api:Api":                                             {price: api, usage: []string{"monthly_requests", "monthly_messages", "monthly_connection_mins"}},
+		"aws:sqs/queue:Queue":                                                  {price: queue, usage: []string{"monthly_requests"}},
+		"aws:sns/topic:Topic":                                                  {price: topic, usage: []string{"monthly_requests"}},
+		"aws:kinesis/stream:Stream":                                            {price: stream, usage: []string{"monthly_data_in_gb", "monthly_data_out_gb", "monthly_put_units"}},
+
+		"kubernetes:core/v1:Service":               {price: kubernetesService},
+		"kubernetes:core/v1:PersistentVolumeClaim": {price: claim},
+		"kubernetes:apps/v1:StatefulSet":           {price: statefulSet},
+		"kubernetes:networking.k8s.io/v1:Ingress":  {price: ingress},
+		"kubernetes:helm.sh/v3:Release":            {price: release},
 	}
 }
 
-// lcuPerRequestRate is how many requests a second one load-balancer capacity unit carries, by its
-// tightest dimension for small requests: 25 new connections a second, with keep-alive off.
-// Source: Elastic Load Balancing pricing, "LCU details".
-const lcuPerRequestRate = 25
+func nothing(*bill, Resource) {}
 
-func loadBalancer(b *bill, r Resource) {
-	if kind := r.text("loadBalancerType"); kind != "" && kind != "application" {
-		b.dunno(r, "only application load balancers are priced")
-		return
-	}
-	b.hours(r, "alb/hour", 1)
-	perSecond := b.usage.Requests / (HoursPerMonth * 3600)
-	b.line(r, "alb/lcu", perSecond/lcuPerRequestRate*HoursPerMonth, true)
-	if !r.truth("internal") {
-		b.hours(r, "ipv4/hour", float64(max(2, r.length("subnets")))) // one address a zone, two zones at least
-	}
+// hourly is a rule for what costs so much an hour while it is there.
+func hourly(item string) func(*bill, Resource) {
+	return func(b *bill, r Resource) { b.hours(r, item, 1) }
 }
 
-func fargate(b *bill, r Resource) {
-	task, ok := b.graph.referred(taskDefinition, r.text("taskDefinition"))
-	if !ok {
-		b.dunno(r, "its task definition is not in the graph")
-		return
-	}
-	arch := "x86"
-	if task.text("runtimePlatform", "cpuArchitecture") == "ARM64" {
-		arch = "arm"
-	}
-	n := r.number("desiredCount")
-	b.hours(r, "fargate/"+arch+"/vcpu", n*task.number("cpu")/1024)
-	b.hours(r, "fargate/"+arch+"/gb", n*task.number("memory")/1024)
-	if r.truth("networkConfiguration", "assignPublicIp") {
-		b.hours(r, "ipv4/hour", n)
-	}
+// monthly is a rule for what costs so much a month.
+func monthly(item string) func(*bill, Resource) {
+	return func(b *bill, r Resource) { b.charge(r, item, 1) }
 }
 
-func database(b *bill, r Resource) {
-	if r.truth("multiAz") {
-		b.dunno(r, "only Single-AZ is priced")
-		return
-	}
-	b.hours(r, "rds/"+r.text("instanceClass"), 1)
-	b.charge(r, "rds/"+orElse(r.text("storageType"), "gp2"), r.number("allocatedStorage"))
-	credits(b, r, "rds", r.text("instanceClass"), 1, b.usage.DatabaseCPUSeconds) // RDS has no other mode
+// meter is a rule for what costs so much for each perUnit of a usage.
+func meter(item, key string, perUnit float64) func(*bill, Resource) {
+	return func(b *bill, r Resource) { b.metered(r, item, key, perUnit) }
 }
 
-func cache(b *bill, r Resource) {
-	nodes := max(1, r.number("numCacheClusters"))
-	b.hours(r, "elasticache/"+orElse(r.text("engine"), "redis")+"/"+r.text("nodeType"), nodes)
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
+func both(first, second func(*bill, Resource)) func(*bill, Resource) {
+	return func(b *bill, r Resource) {
+		first(b, r)
+		second(b, r)
 	}
-	return s
 }

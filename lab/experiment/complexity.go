@@ -15,10 +15,10 @@ func complexity(root, stage, topology string, target result.Target) *result.Comp
 	c := &result.Complexity{}
 	if g, err := goldenGraph(root, stage); err == nil {
 		types := map[string]bool{}
-		for _, r := range g {
+		for _, r := range g.Resources {
 			types[r.Type] = true
 		}
-		c.Resources, c.ResourceTypes = result.Ptr(len(g)), result.Ptr(len(types))
+		c.Resources, c.ResourceTypes = result.Ptr(len(g.Resources)), result.Ptr(len(types))
 	}
 	if n, ok := configLines(filepath.Join(root, "Pulumi."+stage+".yaml")); ok {
 		c.ConfigLines = &n
@@ -38,7 +38,7 @@ func complexity(root, stage, topology string, target result.Target) *result.Comp
 func goldenGraph(root, stage string) (cost.Graph, error) {
 	f, err := os.Open(filepath.Join(root, "platform", "testdata", stage+".golden.json"))
 	if err != nil {
-		return nil, err
+		return cost.Graph{}, err
 	}
 	defer f.Close()
 	return cost.ReadGraph(f)

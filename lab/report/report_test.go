@@ -44,7 +44,7 @@ func sample() result.Result {
 	estimate := cost.Estimate{
 		PriceDate: "2026-01-01", Region: "us-east-1", Usage: cost.DefaultUsage(),
 		Lines: []cost.Line{
-			{Resource: "server", Item: "ec2/t4g.small", Count: 730, Unit: "hour", USD: 12.264},
+			{Resource: "server", Item: "ec2/t4g.small", Count: 730, Unit: "hour", USD: cost.USD(12.264)},
 			{Resource: "traffic", Item: "logs/gb", Count: 0.2, Unit: "GB", USD: 0},
 		},
 	}

@@ -77,7 +77,7 @@ func monthly(s result.Stage) cell {
 
 // atLeast marks an estimate with unknown parts as the lower bound that it is.
 func atLeast(s result.Stage) string {
-	if len(s.Cost.Unknown) > 0 {
+	if s.Cost.LowerBound() {
 		return "at least "
 	}
 	return ""
@@ -136,8 +136,13 @@ func itemBlocks(m measured) []block {
 			if usd[l.Item] == nil {
 				usd[l.Item] = map[string]float64{}
 			}
-			usd[l.Item][st.Name] += l.USD
-			most[l.Item] = max(most[l.Item], usd[l.Item][st.Name])
+			usd[l.Item][st.Name] += l.USD.Dollars()
+		}
+		for _, a := range st.Cost.Allowances {
+			usd[a.Item][st.Name] -= a.USD.Dollars()
+		}
+		for item := range usd {
+			most[item] = max(most[item], usd[item][st.Name])
 		}
 	}
 	if len(usd) == 0 {

@@ -3,6 +3,7 @@ package result
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -71,5 +72,37 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if _, err := Read(strings.NewReader(`{`)); err == nil {
 		t.Error("half a file was read")
+	}
+}
+
+func TestCPUPerRequest(t *testing.T) {
+	cores := func(r Resource, of string, mean float64) Usage {
+		return Usage{Resource: r, Of: of, Unit: "cores", Mean: mean}
+	}
+	level := func(usage ...Usage) []Level {
+		return []Level{{Median: Step{Throughput: 10}}, {Median: Step{Throughput: 200, Usage: usage}}}
+	}
+	for name, c := range map[string]struct {
+		stage             Stage
+		servers, database float64 // 0: not measured
+	}{
+		"one server holds everything": {Stage{Topology: "single", Levels: level(
+			cores(ResourceServerCPU, "server", .5), cores(ResourceInstanceCPU, "shop-1", .3), cores(ResourceDBCPU, "", .2))}, .0025, 0},
+		"instances with sidecars": {Stage{Topology: "mesh", Levels: level(
+			cores(ResourceInstanceCPU, "shop-1", .2), cores(ResourceInstanceCPU, "shop-2", .2), cores(ResourceSidecarCPU, "sidecar-1", .1), cores(ResourceDBCPU, "", .1))}, .0025, .0005},
+		"the mean of three tasks":        {Stage{Topology: "fargate", Config: Config{Instances: Ptr(3)}, Levels: level(cores(ResourceInstanceCPU, "the mean task", .1))}, .0015, 0},
+		"the mean of who knows how many": {Stage{Topology: "fargate", Levels: level(cores(ResourceInstanceCPU, "the mean task", .1))}, 0, 0},
+		"nothing measured":               {Stage{Topology: "fargate"}, 0, 0},
+		"INVALID":                        {Stage{Validity: &Validity{}, Levels: level(cores(ResourceServerCPU, "", .5))}, 0, 0},
+	} {
+		servers, database := c.stage.CPUPerRequest()
+		for what, p := range map[string]struct {
+			got  *float64
+			want float64
+		}{"servers": {servers, c.servers}, "database": {database, c.database}} {
+			if (p.got == nil) != (p.want == 0) || p.got != nil && math.Abs(*p.got-p.want) > 1e-9 {
+				t.Errorf("%s: %s %v, want %g", name, what, p.got, p.want)
+			}
+		}
 	}
 }

@@ -1,0 +1,224 @@
+package cost
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// service is an ECS service. On EC2 its tasks cost nothing beside the instances; on Fargate they are billed
+// by what the task definition asks for.
+func service(b *bill, r Resource) {
+	task, found := b.graph.referred(r, taskDefinition, "taskDefinition")
+	plan, ok := b.placement(r, task)
+	if !ok || (!plan.fargate && !plan.elsewhere) {
+		return
+	}
+	if plan.elsewhere {
+		b.dunno(r, "tasks on ECS Anywhere are not priced")
+		return
+	}
+	if !found {
+		b.dunno(r, "its task definition is not in the graph")
+		return
+	}
+	n, ok := b.tasks(r)
+	if !ok {
+		return
+	}
+	task.Type, task.Name, task.Region = r.Type, r.Name, r.Region
+	spot := plan.spotOf(n)
+	b.fargate(r, task, "fargate/", n-spot)
+	if spot > 0 {
+		b.fargate(r, task, "fargate/spot/", spot)
+	}
+	if b.is(r, "networkConfiguration", "assignPublicIp") {
+		b.hours(r, "ipv4/hour", n)
+	}
+}
+
+// fargate charges n tasks.
+func (b *bill) fargate(r, task Resource, prefix string, n float64) {
+	arch, ok := b.text(task, "X86_64", "runtimePlatform", "cpuArchitecture")
+	family, known := b.text(task, "LINUX", "runtimePlatform", "operatingSystemFamily")
+	if !ok || !known {
+		return
+	}
+	if family != "LINUX" {
+		b.dunno(r, "only Linux tasks are priced")
+		return
+	}
+	item := prefix + "x86/"
+	if arch == "ARM64" {
+		item = prefix + "arm/"
+	}
+	if cpu, ok := b.required(task, asVCPU, "cpu"); ok {
+		b.hours(r, item+"vcpu", n*cpu)
+	}
+	if memory, ok := b.required(task, asGB, "memory"); ok {
+		b.hours(r, item+"gb", n*memory)
+	}
+	const included = 20 // GB of ephemeral storage; Source: AWS Fargate pricing
+	if disk, ok := b.number(task, included, "ephemeralStorage", "sizeInGib"); ok && disk > included {
+		b.hours(r, "fargate/storage", n*(disk-included))
+	}
+}
+
+// tasks is how many tasks run. A service without a number of its own starts with none, and what scales it
+// gives it its least.
+func (b *bill) tasks(r Resource) (float64, bool) {
+	if r.at("desiredCount").absent() {
+		for _, t := range b.graph.ofType("aws:appautoscaling/target:Target") {
+			if id, _ := t.at("resourceId").raw.(string); strings.HasSuffix(id, "/"+r.Name) || (r.input("name") != "" && strings.HasSuffix(id, "/"+r.input("name"))) {
+				return b.number(t, 0, "minCapacity")
+			}
+		}
+	}
+	return b.required(r, asNumber, "desiredCount")
+}
+
+// plan says where a service's tasks run.
+type plan struct {
+	fargate, elsewhere   bool
+	base, onDemand, spot float64 // of the capacity provider strategy: base is On-Demand, the others are weights
+}
+
+// spotOf is how many of n tasks are Spot: those above the base by the strategy's weights, rounded to whole
+// tasks in favour of On-Demand.
+func (p plan) spotOf(n float64) float64 {
+	if p.spot == 0 {
+		return 0
+	}
+	return math.Floor(max(0, n-p.base) * p.spot / (p.spot + p.onDemand))
+}
+
+func (b *bill) placement(r, task Resource) (plan, bool) {
+	strategies, v := r.each("capacityProviderStrategies")
+	if v.hidden != "" {
+		b.dunno(r, "its capacity provider strategy %s", v.hidden)
+		return plan{}, false
+	}
+	if len(strategies) > 0 {
+		return b.strategy(r, strategies)
+	}
+	launch, ok := b.text(r, "", "launchType")
+	if !ok {
+		return plan{}, false
+	}
+	if launch == "" { // then it is EC2, unless the task cannot run there
+		if compatible, _ := task.at("requiresCompatibilities").raw.([]any); len(compatible) == 1 {
+			launch, _ = compatible[0].(string)
+		}
+	}
+	switch launch {
+	case "FARGATE":
+		return plan{fargate: true}, true
+	case "EC2", "":
+		return plan{}, true
+	case "EXTERNAL":
+		return plan{elsewhere: true}, true
+	}
+	b.dunno(r, "its launch type %s is not known", launch)
+	return plan{}, false
+}
+
+func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
+	var p plan
+	for _, s := range strategies {
+		provider, ok1 := b.given(s, "capacityProvider")
+		weight, ok2 := b.number(s, 0, "weight")
+		base, ok3 := b.number(s, 0, "base")
+		if !ok1 || !ok2 || !ok3 {
+			return p, false
+		}
+		switch provider {
+		case "FARGATE":
+			p.fargate, p.onDemand, p.base = true, weight, base
+		case "FARGATE_SPOT":
+			p.fargate, p.spot = true, weight
+			if base > 0 {
+				b.dunno(r, "a base of Spot tasks is not priced")
+				return p, false
+			}
+		default:
+			return p, !p.fargate // a group of EC2 instances, which is billed by itself
+		}
+	}
+	if p.spot+p.onDemand == 0 {
+		p.onDemand = 1
+	}
+	return p, true
+}
+
+// cluster costs something only where its tasks' metrics are collected.
+func cluster(b *bill, r Resource) {
+	settings, v := r.each("settings")
+	if v.hidden != "" {
+		b.dunno(r, "its settings %s", v.hidden)
+		return
+	}
+	for _, s := range settings {
+		name, _ := s.at("name").raw.(string)
+		on, _ := s.at("value").raw.(string)
+		if name == "containerInsights" && slices.Contains([]string{"enabled", "enhanced"}, on) {
+			b.dunno(r, "Container Insights is billed by the metrics and logs that it writes")
+		}
+	}
+}
+
+func repository(b *bill, r Resource) {
+	stored, ok := b.usage.amount(r, "storage_gb")
+	if !ok {
+		stored = b.usage.ImageGB
+	}
+	b.used(r, "ecr/gb", stored)
+}
+
+// kubernetes is an EKS cluster's control plane.
+func kubernetes(b *bill, r Resource) {
+	b.hours(r, "eks/hour", 1)
+	if !r.at("computeConfig").absent() && b.is(r, "computeConfig", "enabled") {
+		b.dunno(r, "what EKS Auto Mode starts is not in the graph")
+	}
+	b.dunnoIfOld(r)
+}
+
+// dunnoIfOld notes a version of Kubernetes that may be in extended support, at six times the price. Source:
+// Amazon EKS User Guide, "Kubernetes release calendar": 1.33 left standard support on 2026-07-29.
+func (b *bill) dunnoIfOld(r Resource) {
+	const oldest = 1.34
+	version, ok := b.text(r, "", "version")
+	if n, isNumber := decimal(version); ok && isNumber && n < oldest && len(version) == len("1.34") {
+		b.dunno(r, "Kubernetes %s may be in extended support, which costs more", version)
+	}
+}
+
+// nodeGroup is a managed group of EKS: instances with a volume of 20 GB where none is given.
+func nodeGroup(b *bill, r Resource) {
+	n, ok := b.required(r, asNumber, "scalingConfig", "desiredSize")
+	if !ok {
+		return
+	}
+	if !r.at("launchTemplate").absent() {
+		b.dunno(r, "node groups with a launch template are not priced")
+		return
+	}
+	v := r.at("instanceTypes")
+	kinds, _ := v.raw.([]any)
+	if v.hidden != "" {
+		b.dunno(r, "its instance types %s", v.hidden)
+		return
+	}
+	kind := "t3.medium" // EKS's default
+	if len(kinds) > 0 {
+		kind, _ = kinds[0].(string)
+	}
+	if capacity, ok := b.text(r, "ON_DEMAND", "capacityType"); !ok || capacity != "ON_DEMAND" {
+		b.dunno(r, "its %g machines are Spot instances, whose price moves", n)
+	} else {
+		b.hours(r, "ec2/"+kind, n)
+	}
+	if size, ok := b.number(r, 20, "diskSize"); ok {
+		b.charge(r, "ebs/gp3", n*size)
+	}
+}

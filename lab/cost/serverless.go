@@ -1,0 +1,119 @@
+package cost
+
+import "slices"
+
+// function is a Lambda function. Reserved concurrency is free: it only keeps others from using it.
+func function(b *bill, r Resource) {
+	memory, ok1 := b.number(r, 128, "memorySize")
+	disk, ok2 := b.number(r, 512, "ephemeralStorage", "size")
+	arch, ok3 := b.architecture(r)
+	if !ok1 || !ok2 || !ok3 {
+		return
+	}
+	b.metered(r, "lambda/requests", "monthly_requests", 1e6)
+	requests, given1 := b.usage.amount(r, "monthly_requests")
+	ms, given2 := b.usage.amount(r, "request_duration_ms")
+	if !given1 || !given2 {
+		if !given2 {
+			b.dunno(r, "request_duration_ms is not given in a usage file")
+		}
+		return
+	}
+	seconds := requests * ms / 1000
+	b.used(r, "lambda/"+arch+"/gb-s", seconds*memory/1024)
+	if disk > 512 {
+		b.used(r, "lambda/storage", seconds*(disk-512)/1024)
+	}
+}
+
+func (b *bill) architecture(r Resource) (string, bool) {
+	v := r.at("architectures")
+	if v.hidden != "" {
+		b.dunno(r, "its architecture %s", v.hidden)
+		return "", false
+	}
+	if list, _ := v.raw.([]any); slices.Contains(list, any("arm64")) {
+		return "arm", true
+	}
+	return "x86", true
+}
+
+// provisioned is capacity of a function that is kept warm. What runs on it costs less than Lambda's usual
+// duration, which is not taken off.
+func provisioned(b *bill, r Resource) {
+	n, ok := b.required(r, asNumber, "provisionedConcurrentExecutions")
+	f, found := b.graph.referred(r, "aws:lambda/function:Function", "functionName")
+	if !ok {
+		return
+	}
+	if !found {
+		b.dunno(r, "its function is not in the graph")
+		return
+	}
+	f = named(f, r)
+	memory, ok1 := b.number(f, 128, "memorySize")
+	arch, ok2 := b.architecture(f)
+	if ok1 && ok2 {
+		b.charge(r, "lambda/provisioned/"+arch, n*memory/1024*HoursPerMonth*3600)
+	}
+}
+
+// api is an API of API Gateway's second version: HTTP or WebSocket.
+func api(b *bill, r Resource) {
+	protocol, ok := b.given(r, "protocolType")
+	if !ok {
+		return
+	}
+	if protocol == "WEBSOCKET" {
+		b.metered(r, "apigateway/message", "monthly_messages", 1e6)
+		b.metered(r, "apigateway/minutes", "monthly_connection_mins", 1e6)
+		return
+	}
+	b.metered(r, "apigateway/http", "monthly_requests", 1e6)
+}
+
+func queue(b *bill, r Resource) {
+	item := "sqs/standard"
+	if b.is(r, "fifoQueue") {
+		item = "sqs/fifo"
+	}
+	b.metered(r, item, "monthly_requests", 1e6)
+}
+
+// topic is billed for what is published. What is delivered depends on its subscriptions: to SQS and Lambda
+// it is free, and so are the first 1,000 e-mails.
+func topic(b *bill, r Resource) {
+	if b.is(r, "fifoTopic") {
+		b.dunno(r, "FIFO topics are not priced")
+		return
+	}
+	for _, s := range b.graph.ofType("aws:sns/topicSubscription:TopicSubscription") {
+		protocol, ok := b.text(s, "", "protocol")
+		if ok && !slices.Contains([]string{"sqs", "lambda", "email", "email-json"}, protocol) {
+			b.dunno(s, "deliveries by %s are not priced", protocol)
+		}
+	}
+	if published, ok := b.usage.amount(r, "monthly_requests"); ok {
+		b.used(r, "sns/requests", published/1e6)
+	}
+}
+
+func stream(b *bill, r Resource) {
+	mode, ok := b.text(r, "PROVISIONED", "streamModeDetails", "streamMode")
+	if !ok {
+		return
+	}
+	if hours, ok := b.number(r, 24, "retentionPeriod"); ok && hours > 24 {
+		b.dunno(r, "retention beyond 24 hours is not priced")
+	}
+	if mode == "ON_DEMAND" {
+		b.hours(r, "kinesis/on-demand", 1)
+		b.metered(r, "kinesis/in", "monthly_data_in_gb", 1)
+		b.metered(r, "kinesis/out", "monthly_data_out_gb", 1)
+		return
+	}
+	if shards, ok := b.required(r, asNumber, "shardCount"); ok {
+		b.hours(r, "kinesis/shard", shards)
+	}
+	b.metered(r, "kinesis/put", "monthly_put_units", 1e6)
+}
