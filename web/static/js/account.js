@@ -54,8 +54,10 @@ export async function signedIn(work) {
   return new Promise(() => {}); // the page is being left
 }
 
-// next is where to go after signing in: a page of this shop, whatever the query says.
+// next is where to go after signing in: a page of this shop, whatever the query says. The address is
+// given whole: of "/.//host" only "//host" is left as a path, which by itself names another host.
 export function next() {
-  const wanted = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
-  return wanted.origin === location.origin ? wanted.pathname + wanted.search : "/";
+  const wanted = URL.parse(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+  const here = wanted?.protocol === location.protocol && wanted.host === location.host;
+  return here ? location.origin + wanted.pathname + wanted.search + wanted.hash : "/";
 }
