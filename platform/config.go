@@ -69,6 +69,7 @@ type Config struct {
 	Domain              string
 	Zone                string
 	RateLimit           string
+	SessionKeyVersion   int
 	Image               string
 	Debian              string
 
@@ -123,6 +124,7 @@ func keys() []key {
 		{name: "domain", kind: "string", about: "With https domain: the shop's name, such as shop.example.com"},
 		{name: "zone", kind: "string", about: "With https domain: the Route 53 hosted zone, such as example.com"},
 		{name: "rateLimit", kind: "string", about: "The service's rate limits: on, or off for load tests; empty: the service's default"},
+		{name: "sessionKeyVersion", kind: "integer", value: "1", about: "Raise it to rotate the key of session tokens; the key before stays good until the next time"},
 		{name: "image", kind: "string", about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR"},
 		{name: "debian", kind: "string", value: "13/20250814-2204", about: "Debian release and build of the EC2 images; 13/latest for the newest"},
 		{name: "payments", kind: "string", value: PaymentsSimulated, about: "simulated or stripe"},
@@ -230,7 +232,7 @@ func (r *reader) config() Config {
 		CacheNodeType: v["cacheNodeType"], CacheVersion: v["cacheVersion"],
 		HealthCheckInterval: r.integer("healthCheckInterval"),
 		HTTPS:               v["https"], Domain: v["domain"], Zone: v["zone"],
-		RateLimit: v["rateLimit"], Image: v["image"], Debian: v["debian"],
+		RateLimit: v["rateLimit"], SessionKeyVersion: r.integer("sessionKeyVersion"), Image: v["image"], Debian: v["debian"],
 		Payments: v["payments"], StripeSecretKey: v["stripeSecretKey"],
 		StripePublishableKey: v["stripePublishableKey"], StripeWebhookSecret: v["stripeWebhookSecret"],
 		LogRetentionDays: r.integer("logRetentionDays"), Expires: v["expires"],

@@ -82,6 +82,7 @@ func (r *reader) checkOptions(c Config) {
 			r.problem("shoplab:payments stripe needs HTTPS, but shoplab:https is off")
 		}
 	}
+	r.between("sessionKeyVersion", c.SessionKeyVersion, 1, 1_000_000)
 	if c.Expires != "" {
 		if _, err := time.Parse(time.RFC3339, c.Expires); err != nil {
 			r.problem("shoplab:expires is %q, not a time such as 2026-12-31T18:00:00Z", c.Expires)

@@ -148,6 +148,7 @@ func TestConfigProblems(t *testing.T) {
 		"no bucket":             {"stage1", map[string]string{"shoplab:dumpBucket": "My_Bucket"}, `"My_Bucket", neither bucket nor bucket/prefix`},
 		"no calendar":           {"stage1", map[string]string{"shoplab:dumpBucket": "mine", "shoplab:dumpCalendar": "now; reboot"}, "not a time such as hourly"},
 		"odd retention":         {"stage3", map[string]string{"shoplab:logRetentionDays": "8"}, "logRetentionDays is 8"},
+		"no key version":        {"stage3", map[string]string{"shoplab:sessionKeyVersion": "0"}, "sessionKeyVersion is 0, not between 1"},
 		"nobody operates":       {"stage4", nil, "shoplab:operatorCidr is required"},
 		"everybody operates":    {"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower"},
 		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
@@ -58,18 +59,36 @@ func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pu
 // ownSecrets are the service's secrets that no other component makes: SESSION_KEY, which is made
 // here, and the Stripe keys, if any.
 func ownSecrets(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (map[string]pulumi.StringOutput, error) {
-	session, err := random.NewRandomPassword(ctx, name+"-session-key", &random.RandomPasswordArgs{
-		Length: pulumi.Int(64), Special: pulumi.Bool(false),
-	}, child(parent)...)
+	session, err := sessionKeys(ctx, name, c, parent)
 	if err != nil {
 		return nil, err
 	}
-	values := map[string]pulumi.StringOutput{contract.EnvSessionKey: session.Result}
+	values := map[string]pulumi.StringOutput{contract.EnvSessionKey: session}
 	if c.Payments == PaymentsStripe {
 		values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
 		values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
 	}
 	return values, nil
+}
+
+// sessionKeys is the key of shoplab:sessionKeyVersion, which signs, and that of the version before it, whose
+// sessions go on.
+func sessionKeys(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (pulumi.StringOutput, error) {
+	var keys pulumi.StringArray
+	for version := c.SessionKeyVersion; version > max(0, c.SessionKeyVersion-2); version-- {
+		resource := name + "-session-key"
+		if version > 1 {
+			resource += "-" + strconv.Itoa(version)
+		}
+		key, err := random.NewRandomPassword(ctx, resource, &random.RandomPasswordArgs{
+			Length: pulumi.Int(64), Special: pulumi.Bool(false),
+		}, child(parent)...)
+		if err != nil {
+			return pulumi.StringOutput{}, err
+		}
+		keys = append(keys, key.Result)
+	}
+	return keys.ToStringArrayOutput().ApplyT(func(keys []string) string { return strings.Join(keys, ",") }).(pulumi.StringOutput), nil
 }
 
 // Folders is what a server's role may read.

@@ -94,7 +94,7 @@ func (s *shopper) try(method, path string, body any, header ...string) (a answer
 }
 
 // do is try that must get the status.
-func (s *shopper) do(t *testing.T, want int, method, path string, body any, header ...string) answer {
+func (s *shopper) do(t testing.TB, want int, method, path string, body any, header ...string) answer {
 	t.Helper()
 	a, err := s.try(method, path, body, header...)
 	if err != nil {
@@ -109,14 +109,14 @@ func (s *shopper) do(t *testing.T, want int, method, path string, body any, head
 type object map[string]any
 
 // register makes an account and signs in.
-func (s *shopper) register(t *testing.T, email string) {
+func (s *shopper) register(t testing.TB, email string) {
 	t.Helper()
 	s.token = s.do(t, 201, "POST", "/api/auth/register", object{"email": email, "password": "correct horse battery", "first_name": "Ada", "last_name": "L"}).Token
 	s.cart = ""
 }
 
 // order orders pieces of a product and starts the payment.
-func (s *shopper) order(t *testing.T, product int64, quantity int) (id int64, secret string) {
+func (s *shopper) order(t testing.TB, product int64, quantity int) (id int64, secret string) {
 	t.Helper()
 	s.do(t, 200, "POST", "/api/cart/items", object{"product_id": product, "quantity": quantity})
 	id = s.do(t, 201, "POST", "/api/orders", nil, "Idempotency-Key", fmt.Sprintf("%d-%d", product, time.Now().UnixNano())).ID
@@ -124,7 +124,7 @@ func (s *shopper) order(t *testing.T, product int64, quantity int) (id int64, se
 }
 
 // statusOf is the status of an order.
-func (s *shopper) statusOf(t *testing.T, id int64) string {
+func (s *shopper) statusOf(t testing.TB, id int64) string {
 	t.Helper()
 	return fmt.Sprint(s.do(t, 200, "GET", fmt.Sprintf("/api/orders/%d", id), nil).Status)
 }
@@ -137,7 +137,7 @@ func sign(body []byte, secret string, at time.Time) string {
 }
 
 // webhook sends an event as Stripe does and returns the status.
-func webhook(t *testing.T, p *program, body []byte, signature string) int {
+func webhook(t testing.TB, p *program, body []byte, signature string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/api/webhooks/stripe", bytes.NewReader(body))
 	if err != nil {
@@ -155,7 +155,7 @@ func webhook(t *testing.T, p *program, body []byte, signature string) int {
 }
 
 // metric adds up the samples of a metric on the admin listener; false if it is not there.
-func (p *program) metric(t *testing.T, name string) (sum float64, ok bool) {
+func (p *program) metric(t testing.TB, name string) (sum float64, ok bool) {
 	t.Helper()
 	res, err := shared.Get(p.admin + "/metrics")
 	if err != nil {
@@ -178,7 +178,7 @@ func (p *program) metric(t *testing.T, name string) (sum float64, ok bool) {
 }
 
 // query asks the program's database for one number.
-func query(t *testing.T, url, sql string, args ...any) (n int64) {
+func query(t testing.TB, url, sql string, args ...any) (n int64) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

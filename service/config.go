@@ -18,6 +18,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"shoplab/contract"
 )
@@ -29,7 +30,7 @@ type config struct {
 	databaseMaxConns               int
 	databaseAcquireTimeout         time.Duration
 	redisURL                       string
-	sessionKey                     []byte
+	sessionKeys                    [][]byte
 	stage, topology, instance      string
 	payments                       string // "stripe" or "simulated"
 	stripeSecretKey                string
@@ -61,7 +62,7 @@ func (c *config) variables() []variable {
 		{name: contract.EnvDatabaseMaxConns, fallback: "10", doc: "database connections of this instance", read: number(&c.databaseMaxConns, 1, 1000)},
 		{name: contract.EnvDatabaseAcquireTimeout, fallback: "2s", doc: "how long a request waits for a database connection, then 503", read: duration(&c.databaseAcquireTimeout, time.Millisecond, time.Minute)},
 		{name: contract.EnvRedisURL, doc: "Redis, redis://... or rediss://...; without it each instance caches and limits by itself", secret: true, read: urlOf(&c.redisURL, "redis", "rediss")},
-		{name: contract.EnvSessionKey, doc: "required: key of session tokens, at least 32 bytes, the same on all instances", secret: true, read: required(key(&c.sessionKey))},
+		{name: contract.EnvSessionKey, doc: "required: key of session tokens, at least 32 bytes, the same on all instances; to rotate it, the new key, a comma and the old one", secret: true, read: required(keys(&c.sessionKeys))},
 		{name: contract.EnvStage, fallback: "local", doc: "name of the stage, shown in the shop", read: text(&c.stage)},
 		{name: contract.EnvTopology, fallback: "single", doc: "topology of the stage, shown in the shop", read: text(&c.topology)},
 		{name: contract.EnvInstance, doc: "name of this instance, shown in the shop (default: the host's name)", read: text(&c.instance)},
@@ -130,8 +131,8 @@ func (v variable) value(getenv func(string) string) (string, error) {
 // checkPayments decides between Stripe and the simulation. It never simulates unless told to.
 func (c *config) checkPayments() (problems []error) {
 	if c.payments == "simulated" {
-		if c.stripeWebhookSecret == "" {
-			mac := hmac.New(sha256.New, c.sessionKey)
+		if c.stripeWebhookSecret == "" && len(c.sessionKeys) > 0 {
+			mac := hmac.New(sha256.New, c.sessionKeys[0])
 			mac.Write([]byte("simulated webhooks"))
 			c.stripeWebhookSecret = hex.EncodeToString(mac.Sum(nil))
 		}
@@ -196,12 +197,19 @@ func urlOf(into *string, schemes ...string) func(string) error {
 	}
 }
 
-func key(into *[]byte) func(string) error {
+// keys reads one key or two, apart by a comma or white space.
+func keys(into *[][]byte) func(string) error {
 	return func(v string) error {
-		if len(v) < minSessionKey {
-			return fmt.Errorf("has %d bytes, want at least %d; openssl rand -base64 48 makes one", len(v), minSessionKey)
+		fields := strings.FieldsFunc(v, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+		if len(fields) == 0 || len(fields) > 2 {
+			return fmt.Errorf("has %d keys, want one, or a new one and the one before it", len(fields))
 		}
-		*into = []byte(v)
+		for _, k := range fields {
+			if len(k) < minSessionKey {
+				return fmt.Errorf("has a key of %d bytes, want at least %d; openssl rand -base64 48 makes one", len(k), minSessionKey)
+			}
+			*into = append(*into, []byte(k))
+		}
 		return nil
 	}
 }

@@ -70,7 +70,7 @@ func TestConfigRefuses(t *testing.T) {
 		contract.EnvAddr: {"8080", "localhost", ":http8", ":99999"}, contract.EnvAdminAddr: {"9090"},
 		contract.EnvDatabaseURL: {"", "localhost/secret-password", "mysql://u:secret-password@h/d", "postgres://u:secret-password@h:port/d"}, contract.EnvDatabaseMaxConns: {"0", "-1", "ten", "1e3"},
 		contract.EnvDatabaseAcquireTimeout: {"2", "0s", "1h"}, contract.EnvRedisURL: {"localhost:6379", "http://secret-password@h"},
-		contract.EnvSessionKey: {"", "secret-password"}, contract.EnvPayments: {"", "simulate", "Simulated"},
+		contract.EnvSessionKey: {"", " ,", "secret-password", strings.Repeat("s", 32) + ",secret-password", strings.Repeat(strings.Repeat("s", 32)+",", 3)}, contract.EnvPayments: {"", "simulate", "Simulated"},
 		contract.EnvStripeAPIURL: {"ftp://h"}, contract.EnvRateLimit: {"true", "0"}, contract.EnvTrustedProxies: {"all", "10.0.0.0/33"},
 		contract.EnvHTTPS: {"yes"}, contract.EnvOrderTTL: {"15", "-1m"}, contract.EnvDrainDelay: {"-1s", "5"}, contract.EnvHashConcurrency: {"0"},
 		contract.EnvLogLevel: {"INFO", "verbose"}, contract.EnvAccessLog: {"yes"},
@@ -110,8 +110,8 @@ func TestConfigSecretFiles(t *testing.T) {
 	env := minimal()
 	env[contract.EnvSessionKey] = ""
 	env[contract.EnvSessionKey+"_FILE"] = file
-	if c, err := load(env); err != nil || len(c.sessionKey) != 40 {
-		t.Errorf("from a file: %d bytes, %v", len(c.sessionKey), err)
+	if c, err := load(env); err != nil || len(c.sessionKeys) != 1 || len(c.sessionKeys[0]) != 40 {
+		t.Errorf("from a file: %d keys, %v", len(c.sessionKeys), err)
 	}
 	env[contract.EnvSessionKey] = strings.Repeat("s", 32)
 	if _, err := load(env); err == nil {
@@ -120,6 +120,27 @@ func TestConfigSecretFiles(t *testing.T) {
 	env[contract.EnvSessionKey], env[contract.EnvSessionKey+"_FILE"] = "", file+"-absent"
 	if _, err := load(env); err == nil {
 		t.Error("a file that is not there is accepted")
+	}
+}
+
+// TestConfigSessionKeys: one key, or a new one and the one before it.
+func TestConfigSessionKeys(t *testing.T) {
+	first, second := strings.Repeat("1", 40), strings.Repeat("2", 32)
+	for value, want := range map[string][]string{
+		first: {first}, second + "," + first: {second, first}, second + ", " + first + "\n": {second, first}, second + "\n" + first: {second, first},
+	} {
+		env := minimal()
+		env[contract.EnvSessionKey] = value
+		c, err := load(env)
+		if err != nil || len(c.sessionKeys) != len(want) {
+			t.Errorf("%q: %d keys, %v", value, len(c.sessionKeys), err)
+			continue
+		}
+		for i, key := range c.sessionKeys {
+			if string(key) != want[i] {
+				t.Errorf("%q: key %d is %q", value, i, key)
+			}
+		}
 	}
 }
 
@@ -141,7 +162,7 @@ func TestConfigPayments(t *testing.T) {
 		}
 	}
 	a, err := load(minimal())
-	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" || strings.Contains(a.stripeWebhookSecret, string(a.sessionKey)) {
+	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" || strings.Contains(a.stripeWebhookSecret, string(a.sessionKeys[0])) {
 		t.Errorf("simulated: %+v, %v", a, err)
 	}
 	if b, err := load(minimal()); err != nil || b.stripeWebhookSecret != a.stripeWebhookSecret {

@@ -47,7 +47,7 @@ type program struct {
 }
 
 // environment is enough to start on a database of the test's own.
-func environment(t *testing.T, more map[string]string) map[string]string {
+func environment(t testing.TB, more map[string]string) map[string]string {
 	t.Helper()
 	env := map[string]string{
 		contract.EnvAddr: "127.0.0.1:0", contract.EnvAdminAddr: "127.0.0.1:0",
@@ -72,7 +72,7 @@ const (
 )
 
 // start runs the program and returns when it listens. It is stopped at the end of the test.
-func start(t *testing.T, more map[string]string) *program {
+func start(t testing.TB, more map[string]string) *program {
 	t.Helper()
 	env := environment(t, more)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -119,13 +119,13 @@ func start(t *testing.T, more map[string]string) *program {
 }
 
 // ready waits until the program is.
-func (p *program) ready(t *testing.T) *program {
+func (p *program) ready(t testing.TB) *program {
 	t.Helper()
 	await(t, "readiness", func() bool { return status(t, p.url+contract.ReadyPath) == http.StatusOK })
 	return p
 }
 
-func await(t *testing.T, what string, ok func() bool) {
+func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -134,7 +134,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func status(t *testing.T, url string) int {
+func status(t testing.TB, url string) int {
 	t.Helper()
 	res, err := shared.Get(url)
 	if err != nil {

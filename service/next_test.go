@@ -14,9 +14,8 @@ import (
 func TestNext(t *testing.T) {
 	chromium := startBrowser(t)
 	var visits atomic.Int32
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		visits.Add(1)
-		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(elsewhere.Close)
 	shop := start(t, nil).ready(t).url

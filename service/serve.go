@@ -100,7 +100,7 @@ func (s *service) apiConfig() api.Config {
 			Stage: s.stage, Topology: s.topology, Instance: s.instance, Version: version(),
 			Payments: s.payments, PublishableKey: s.stripePublishableKey,
 		},
-		SessionKey: s.sessionKey, OrderTTL: s.orderTTL, TrustedProxies: s.trustedProxies, AlwaysHTTPS: s.httpsAll,
+		SessionKeys: s.sessionKeys, OrderTTL: s.orderTTL, TrustedProxies: s.trustedProxies, AlwaysHTTPS: s.httpsAll,
 		AccessLog: s.accessLog, Log: s.log, Metrics: s.metrics,
 	}
 	if s.rateLimit {
@@ -108,6 +108,7 @@ func (s *service) apiConfig() api.Config {
 		c.Allow = func(ctx context.Context, key string, l api.Limit) (bool, time.Duration) {
 			return limiter.Allow(ctx, key, redis.Limit(l))
 		}
+		c.Forgive = func(ctx context.Context, key string, l api.Limit) { limiter.Forgive(ctx, key, redis.Limit(l)) }
 	}
 	return c
 }
@@ -160,7 +161,7 @@ func (s *service) open(ctx context.Context) (err error) {
 
 // shop joins the adapters and starts the sweepers.
 func (s *service) shop(db *postgres.DB) api.Shop {
-	sh := api.Shop{Catalog: db, Accounts: db, Carts: db, Orders: db, Hasher: shop.NewHasher(s.hashConcurrency), Ready: db.Ready}
+	sh := api.Shop{Catalog: db, Accounts: db, Sessions: db, Carts: db, Orders: db, Hasher: shop.NewHasher(s.hashConcurrency), Ready: db.Ready}
 	if s.redis != nil {
 		sh.Catalog = redis.NewCatalog(db, s.redis)
 	}
@@ -181,7 +182,7 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSweep = stop
 	s.sweep.Go(func() { sh.Cashier.Sweep(ctx) })
-	s.sweep.Go(func() { db.ForgetGuestCarts(ctx) })
+	s.sweep.Go(func() { db.Forget(ctx) })
 	return sh
 }
 

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,7 +101,7 @@ func TestRush(t *testing.T) {
 	first := query(t, a.database, `WITH u AS (INSERT INTO users (email, first_name, last_name, password_hash)
 		SELECT 'buyer' || n || '@example.com', 'B', 'B', '' FROM generate_series(1, $1::int) n RETURNING id) SELECT min(id) FROM u`, buyers)
 	for i := range shoppers {
-		shoppers[i] = &shopper{url: []string{a.url, b.url}[i%2], token: token(t, first+int64(i))}
+		shoppers[i] = &shopper{url: []string{a.url, b.url}[i%2], token: token(t, a.database, first+int64(i))}
 	}
 	var ordered, soldOut atomic.Int64
 	var buying sync.WaitGroup
@@ -136,10 +137,12 @@ func TestRush(t *testing.T) {
 }
 
 // token signs in a user as the program does.
-func token(t *testing.T, user int64) string {
+func token(t testing.TB, database string, user int64) string {
 	t.Helper()
+	id, expires := rand.Text(), time.Now().Add(time.Hour)
+	query(t, database, "INSERT INTO sessions (id, user_id, expires_at) VALUES ($1, $2, $3) RETURNING user_id", id, user, expires)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer: "shoplab", Subject: fmt.Sprint(user), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour)),
+		Issuer: "shoplab", Audience: jwt.ClaimStrings{"session"}, ID: id, Subject: fmt.Sprint(user), ExpiresAt: jwt.NewNumericDate(expires),
 	}).SignedString([]byte(sessionKey))
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +159,7 @@ func (s *shopper) buy(product int64, key string) (code string, err error) {
 			if err != nil || a.status != http.StatusServiceUnavailable || try == 50 {
 				return a, err
 			}
-			time.Sleep(time.Duration(50+rand.N(100)) * time.Millisecond)
+			time.Sleep(time.Duration(50+mathrand.N(100)) * time.Millisecond)
 		}
 	}
 	if _, err := step("PUT", fmt.Sprintf("/api/cart/items/%d", product), object{"quantity": 1}); err != nil {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -74,15 +73,13 @@ func (s *Server) register(c *fiber.Ctx) error {
 // login answers POST /api/auth/login. For an email that nobody has it does the same work as for a
 // wrong password, and says the same.
 func (s *Server) login(c *fiber.Ctx) error {
-	if err := s.limit(c, limitLoginAddress, s.network(c)); err != nil {
-		return err
-	}
 	var in Credentials
 	if err := s.decode(c, &in); err != nil {
 		return err
 	}
 	email := shop.NormalizeEmail(in.Email)
-	if err := s.limit(c, limitLoginAccount, email); err != nil {
+	guess, err := s.guess(c, email)
+	if err != nil {
 		return err
 	}
 	ctx := c.UserContext()
@@ -91,19 +88,42 @@ func (s *Server) login(c *fiber.Ctx) error {
 		return fmt.Errorf("login: %w", err)
 	}
 	ok, err := s.Hasher.Verify(ctx, u.PasswordHash, in.Password)
+	if ok || err != nil {
+		guess.forgive()
+	}
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
 	if !ok {
 		return shop.Errorf(shop.CodeInvalidCredentials, "Email and password do not match.")
 	}
+	s.rehash(c, u, in.Password)
 	return s.signIn(c, fiber.StatusOK, u)
+}
+
+// rehash brings a password's hash up to date, now that the password is known. Should that fail, the next
+// login tries again.
+func (s *Server) rehash(c *fiber.Ctx, u shop.User, password string) {
+	if !s.Hasher.Outdated(u.PasswordHash) {
+		return
+	}
+	ctx := c.UserContext()
+	hash, err := s.Hasher.Hash(ctx, password)
+	if err == nil {
+		err = s.Accounts.SetPasswordHash(ctx, u.ID, u.PasswordHash, hash)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "rehash password", "request_id", requestID(c), "user", u.ID, "error", err)
+	}
 }
 
 // signIn answers with a session of the user and moves the guest's cart into the user's.
 func (s *Server) signIn(c *fiber.Ctx, status int, u shop.User) error {
-	token, err := s.token(u.ID, time.Now())
+	token, err := s.startSession(c.UserContext(), u.ID)
 	if err != nil {
+		return err
+	}
+	if err := s.rememberDevice(c, u.Email); err != nil {
 		return err
 	}
 	s.mergeCart(c, u.ID)
@@ -128,8 +148,27 @@ func (s *Server) mergeCart(c *fiber.Ctx, userID int64) {
 	}
 }
 
-// logout answers POST /api/auth/logout.
+// logout answers POST /api/auth/logout. It ends the session wherever its token was copied to. Who is not
+// signed in is none the wiser.
 func (s *Server) logout(c *fiber.Ctx) error {
+	if session, _, ok := s.claimed(c); ok {
+		if err := s.Sessions.EndSession(c.UserContext(), session.ID); err != nil {
+			return fmt.Errorf("logout: %w", err)
+		}
+	}
+	s.dropCookie(c, sessionName)
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// logoutEverywhere answers POST /api/auth/logout-everywhere: it ends all sessions of the user.
+func (s *Server) logoutEverywhere(c *fiber.Ctx) error {
+	user, err := s.signedIn(c)
+	if err != nil {
+		return err
+	}
+	if err := s.Sessions.EndSessions(c.UserContext(), user); err != nil {
+		return fmt.Errorf("logout everywhere: %w", err)
+	}
 	s.dropCookie(c, sessionName)
 	return c.SendStatus(fiber.StatusNoContent)
 }

@@ -46,7 +46,7 @@ func build(t testing.TB, change func(*Config, *Shop)) *rig {
 	r := &rig{t: t, store: shoptest.NewStore(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
 	cashier := shop.NewCashier(r.store, r.store, fakeGateway{})
 	sh := Shop{
-		Catalog: r.store, Accounts: r.store, Carts: r.store, Orders: r.store, Cashier: cashier,
+		Catalog: r.store, Accounts: r.store, Sessions: r.store, Carts: r.store, Orders: r.store, Cashier: cashier,
 		Hasher: shop.NewHasher(2), Ready: func(context.Context) error { return nil },
 		Simulate: func(_ context.Context, secret, _ string) error {
 			if secret == "" {
@@ -56,8 +56,8 @@ func build(t testing.TB, change func(*Config, *Shop)) *rig {
 		},
 	}
 	c := Config{
-		Info:       Info{Stage: "test", Topology: "single", Instance: "i", Version: "v0", Payments: "simulated"},
-		SessionKey: []byte(strings.Repeat("k", 32)), OrderTTL: time.Minute, AccessLog: true,
+		Info:        Info{Stage: "test", Topology: "single", Instance: "i", Version: "v0", Payments: "simulated"},
+		SessionKeys: [][]byte{[]byte(strings.Repeat("k", 32))}, OrderTTL: time.Minute, AccessLog: true,
 		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(r.registry),
 	}
 	if change != nil {

@@ -24,27 +24,37 @@ type namedLimit struct {
 }
 
 // The limits. Reading the catalog has none: it is cached, so a limit would cost more than what it
-// limits. An address may be the one of a whole office. Ten guesses a minute at one account are
-// 5 million a year, which no password of eight characters that is not a common one fears.
+// limits. An address may be the one of a whole office. Logins: see guess. It takes ten networks and more to
+// use up what an account may be guessed at by strangers: 100 times an hour, which are 876,000 a year. No
+// password of eight characters that is not a common one fears that.
 var (
 	limitRegister     = namedLimit{"register", Limit{Rate: 20, Burst: 20, Period: time.Minute}}
-	limitLoginAddress = namedLimit{"login_address", Limit{Rate: 60, Burst: 30, Period: time.Minute}}
-	limitLoginAccount = namedLimit{"login_account", Limit{Rate: 10, Burst: 10, Period: time.Minute}}
+	limitLoginNetwork = namedLimit{"login_network", Limit{Rate: 60, Burst: 30, Period: time.Minute}}
+	limitLoginPair    = namedLimit{"login_account_network", Limit{Rate: 10, Burst: 10, Period: time.Hour}}
+	limitLoginAccount = namedLimit{"login_account", Limit{Rate: 100, Burst: 100, Period: time.Hour}}
+	limitLoginDevice  = namedLimit{"login_device", Limit{Rate: 10, Burst: 10, Period: time.Minute}}
 	limitCart         = namedLimit{"cart", Limit{Rate: 600, Burst: 120, Period: time.Minute}}
 	limitOrder        = namedLimit{"order", Limit{Rate: 30, Burst: 10, Period: time.Minute}}
 	limitPayment      = namedLimit{"payment", Limit{Rate: 60, Burst: 20, Period: time.Minute}}
 )
+
+// key is what the limit counts who's events under.
+func (l namedLimit) key(who string) string { return l.name + ":" + who }
 
 // limit refuses the request with CodeRateLimited when who has used the limit up.
 func (s *Server) limit(c *fiber.Ctx, l namedLimit, who string) error {
 	if s.allow == nil {
 		return nil
 	}
-	ok, retryAfter := s.allow(c.UserContext(), l.name+":"+who, l.Limit)
+	ok, retryAfter := s.allow(c.UserContext(), l.key(who), l.Limit)
 	if ok {
 		return nil
 	}
 	s.metrics.limited.WithLabelValues(l.name).Inc()
 	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(retryAfter.Seconds())))))
-	return shop.Errorf(shop.CodeRateLimited, "Too many attempts. Try again in a moment.")
+	when := "a moment"
+	if minutes := int(math.Ceil(retryAfter.Minutes())); minutes > 1 {
+		when = strconv.Itoa(minutes) + " minutes"
+	}
+	return shop.Errorf(shop.CodeRateLimited, "Too many attempts. Try again in %s.", when)
 }

@@ -184,7 +184,7 @@ func TestEveryError(t *testing.T) {
 		if got := rep.Header.Get("Retry-After"); got != "2" {
 			t.Errorf("Retry-After %s, want 2: whole seconds, rounded up", got)
 		}
-		if want := []string{"login_address:127.0.0.1", "login_account:ada@example.com"}; !slices.Equal(keys, want) {
+		if want := []string{"login_network:127.0.0.1", "login_account_network:127.0.0.1 ada@example.com", "login_account:ada@example.com"}; !slices.Equal(keys, want) {
 			t.Errorf("limits %q, want %q", keys, want)
 		}
 	})

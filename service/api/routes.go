@@ -63,7 +63,8 @@ func (s *Server) operations() []operation {
 			handler: s.login, params: cartParams(), in: Credentials{}, status: ok, out: Session{},
 			fails: []shop.Code{shop.CodeForbidden, shop.CodeInvalidCredentials, shop.CodeRateLimited},
 		},
-		{method: http.MethodPost, path: "/api/auth/logout", id: "logout", summary: "Clears the session cookie.", handler: s.logout, early: true, status: none, fails: []shop.Code{shop.CodeForbidden}},
+		{method: http.MethodPost, path: "/api/auth/logout", id: "logout", summary: "Ends the session, wherever its token is, and clears its cookie.", handler: s.logout, status: none, fails: []shop.Code{shop.CodeForbidden}},
+		{method: http.MethodPost, path: "/api/auth/logout-everywhere", id: "logoutEverywhere", summary: "Ends all sessions of the user.", handler: s.logoutEverywhere, user: true, status: none, fails: []shop.Code{shop.CodeForbidden}},
 		{method: http.MethodGet, path: "/api/account", id: "account", summary: "Shows who is signed in.", handler: s.account, user: true, status: ok, out: Account{}},
 
 		{method: http.MethodGet, path: "/api/cart", id: "getCart", summary: "Shows the cart.", handler: s.getCart, params: cartParams(), status: ok, out: Cart{}, fails: []shop.Code{shop.CodeInvalid, shop.CodeUnauthenticated}},

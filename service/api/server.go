@@ -54,8 +54,8 @@ type Info struct {
 // Config is what a server needs from the start.
 type Config struct {
 	Info Info
-	// SessionKey signs session tokens. All instances share it.
-	SessionKey []byte
+	// SessionKeys sign tokens: the first signs, all are good. All instances share them.
+	SessionKeys [][]byte
 	// OrderTTL is how long an unpaid order holds its stock.
 	OrderTTL time.Duration
 	// TrustedProxies are believed about the client's address and protocol and the request's id.
@@ -69,12 +69,15 @@ type Config struct {
 	// Allow limits rates: whether an event of key may happen now, and if not, when to try again.
 	// Nil allows all.
 	Allow func(ctx context.Context, key string, l Limit) (ok bool, retryAfter time.Duration)
+	// Forgive takes back an event that was allowed. Nil where Allow is.
+	Forgive func(ctx context.Context, key string, l Limit)
 }
 
 // Shop is what the server serves.
 type Shop struct {
 	Catalog  shop.Catalog
 	Accounts shop.Accounts
+	Sessions shop.Sessions
 	Carts    shop.Carts
 	Orders   shop.Orders
 	Cashier  *shop.Cashier
@@ -91,7 +94,7 @@ type Server struct {
 	Shop
 	app         *fiber.App
 	info        Info
-	sessionKey  []byte
+	sessionKeys [][]byte
 	orderTTL    time.Duration
 	proxies     []netip.Prefix
 	alwaysHTTPS bool
@@ -99,6 +102,7 @@ type Server struct {
 	log         *slog.Logger
 	metrics     *Metrics
 	allow       func(context.Context, string, Limit) (bool, time.Duration)
+	forgive     func(context.Context, string, Limit)
 	answers     *answers
 	spec        *spec
 	files       *storefront
@@ -109,8 +113,8 @@ type Server struct {
 // New returns a server that is not open yet.
 func New(c Config) (*Server, error) {
 	s := &Server{
-		info: c.Info, sessionKey: c.SessionKey, orderTTL: c.OrderTTL, proxies: c.TrustedProxies,
-		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow,
+		info: c.Info, sessionKeys: c.SessionKeys, orderTTL: c.OrderTTL, proxies: c.TrustedProxies,
+		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow, forgive: c.Forgive,
 		answers: newAnswers(c.Metrics.answered),
 	}
 	s.app = fiber.New(fiber.Config{

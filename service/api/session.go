@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"regexp"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/golang-jwt/jwt/v5"
 
 	"shoplab/service/shop"
 )
@@ -17,7 +17,6 @@ import (
 const (
 	sessionTTL  = 7 * 24 * time.Hour
 	cartTTL     = 30 * 24 * time.Hour
-	issuer      = "shoplab"
 	sessionName = "session"
 	cartName    = "cart"
 	cartHeader  = "X-Cart-ID"
@@ -32,48 +31,51 @@ var cartID = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 // newCartID is 130 bits of randomness: nobody guesses another's cart.
 func newCartID() string { return rand.Text() }
 
-// token is a signed statement that its bearer is the user.
-func (s *Server) token(userID int64, now time.Time) (string, error) {
-	t, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer:    issuer,
-		Subject:   strconv.FormatInt(userID, 10),
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(now.Add(sessionTTL)),
-	}).SignedString(s.sessionKey)
-	if err != nil {
-		return "", fmt.Errorf("sign session token: %w", err)
+// startSession signs the user in and returns the session's token.
+func (s *Server) startSession(ctx context.Context, userID int64) (token string, err error) {
+	session := shop.Session{ID: rand.Text(), UserID: userID, ExpiresAt: time.Now().Add(sessionTTL)}
+	if err := s.Sessions.StartSession(ctx, session); err != nil {
+		return "", fmt.Errorf("start session: %w", err)
 	}
-	return t, nil
+	return s.sign(forSession, session.ID, strconv.FormatInt(userID, 10), session.ExpiresAt)
 }
 
-// verify returns the user whom the token names, and false if it is not a valid one of ours.
-func (s *Server) verify(token string) (userID int64, ok bool) {
-	var claims jwt.RegisteredClaims
-	_, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return s.sessionKey, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithExpirationRequired())
-	if err != nil {
-		return 0, false
+// claimed is the session that the request's token names, and false without a token that the shop has signed.
+// Whether it goes on is not known yet. bearer says that the token came from a program.
+func (s *Server) claimed(c *fiber.Ctx) (session shop.Session, bearer, ok bool) {
+	token := s.cookie(c, sessionName)
+	if h := c.Get(fiber.HeaderAuthorization); h != "" {
+		var scheme string
+		scheme, token, _ = strings.Cut(h, " ")
+		if bearer = true; !strings.EqualFold(scheme, "Bearer") {
+			return session, bearer, false
+		}
 	}
-	id, err := strconv.ParseInt(claims.Subject, 10, 64)
-	return id, err == nil && id > 0
+	if token == "" {
+		return session, bearer, false
+	}
+	id, subject, ok := s.verify(forSession, token)
+	user, err := strconv.ParseInt(subject, 10, 64)
+	return shop.Session{ID: id, UserID: user}, bearer, ok && err == nil
 }
 
 // session returns the user who is signed in, or 0. A bearer token that is not valid is
 // CodeUnauthenticated, as the program that sends it means to be signed in; a stale cookie is only
 // ignored.
 func (s *Server) session(c *fiber.Ctx) (userID int64, err error) {
-	if h := c.Get(fiber.HeaderAuthorization); h != "" {
-		scheme, token, _ := strings.Cut(h, " ")
-		id, ok := s.verify(token)
-		if !ok || !strings.EqualFold(scheme, "Bearer") {
-			return 0, shop.Errorf(shop.CodeUnauthenticated, "The token is not valid, or no longer. Sign in again.")
+	claimed, bearer, ok := s.claimed(c)
+	if ok {
+		stored, err := s.Sessions.Session(c.UserContext(), claimed.ID)
+		if err != nil && shop.CodeOf(err) != shop.CodeNotFound {
+			return 0, fmt.Errorf("look up session: %w", err)
 		}
-		return id, nil
+		// The user too: a database may have been restored, or another's key be in use here.
+		if ok = err == nil && stored.UserID == claimed.UserID; ok {
+			return stored.UserID, nil
+		}
 	}
-	if token := s.cookie(c, sessionName); token != "" {
-		if id, ok := s.verify(token); ok {
-			return id, nil
-		}
+	if bearer {
+		return 0, shop.Errorf(shop.CodeUnauthenticated, "The token is not valid, or no longer. Sign in again.")
 	}
 	return 0, nil
 }

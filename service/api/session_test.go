@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,32 +97,43 @@ func TestProgramSession(t *testing.T) {
 func TestTokens(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.register("ada@example.com")
+	other := r.register("eve@example.com")
 	now := time.Now()
-	sign := func(method jwt.SigningMethod, key any, claims jwt.RegisteredClaims) string {
+	sign := func(method jwt.SigningMethod, key any, change func(*jwt.RegisteredClaims)) string {
+		claims := jwt.RegisteredClaims{}
+		if _, _, err := jwt.NewParser().ParseUnverified(s.Token, &claims); err != nil {
+			t.Fatal(err)
+		}
+		change(&claims)
 		token, err := jwt.NewWithClaims(method, claims).SignedString(key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return token
 	}
-	id := fmt.Sprint(s.User.ID)
-	valid := jwt.RegisteredClaims{Issuer: issuer, Subject: id, ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour))}
-	key := r.server.sessionKey
+	same := func(*jwt.RegisteredClaims) {}
+	key := r.server.sessionKeys[0]
+	ours := func(change func(*jwt.RegisteredClaims)) string { return sign(jwt.SigningMethodHS256, key, change) }
 	for name, test := range map[string]struct {
 		token string
 		ok    bool
 	}{
-		"ours":            {s.Token, true},
-		"valid":           {sign(jwt.SigningMethodHS256, key, valid), true},
-		"unsigned":        {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, valid), false},
-		"another method":  {sign(jwt.SigningMethodHS512, key, valid), false},
-		"another key":     {sign(jwt.SigningMethodHS256, []byte("another"), valid), false},
-		"another issuer":  {sign(jwt.SigningMethodHS256, key, jwt.RegisteredClaims{Issuer: "x", Subject: id, ExpiresAt: valid.ExpiresAt}), false},
-		"expired":         {sign(jwt.SigningMethodHS256, key, jwt.RegisteredClaims{Issuer: issuer, Subject: id, ExpiresAt: jwt.NewNumericDate(now.Add(-time.Minute))}), false},
-		"without end":     {sign(jwt.SigningMethodHS256, key, jwt.RegisteredClaims{Issuer: issuer, Subject: id}), false},
-		"without subject": {sign(jwt.SigningMethodHS256, key, jwt.RegisteredClaims{Issuer: issuer, ExpiresAt: valid.ExpiresAt}), false},
-		"unknown user":    {sign(jwt.SigningMethodHS256, key, jwt.RegisteredClaims{Issuer: issuer, Subject: "987654", ExpiresAt: valid.ExpiresAt}), false},
-		"changed":         {s.Token[:len(s.Token)-2] + "xx", false},
+		"ours":              {s.Token, true},
+		"signed anew":       {ours(same), true},
+		"unsigned":          {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, same), false},
+		"another method":    {sign(jwt.SigningMethodHS512, key, same), false},
+		"another key":       {sign(jwt.SigningMethodHS256, []byte("another"), same), false},
+		"another issuer":    {ours(func(c *jwt.RegisteredClaims) { c.Issuer = "x" }), false},
+		"of a device":       {ours(func(c *jwt.RegisteredClaims) { c.Audience = jwt.ClaimStrings{forDevice} }), false},
+		"for nothing":       {ours(func(c *jwt.RegisteredClaims) { c.Audience = nil }), false},
+		"expired":           {ours(func(c *jwt.RegisteredClaims) { c.ExpiresAt = jwt.NewNumericDate(now.Add(-time.Minute)) }), false},
+		"without end":       {ours(func(c *jwt.RegisteredClaims) { c.ExpiresAt = nil }), false},
+		"without subject":   {ours(func(c *jwt.RegisteredClaims) { c.Subject = "" }), false},
+		"another's":         {ours(func(c *jwt.RegisteredClaims) { c.Subject = fmt.Sprint(other.User.ID) }), false},
+		"without session":   {ours(func(c *jwt.RegisteredClaims) { c.ID = "" }), false},
+		"of no session":     {ours(func(c *jwt.RegisteredClaims) { c.ID = "never started" }), false},
+		"changed":           {s.Token[:len(s.Token)-2] + "xx", false},
+		"of a build before": {ours(func(c *jwt.RegisteredClaims) { c.ID, c.Audience = "", nil }), false},
 	} {
 		want := http.StatusUnauthorized
 		if test.ok {
@@ -205,5 +218,113 @@ func TestLoginTellsNothing(t *testing.T) {
 	unknown := r.do("POST", "/api/auth/login", Credentials{"bob@example.com", "wrong password"})
 	if wrong.StatusCode != unknown.StatusCode || string(wrong.body) != string(unknown.body) || len(wrong.Header) != len(unknown.Header) {
 		t.Errorf("%d %v %s\n%d %v %s", wrong.StatusCode, wrong.Header, wrong.body, unknown.StatusCode, unknown.Header, unknown.body)
+	}
+}
+
+// bearer is a program that holds the token.
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// TestLogout: a session ends wherever its token was copied to, and no other does.
+func TestLogout(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.register("ada@example.com")
+	phone := newBrowser(t)
+	laptop := r.client
+	r.client = phone
+	var onPhone, onTablet Session
+	r.do("POST", "/api/auth/login", Credentials{"ada@example.com", password}).want(t, 200).decode(t, &onPhone)
+	r.client = newBrowser(t)
+	r.do("POST", "/api/auth/login", Credentials{"ada@example.com", password}).want(t, 200).decode(t, &onTablet)
+	r.client = newBrowser(t)
+	eve := r.register("eve@example.com")
+
+	r.client = laptop
+	kept := cookies(r.do("GET", "/api/account", nil).want(t, 200))
+	r.do("POST", "/api/auth/logout", nil).want(t, 204)
+	if len(kept) != 0 {
+		t.Errorf("cookies %v", kept)
+	}
+	r.client = newBrowser(t)
+	r.do("GET", "/api/account", nil, bearer(s.Token)...).want(t, 401)
+	r.do("GET", "/api/orders", nil, "Cookie", "session="+s.Token).want(t, 401)
+	r.do("POST", "/api/auth/logout", nil, bearer(s.Token)...).want(t, 204) // is over already
+	r.do("POST", "/api/auth/logout", nil).want(t, 204)                     // nobody
+	r.do("POST", "/api/auth/logout-everywhere", nil).want(t, 401)
+	for _, other := range []Session{onPhone, onTablet, eve} {
+		r.do("GET", "/api/account", nil, bearer(other.Token)...).want(t, 200)
+	}
+
+	r.client = phone
+	rep := r.do("POST", "/api/auth/logout-everywhere", nil).want(t, 204)
+	if c := cookies(rep)["session"]; c == nil || c.Value != "" {
+		t.Errorf("the cookie was not dropped: %v", c)
+	}
+	r.client = newBrowser(t)
+	for _, ended := range []Session{onPhone, onTablet} {
+		r.do("GET", "/api/account", nil, bearer(ended.Token)...).want(t, 401)
+	}
+	r.do("GET", "/api/account", nil, bearer(eve.Token)...).want(t, 200)
+	r.do("POST", "/api/auth/login", Credentials{"ada@example.com", password}).want(t, 200)
+}
+
+// TestTokenOutlivesNothing: a token ends with its account, also where another account has the id by now, as
+// it comes about when a database is restored from before the account.
+func TestTokenOutlivesNothing(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.register("ada@example.com")
+	if err := r.store.RemoveUser(t.Context(), s.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.do("GET", "/api/account", nil, bearer(s.Token)...).want(t, 401)
+	r.do("GET", "/api/cart", nil, bearer(s.Token)...).want(t, 401)
+
+	restored := newRig(t, nil) // the same key, another database
+	if heir := restored.register("eve@example.com"); heir.User.ID != s.User.ID {
+		t.Fatalf("the accounts are %d and %d: this test wants the same id", heir.User.ID, s.User.ID)
+	}
+	restored.do("GET", "/api/account", nil, bearer(s.Token)...).want(t, 401)
+}
+
+// TestSessionKeyRotates: with two keys the first one signs and both are good.
+func TestSessionKeyRotates(t *testing.T) {
+	first, second := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
+	r := newRig(t, func(c *Config, _ *Shop) { c.SessionKeys = [][]byte{first} })
+	old := r.register("ada@example.com")
+	r.server.sessionKeys = [][]byte{second, first}
+	r.do("GET", "/api/account", nil, bearer(old.Token)...).want(t, 200)
+	var fresh Session
+	r.do("POST", "/api/auth/login", Credentials{"ada@example.com", password}).want(t, 200).decode(t, &fresh)
+	r.server.sessionKeys = [][]byte{second}
+	r.do("GET", "/api/account", nil, bearer(fresh.Token)...).want(t, 200)
+	r.do("GET", "/api/account", nil, bearer(old.Token)...).want(t, 401)
+}
+
+// lookups counts what is asked of the sessions.
+type lookups struct {
+	shop.Sessions
+	n atomic.Int32
+}
+
+func (l *lookups) Session(ctx context.Context, id string) (shop.Session, error) {
+	l.n.Add(1)
+	return l.Sessions.Session(ctx, id)
+}
+
+// TestCatalogAsksForNoSession: who is signed in costs the catalog nothing.
+func TestCatalogAsksForNoSession(t *testing.T) {
+	sessions := &lookups{}
+	r := newRig(t, func(_ *Config, sh *Shop) { sessions.Sessions, sh.Sessions = sh.Sessions, sessions })
+	mug := r.product("mug", 900, 10)
+	s := r.register("ada@example.com")
+	for _, path := range []string{"/api/products", fmt.Sprintf("/api/products/%d", mug.ID), "/api/categories", "/api/info", "/"} {
+		r.do("GET", path, nil).want(t, 200)
+		r.do("GET", path, nil, bearer(s.Token)...).want(t, 200)
+	}
+	if n := sessions.n.Load(); n != 0 {
+		t.Errorf("%d sessions were looked up", n)
+	}
+	r.do("GET", "/api/cart", nil).want(t, 200)
+	if n := sessions.n.Load(); n != 1 {
+		t.Errorf("%d sessions were looked up for a cart, want 1", n)
 	}
 }

@@ -29,6 +29,11 @@ func (db *DB) User(ctx context.Context, id int64) (shop.User, error) {
 	return db.user(ctx, "find user", "SELECT "+userColumns+" FROM users WHERE id = $1", id)
 }
 
+// SetPasswordHash implements shop.Accounts.
+func (db *DB) SetPasswordHash(ctx context.Context, id int64, old, hash string) error {
+	return db.exec(ctx, "set password hash", "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, hash)
+}
+
 func (db *DB) user(ctx context.Context, what, query string, args ...any) (u shop.User, err error) {
 	err = db.do(ctx, what, func(conn *pgxpool.Conn) error {
 		err := conn.QueryRow(ctx, query, args...).

@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shoplab/service/shop"
 )
@@ -105,10 +104,7 @@ func (db *DB) cart(ctx context.Context, what string, o shop.Owner, b *pgx.Batch)
 // ClearCart implements shop.Carts.
 func (db *DB) ClearCart(ctx context.Context, o shop.Owner) error {
 	query, owner := owned(clearCart, o)
-	return db.do(ctx, "clear cart", func(conn *pgxpool.Conn) error {
-		_, err := conn.Exec(ctx, query, owner)
-		return err
-	})
+	return db.exec(ctx, "clear cart", query, owner)
 }
 
 // MergeCart implements shop.Carts. The guest's items are deleted and put into the user's cart by
@@ -134,36 +130,12 @@ func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
 	return db.send(ctx, "merge carts", b)
 }
 
-// ForgetGuestCarts drops, each hour until ctx is done, what guests left in their carts for 30 days.
-// What fails is logged, and tried again an hour later.
-func (db *DB) ForgetGuestCarts(ctx context.Context) {
-	const batch = 1000
-	for {
-		for dropped := batch; dropped == batch; {
-			var err error
-			if dropped, err = db.DropGuestCarts(ctx, time.Now().AddDate(0, 0, -30), batch); err != nil && ctx.Err() == nil {
-				db.log.Error("forget old guest carts", "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Hour):
-		}
-	}
-}
-
 // DropGuestCarts forgets the items that guests put in before the given time, up to limit of them,
 // and returns how many. Safe with many instances at once.
 func (db *DB) DropGuestCarts(ctx context.Context, before time.Time, limit int) (dropped int, err error) {
-	err = db.do(ctx, "drop guest carts", func(conn *pgxpool.Conn) error {
-		tag, err := conn.Exec(ctx, `
-			DELETE FROM cart_items WHERE id IN (
-				SELECT id FROM cart_items WHERE guest IS NOT NULL AND updated_at < $1
-				ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
-			)`, before, limit)
-		dropped = int(tag.RowsAffected())
-		return err
-	})
-	return dropped, err
+	return db.drop(ctx, "drop guest carts", `
+		DELETE FROM cart_items WHERE id IN (
+			SELECT id FROM cart_items WHERE guest IS NOT NULL AND updated_at < $1
+			ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+		)`, before, limit)
 }

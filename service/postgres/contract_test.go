@@ -18,6 +18,7 @@ func TestContract(t *testing.T) {
 			newStore := func(t *testing.T) shoptest.Backend { return newBackend(t, params) }
 			t.Run("Catalog", func(t *testing.T) { shoptest.TestCatalog(t, newStore) })
 			t.Run("Accounts", func(t *testing.T) { shoptest.TestAccounts(t, newStore) })
+			t.Run("Sessions", func(t *testing.T) { shoptest.TestSessions(t, newStore) })
 			t.Run("Carts", func(t *testing.T) { shoptest.TestCarts(t, newStore) })
 			t.Run("Orders", func(t *testing.T) { shoptest.TestOrders(t, newStore) })
 			t.Run("Payments", func(t *testing.T) { shoptest.TestPayments(t, newStore) })

@@ -41,7 +41,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// DB is the shop in PostgreSQL: a shop.Catalog, Accounts, Carts, Orders and Payments.
+// DB is the shop in PostgreSQL: a shop.Catalog, Accounts, Sessions, Carts, Orders and
+// Payments.
 type DB struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
@@ -55,6 +56,7 @@ type DB struct {
 var _ interface {
 	shop.Catalog
 	shop.Accounts
+	shop.Sessions
 	shop.Carts
 	shop.Orders
 	shop.Payments
@@ -211,6 +213,14 @@ func (db *DB) do(ctx context.Context, what string, fn func(*pgxpool.Conn) error)
 	defer conn.Release()
 	err = fn(conn)
 	return explain(what, err, conn.Conn().IsClosed())
+}
+
+// exec runs a statement that returns nothing.
+func (db *DB) exec(ctx context.Context, what, query string, args ...any) error {
+	return db.do(ctx, what, func(conn *pgxpool.Conn) error {
+		_, err := conn.Exec(ctx, query, args...)
+		return err
+	})
 }
 
 // send runs a batch on a connection: one round trip, and one transaction unless it holds its own.

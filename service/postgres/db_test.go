@@ -284,6 +284,29 @@ func TestDropGuestCarts(t *testing.T) {
 	}
 }
 
+func TestDropSessions(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "")
+	user, err := b.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for i, ttl := range []time.Duration{-time.Hour, -time.Minute, -time.Second, time.Hour} {
+		if err := b.StartSession(t.Context(), shop.Session{ID: fmt.Sprint(i), UserID: user.ID, ExpiresAt: now.Add(ttl)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{2, 1, 0} {
+		if n, err := b.DropSessions(t.Context(), now, 2); err != nil || n != want {
+			t.Fatalf("dropped %d, %v, want %d", n, err, want)
+		}
+	}
+	if _, err := b.Session(t.Context(), "3"); err != nil {
+		t.Errorf("a session that has not expired: %v", err)
+	}
+}
+
 // TestSellingIsHot: an order's update of stock rewrites no index of products.
 func TestSellingIsHot(t *testing.T) {
 	t.Parallel()

@@ -28,12 +28,13 @@ func TestMigrateAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	var products, migrations int
+	var products, migrations, twice int
 	err := connect(t, dbURL).QueryRow(t.Context(), `
-		SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM goose_db_version WHERE version_id > 0)`).
-		Scan(&products, &migrations)
-	if err != nil || products != 50 || migrations != 1 {
-		t.Fatalf("%d products, %d migrations, %v", products, migrations, err)
+		SELECT (SELECT count(*) FROM products), count(*), count(*) - count(DISTINCT version_id)
+		FROM goose_db_version WHERE version_id > 0`).
+		Scan(&products, &migrations, &twice)
+	if err != nil || products != 50 || migrations == 0 || twice != 0 {
+		t.Fatalf("%d products, %d migrations, %d of them again, %v", products, migrations, twice, err)
 	}
 }
 

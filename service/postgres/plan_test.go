@@ -16,7 +16,7 @@ import (
 )
 
 // fill makes a shop that is big enough for an index to pay: 20,000 products, 5,000 users, 20,000
-// orders of two lines each, and as many payments, events and cart items.
+// sessions, 20,000 orders of two lines each, and as many payments, events and cart items.
 const fill = `
 	INSERT INTO products (name, description, category, price_cents, stock, put_in, image_url, created_at)
 	SELECT 'Thing ' || to_hex(i * 7919 % 20000), 'Made of material' || i % 997 || ' in colour' || i % 89, 'Category ' || i % 50,
@@ -24,6 +24,8 @@ const fill = `
 	FROM generate_series(1, 20000) i;
 	INSERT INTO users (email, first_name, last_name, password_hash)
 	SELECT 'user' || i || '@example.com', 'Ada', 'Lovelace', repeat('x', 90) FROM generate_series(1, 5000) i;
+	INSERT INTO sessions (id, user_id, expires_at)
+	SELECT 'session' || i, i % 5000 + 1, now() + (i - 10) * interval '1 minute' FROM generate_series(1, 20000) i;
 	INSERT INTO cart_items (user_id, guest, product_id, quantity)
 	SELECT CASE WHEN i % 2 = 0 THEN i % 5000 + 1 END, CASE WHEN i % 2 = 1 THEN 'guest' || i % 5000 END, i, 1
 	FROM generate_series(1, 20000) i;
@@ -154,6 +156,14 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	_, err = db.User(ctx, u.ID)
 	must(err)
 	_, err = db.UserByEmail(ctx, "user4000@example.com")
+	must(err)
+	must(db.SetPasswordHash(ctx, u.ID, "", "hash"))
+	must(db.StartSession(ctx, shop.Session{ID: "s", UserID: u.ID, ExpiresAt: time.Now().Add(time.Hour)}))
+	_, err = db.Session(ctx, "session17")
+	must(err)
+	must(db.EndSession(ctx, "s"))
+	must(db.EndSessions(ctx, u.ID))
+	_, err = db.DropSessions(ctx, time.Now().Add(-time.Hour), 100)
 	must(err)
 	for _, o := range []shop.Owner{{UserID: u.ID}, {Guest: "g-1"}} {
 		for p := range int64(5) {

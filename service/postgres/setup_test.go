@@ -133,6 +133,11 @@ func newBackend(tb testing.TB, params string) backend {
 	return backend{db, books}
 }
 
+func (b backend) RemoveUser(ctx context.Context, id int64) error {
+	_, err := b.books.Exec(ctx, "DELETE FROM users WHERE id = $1", id)
+	return err
+}
+
 func (b backend) StockAudit(ctx context.Context) ([]shoptest.StockAudit, error) {
 	rows, err := b.books.Query(ctx, "SELECT product_id, put_in, stock, held, sold FROM stock_audit ORDER BY product_id")
 	if err != nil {

@@ -44,7 +44,7 @@ func (l *Limiter) Allow(ctx context.Context, key string, limit Limit) (ok bool, 
 	limit.Burst = max(limit.Burst, 1)
 	sum := sha256.Sum256([]byte(key))
 	if l.client.Up() {
-		res, err := l.shared.Allow(ctx, "shoplab:"+hex.EncodeToString(sum[:16]), redis_rate.Limit(limit))
+		res, err := l.shared.Allow(ctx, sharedKey(sum), redis_rate.Limit(limit))
 		l.client.report(ctx, err)
 		if err == nil {
 			return res.Allowed > 0, max(res.RetryAfter, 0)
@@ -52,6 +52,24 @@ func (l *Limiter) Allow(ctx context.Context, key string, limit Limit) (ok bool, 
 	}
 	return l.local.allow(sum, limit, time.Now())
 }
+
+// Forgive takes back an event of key that Allow has allowed: in GCRA, an event that costs -1. (Redis keeps the
+// last event that is left all the same until it would have been allowed again.)
+func (l *Limiter) Forgive(ctx context.Context, key string, limit Limit) {
+	if limit.Rate <= 0 || limit.Period <= 0 {
+		return
+	}
+	limit.Burst = max(limit.Burst, 1)
+	sum := sha256.Sum256([]byte(key))
+	if l.client.Up() {
+		_, err := l.shared.AllowN(ctx, sharedKey(sum), redis_rate.Limit(limit), -1)
+		l.client.report(ctx, err)
+		return
+	}
+	l.local.forgive(sum, limit, time.Now())
+}
+
+func sharedKey(sum [sha256.Size]byte) string { return "shoplab:" + hex.EncodeToString(sum[:16]) }
 
 // bucketsPerGeneration bounds the memory of buckets: two generations of about 200 bytes an entry.
 const bucketsPerGeneration = 10_000
@@ -70,6 +88,10 @@ func (b *buckets) allow(key [sha256.Size]byte, limit Limit, now time.Time) (ok b
 		return false, wait
 	}
 	return true, 0
+}
+
+func (b *buckets) forgive(key [sha256.Size]byte, limit Limit, now time.Time) {
+	b.bucket(key, limit).ReserveN(now, -1)
 }
 
 func (b *buckets) bucket(key [sha256.Size]byte, limit Limit) *rate.Limiter {

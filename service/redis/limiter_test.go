@@ -43,6 +43,16 @@ func TestLimiters(t *testing.T) {
 			if allowed, _ := count(t.Context(), l, "off", Limit{}, 1000); allowed != 1000 {
 				t.Error("the zero limit limits")
 			}
+			for range 30 { // what is forgiven does not count
+				if ok, _ := l.Allow(t.Context(), "c@example.com", perHour); !ok {
+					t.Fatal("refused for what was forgiven")
+				}
+				l.Forgive(t.Context(), "c@example.com", perHour)
+			}
+			l.Forgive(t.Context(), "c@example.com", perHour) // and gives nothing beyond the burst
+			if allowed, _ := count(t.Context(), l, "c@example.com", perHour, 15); allowed < 9 || allowed > 10 {
+				t.Errorf("%d were allowed after what was forgiven, want 10, or 9", allowed)
+			}
 			quick := Limit{Rate: 20, Burst: 1, Period: time.Second}
 			count(t.Context(), l, "quick", quick, 1)
 			if ok, _ := l.Allow(t.Context(), "quick", quick); ok {

@@ -25,4 +25,7 @@ type Accounts interface {
 	UserByEmail(ctx context.Context, email string) (User, error)
 	// User returns the user or CodeNotFound.
 	User(ctx context.Context, id int64) (User, error)
+	// SetPasswordHash stores hash in place of old. If the user is gone or has another hash by now, nothing
+	// happens, and that is no error.
+	SetPasswordHash(ctx context.Context, id int64, old, hash string) error
 }

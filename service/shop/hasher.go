@@ -22,11 +22,17 @@ const (
 	argonKeyLen  = 32 // bytes
 )
 
+// queuePerSlot is how many passwords wait for each that is worked on. At 30 ms each the last of them waits
+// for a second, which is about what people wait for before they try again.
+const queuePerSlot = 32
+
 // Hasher hashes passwords with Argon2id, a bounded number at once: each takes 19 MiB and a core for
-// tens of milliseconds, so that a rush of sign-ins would otherwise starve the shop of both.
+// tens of milliseconds, so that a rush of sign-ins would otherwise starve the shop of both. A bounded
+// number waits; who comes beyond that is refused at once, as what waits holds a connection and a request.
 type Hasher struct {
-	slots chan struct{}
-	dummy string // the hash of nobody's password
+	queue chan struct{} // those who wait, and those at work
+	slots chan struct{} // those at work
+	dummy string        // the hash of nobody's password
 }
 
 // NewHasher returns a Hasher that works on at most concurrency passwords at once (at least one).
@@ -35,11 +41,14 @@ func NewHasher(concurrency int) *Hasher {
 	key := make([]byte, argonKeyLen)
 	_, _ = rand.Read(salt) // crypto/rand.Read never fails
 	_, _ = rand.Read(key)
-	return &Hasher{slots: make(chan struct{}, max(concurrency, 1)), dummy: formatPHC(salt, key)}
+	concurrency = max(concurrency, 1)
+	return &Hasher{
+		queue: make(chan struct{}, concurrency*(1+queuePerSlot)), slots: make(chan struct{}, concurrency), dummy: formatPHC(salt, key),
+	}
 }
 
 // Hash returns password's hash in the PHC string format, "$argon2id$v=19$m=...". It waits for its
-// turn until ctx is done: CodeOverloaded when its deadline passes.
+// turn until ctx is done: CodeOverloaded when its deadline passes, and at once when too many wait already.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, argonSaltLen)
 	_, _ = rand.Read(salt) // crypto/rand.Read never fails
@@ -51,8 +60,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Verify tells whether password is the one that hash was made of. With hash "", for an email that
-// nobody has, it takes the same time and says no, so that the time tells no outsider which emails
-// have accounts. It waits for its turn as Hash does.
+// nobody has, it does the work of a hash made today and says no, so that the time of a login tells no
+// outsider which emails have accounts; it does of accounts whose hash is Outdated. It waits for its turn as
+// Hash does.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
 	known := hash != ""
 	if !known {
@@ -70,19 +80,39 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 	return subtle.ConstantTimeCompare(key, p.key) == 1 && known, nil
 }
 
+// Outdated tells whether hash was made with less work than a hash made today. Only who knows the password
+// can bring it up to date.
+func (h *Hasher) Outdated(hash string) bool {
+	p, err := parsePHC(hash)
+	return err == nil && uint64(p.memory)*uint64(p.passes) < argonMemory*argonPasses
+}
+
 func (h *Hasher) acquire(ctx context.Context) error {
+	select {
+	case h.queue <- struct{}{}:
+	default:
+		return errHasherFull(nil)
+	}
 	select {
 	case h.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		<-h.queue
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return &Error{Code: CodeOverloaded, Detail: "Too many people are signing in. Try again in a moment.", Err: ctx.Err()}
+			return errHasherFull(ctx.Err())
 		}
 		return fmt.Errorf("wait to hash a password: %w", ctx.Err())
 	}
 }
 
-func (h *Hasher) release() { <-h.slots }
+func (h *Hasher) release() {
+	<-h.slots
+	<-h.queue
+}
+
+func errHasherFull(cause error) error {
+	return &Error{Code: CodeOverloaded, Detail: "Too many people are signing in. Try again in a moment.", Err: cause}
+}
 
 // phc is a parsed PHC string of Argon2id:
 // https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md

@@ -88,6 +88,63 @@ func TestHasherWaits(t *testing.T) {
 	})
 }
 
+// TestHasherQueue: who finds the queue full is told so at once, and the queue moves on.
+func TestHasherQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(2)
+		for range 2 {
+			if err := h.acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error)
+		for range 2 * queuePerSlot {
+			go func() { left <- h.acquire(ctx) }()
+		}
+		synctest.Wait() // all of them wait
+		start := time.Now()
+		if _, err := h.Hash(t.Context(), "p"); CodeOf(err) != CodeOverloaded || time.Since(start) != 0 {
+			t.Errorf("a full queue: after %s: %v", time.Since(start), err)
+		}
+		h.release()
+		if err := <-left; err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+		cancel()
+		for range 2*queuePerSlot - 1 {
+			if err := <-left; !errors.Is(err, context.Canceled) {
+				t.Errorf("those who left: %v", err)
+			}
+		}
+		h.release()
+		h.release()
+		if n := len(h.queue) + len(h.slots); n != 0 {
+			t.Errorf("%d places are lost", n)
+		}
+	})
+}
+
+// TestHasherOutdated: parameters that have risen since make a hash outdated, those that have fallen do not.
+func TestHasherOutdated(t *testing.T) {
+	h := NewHasher(1)
+	today, err := h.Hash(t.Context(), "analytical engine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hash, want := range map[string]bool{
+		today: false,
+		strings.Replace(today, "m=19456,t=2", "m=19456,t=1", 1): true,
+		strings.Replace(today, "m=19456,t=2", "m=9216,t=4", 1):  true,
+		strings.Replace(today, "m=19456,t=2", "m=19456,t=3", 1): false,
+		"": false, "nonsense": false,
+	} {
+		if got := h.Outdated(hash); got != want {
+			t.Errorf("%q: %v", hash, got)
+		}
+	}
+}
+
 // TestHasherBound counts how many are inside at once.
 func TestHasherBound(t *testing.T) {
 	h := NewHasher(2)

@@ -13,11 +13,14 @@ import (
 type Backend interface {
 	shop.Catalog
 	shop.Accounts
+	shop.Sessions
 	shop.Carts
 	shop.Orders
 	shop.Payments
 	// PutProduct stores a new product if p.ID is 0, else changes the one with this ID.
 	PutProduct(ctx context.Context, p shop.Product) (shop.Product, error)
+	// RemoveUser removes an account that has ordered nothing.
+	RemoveUser(ctx context.Context, id int64) error
 	StockAudit(ctx context.Context) ([]StockAudit, error)
 	MoneyAudit(ctx context.Context) (MoneyAudit, error)
 }

@@ -28,6 +28,30 @@ func TestAccounts(t *testing.T, newStore func(*testing.T) Backend) {
 		_, err = s.User(t.Context(), u.ID+1000)
 		wantCode(t, err, shop.CodeNotFound)
 	})
+	t.Run("set password hash", func(t *testing.T) {
+		s := newSuite(t, newStore)
+		u, other := s.user("ada@example.com"), s.user("eve@example.com")
+		for _, step := range []struct {
+			id              int64
+			old, hash, want string
+		}{
+			{u.ID, "hash", "better", "better"},
+			{u.ID, "hash", "late", "better"}, // somebody else was first
+			{u.ID + 1000, "better", "nobody's", "better"},
+		} {
+			s.must(s.SetPasswordHash(t.Context(), step.id, step.old, step.hash))
+			got, err := s.User(t.Context(), u.ID)
+			s.must(err)
+			if got.PasswordHash != step.want {
+				t.Fatalf("hash is %q, want %q", got.PasswordHash, step.want)
+			}
+		}
+		got, err := s.User(t.Context(), other.ID)
+		s.must(err)
+		if got != other {
+			t.Fatalf("another account became %+v", got)
+		}
+	})
 	t.Run("email once", func(t *testing.T) {
 		s := newSuite(t, newStore)
 		var wg sync.WaitGroup

@@ -12,8 +12,8 @@ import (
 	"shoplab/service/shop"
 )
 
-// Store keeps a shop in memory: it is a shop.Catalog, Accounts, Carts, Orders and Payments. It is
-// safe for concurrent use.
+// Store keeps a shop in memory: it is a shop.Catalog, Accounts, Sessions, Carts, Orders and Payments.
+// It is safe for concurrent use.
 type Store struct {
 	mu       sync.Mutex
 	now      func() time.Time
@@ -21,6 +21,7 @@ type Store struct {
 	lastID   int64
 	products map[int64]*product
 	users    map[int64]shop.User
+	sessions map[string]shop.Session
 	carts    map[shop.Owner][]line
 	orders   map[int64]*order
 	payments map[int64]*payment // by order
@@ -35,6 +36,7 @@ type product struct {
 var _ interface {
 	shop.Catalog
 	shop.Accounts
+	shop.Sessions
 	shop.Carts
 	shop.Orders
 	shop.Payments
@@ -46,6 +48,7 @@ func NewStore() *Store {
 		now:      time.Now,
 		products: map[int64]*product{},
 		users:    map[int64]shop.User{},
+		sessions: map[string]shop.Session{},
 		carts:    map[shop.Owner][]line{},
 		orders:   map[int64]*order{},
 		payments: map[int64]*payment{},
@@ -128,6 +131,15 @@ func (s *Store) CreateUser(ctx context.Context, u shop.User) (shop.User, error) 
 	return u, nil
 }
 
+// RemoveUser removes an account, as an operator does, and ends its sessions.
+func (s *Store) RemoveUser(_ context.Context, id int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.users, id)
+	s.endSessions(id)
+	return nil
+}
+
 // UserByEmail implements shop.Accounts.
 func (s *Store) UserByEmail(ctx context.Context, email string) (shop.User, error) {
 	unlock, err := s.lock(ctx)
@@ -155,6 +167,17 @@ func (s *Store) User(ctx context.Context, id int64) (shop.User, error) {
 		return shop.User{}, errNotFound("account")
 	}
 	return u, nil
+}
+
+// SetPasswordHash implements shop.Accounts.
+func (s *Store) SetPasswordHash(ctx context.Context, id int64, old, hash string) error {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if u, ok := s.users[id]; err == nil && ok && u.PasswordHash == old {
+		u.PasswordHash = hash
+		s.users[id] = u
+	}
+	return err
 }
 
 // Product implements shop.Catalog.

@@ -35,11 +35,16 @@ export async function login(fields) {
   remember((await api.post("/api/auth/login", fields)).user);
 }
 
-export async function logout() {
-  await api.post("/api/auth/logout");
+async function leave(path) {
+  await api.post(path);
   forgetOrder();
   remember(null);
 }
+
+export const logout = () => leave("/api/auth/logout");
+
+// logoutEverywhere ends the account's sessions on all devices, this one included.
+export const logoutEverywhere = () => leave("/api/auth/logout-everywhere");
 
 // signedIn runs work that needs an account. Whoever has none, or whose session has ended, is sent
 // to log in and comes back to this page.

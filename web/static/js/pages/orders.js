@@ -1,5 +1,5 @@
 // The order history, newest first.
-import { signedIn } from "../account.js";
+import { logoutEverywhere, signedIn } from "../account.js";
 import { pieces } from "../bill.js";
 import { count, moment, price } from "../format.js";
 import { append, html, render } from "../html.js";
@@ -8,6 +8,7 @@ import { announce, busy, empty, load, words } from "../view.js";
 
 const element = document.getElementById("orders");
 const more = document.getElementById("more");
+const everywhere = document.getElementById("logout-everywhere");
 let cursor;
 
 const row = (order) =>
@@ -27,6 +28,7 @@ load(element, async () => {
   const page = await signedIn(() => listOrders());
   cursor = page.next_cursor;
   more.hidden = !cursor;
+  everywhere.hidden = false;
   if (page.items.length) render(element, html`<ul class="order-rows" role="list">${page.items.map(row)}</ul>`);
   else render(element, empty("No orders yet", "What you order will be listed here.", "/", "Go shopping"));
 });
@@ -41,6 +43,16 @@ more.addEventListener("click", async () => {
     list.children[before]?.querySelector("a").focus();
     cursor = page.next_cursor;
     more.hidden = !cursor;
+  } catch (problem) {
+    announce(words(problem));
+  }
+});
+
+everywhere.addEventListener("click", async () => {
+  if (everywhere.ariaDisabled) return;
+  try {
+    await busy(everywhere, () => signedIn(logoutEverywhere));
+    location.assign("/");
   } catch (problem) {
     announce(words(problem));
   }
