@@ -12,10 +12,8 @@ import (
 	"shoplab/lab/cost"
 )
 
-// goldenGraphs is where the platform's tests keep the stages' graphs, in the repository.
-var goldenGraphs = filepath.Join("platform", "testdata")
-
-const goldenSuffix = ".golden.json"
+// stageGraphs is where the platform declares the stages' graphs, in the repository.
+var stageGraphs = filepath.Join("platform", "graphs")
 
 // readGraphs reads the graphs that are named: stages of this project, files, or - for standard input. Without
 // a name it is all stages.
@@ -40,7 +38,7 @@ func graphFiles(names []string) ([]string, error) {
 	var stages []string
 	root, err := findRoot()
 	if err == nil {
-		if stages, err = filepath.Glob(filepath.Join(root, goldenGraphs, "stage*"+goldenSuffix)); err != nil {
+		if stages, err = filepath.Glob(filepath.Join(root, stageGraphs, "stage*.json")); err != nil {
 			return nil, err
 		}
 	}
@@ -53,8 +51,8 @@ func graphFiles(names []string) ([]string, error) {
 	var files []string
 	for _, name := range names {
 		file := name
-		if golden := filepath.Join(root, goldenGraphs, name+goldenSuffix); slices.Contains(stages, golden) {
-			file = golden
+		if declared := filepath.Join(root, stageGraphs, name+".json"); slices.Contains(stages, declared) {
+			file = declared
 		}
 		if slices.Contains(files, file) {
 			return nil, fmt.Errorf("%s is named twice", name)

@@ -116,7 +116,7 @@ func TestGolden(t *testing.T) {
 		t.Run(stack, func(t *testing.T) {
 			r, _ := deploy(t, stack, nil)
 			got := golden(t, r)
-			path := filepath.Join("testdata", stack+".golden.json")
+			path := filepath.Join("graphs", stack+".json")
 			if *update {
 				if err := os.WriteFile(path, got, 0o600); err != nil {
 					t.Fatal(err)

@@ -218,7 +218,7 @@ func TestRefreshReadsFamiliesAndTiers(t *testing.T) {
 
 // Every resource of the four stages has a price or is known to cost nothing by itself.
 func TestTheStagesArePricedWhole(t *testing.T) {
-	files, err := filepath.Glob("../../platform/testdata/stage*.golden.json")
+	files, err := filepath.Glob("../../platform/graphs/stage*.json")
 	if err != nil || len(files) != 4 {
 		t.Fatalf("golden graphs: %v, %v", files, err)
 	}

@@ -152,7 +152,7 @@ func FuzzReadGraph(f *testing.F) {
 		f.Add([]byte(d.doc))
 	}
 	for _, stage := range []string{"stage1", "stage3"} {
-		b, err := os.ReadFile("../../platform/testdata/" + stage + ".golden.json")
+		b, err := os.ReadFile("../../platform/graphs/" + stage + ".json")
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -27,7 +27,7 @@ type document struct {
 		Resources []Resource  `json:"resources"`
 		Pending   []operation `json:"pending_operations"`
 	} `json:"deployment"`
-	// A golden graph as an object.
+	// A declared graph as an object.
 	Resources *[]Resource `json:"resources"`
 }
 
@@ -47,8 +47,8 @@ func UTF8(r io.Reader) io.Reader {
 	return transform.NewReader(r, unicode.BOMOverride(transform.Nop))
 }
 
-// ReadGraph decodes the output of `pulumi preview --json`, of `pulumi stack export`, or a golden
-// graph of platform/testdata, whichever it is. A document that admits to be a part only gives a Graph
+// ReadGraph decodes the output of `pulumi preview --json`, of `pulumi stack export`, or the
+// graph of a stage in platform/graphs, whichever it is. A document that admits to be a part only gives a Graph
 // that says so.
 func ReadGraph(r io.Reader) (Graph, error) {
 	b, err := io.ReadAll(UTF8(r))
@@ -74,7 +74,7 @@ func ReadGraph(r io.Reader) (Graph, error) {
 		}
 	default:
 		return Graph{}, errors.New("no resources in it: expected the output of `pulumi preview --json`, " +
-			"of `pulumi stack export`, or a golden graph")
+			"of `pulumi stack export`, or the graph of a stage")
 	}
 	g.locate()
 	g.Resources = slices.DeleteFunc(g.Resources, Resource.isComponent)

@@ -13,7 +13,7 @@ import (
 // complexity counts what the stage asks of its operators. What cannot be counted here is left out.
 func complexity(root, stage, topology string, target result.Target) *result.Complexity {
 	c := &result.Complexity{}
-	if g, err := goldenGraph(root, stage); err == nil {
+	if g, err := declaredGraph(root, stage); err == nil {
 		types := map[string]bool{}
 		for _, r := range g.Resources {
 			types[r.Type] = true
@@ -34,9 +34,9 @@ func complexity(root, stage, topology string, target result.Target) *result.Comp
 	return c
 }
 
-// goldenGraph is the stage's resource graph as the platform's tests have it.
-func goldenGraph(root, stage string) (cost.Graph, error) {
-	f, err := os.Open(filepath.Join(root, "platform", "testdata", stage+".golden.json"))
+// declaredGraph is the resource graph that the platform declares for the stage; its tests hold the program to it.
+func declaredGraph(root, stage string) (cost.Graph, error) {
+	f, err := os.Open(filepath.Join(root, "platform", "graphs", stage+".json"))
 	if err != nil {
 		return cost.Graph{}, err
 	}
