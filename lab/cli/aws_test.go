@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"net/http/httptest"
@@ -20,7 +20,7 @@ import (
 // to it through an HTTP proxy, as it might in a company.
 func TestRunOnAWS(t *testing.T) {
 	awstest.TakesMinutes(t)
-	account := awstest.Emulate(t, "..")
+	account := awstest.Emulate(t, "../..")
 	shop := startLab(t, "up", "stage1", "--rate-limit", "off")
 	address, err := url.Parse(shop.url())
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *lab) said(text string) {
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	to := t.TempDir()
-	const script = `git -C .. ls-files -co --exclude-standard -z | tar -C .. --null --ignore-failed-read -T - -c | tar -C "$0" -x`
+	const script = `git -C ../.. ls-files -co --exclude-standard -z | tar -C ../.. --null --ignore-failed-read -T - -c | tar -C "$0" -x`
 	if out, err := exec.CommandContext(t.Context(), "bash", "-c", script, to).CombinedOutput(); err != nil {
 		t.Skipf("copy the repository: %v\n%s", err, out)
 	}

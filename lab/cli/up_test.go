@@ -1,8 +1,9 @@
-package main
+package cli
 
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		_ = server.ListenAndServe()
 		os.Exit(1)
 	case os.Getenv("RUN_LAB") != "":
-		main()
+		os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -108,7 +109,7 @@ func TestUpRefusesWhatCannotBe(t *testing.T) {
 			args = []string{"up", "--port", "70000"}
 		}
 		var stderr bytes.Buffer
-		if code := run(t.Context(), args, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), want) {
+		if code := Run(t.Context(), args, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("lab %v: exit status %d, %q; want 1 and %q", args, code, stderr.String(), want)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), append(strings.Fields(args), tempOut(args, t)...), &stdout, &stderr)
+			code := Run(t.Context(), append(strings.Fields(args), tempOut(args, t)...), &stdout, &stderr)
 			if code != 1 || !strings.Contains(stderr.String(), want) {
 				t.Errorf("exit status %d, stderr %q: want %q", code, stderr.String(), want)
 			}
