@@ -14,7 +14,7 @@ import (
 	"shoplab/lab/experiment"
 	"shoplab/lab/report"
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 func newRunCommand() *cobra.Command {
@@ -120,7 +120,7 @@ func (r *measuring) check(target string) (err error) {
 		}
 	}
 	if len(r.plan.Stages) == 0 {
-		if r.plan.Stages, err = twin.Stages(r.plan.Root); err != nil {
+		if r.plan.Stages, err = stage.Names(r.plan.Root); err != nil {
 			return err
 		}
 	}

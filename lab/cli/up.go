@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shoplab/lab/stage"
 	"shoplab/lab/twin"
 )
 
@@ -42,9 +43,9 @@ Payments are simulated: no card, no money, no account at Stripe.`,
 				return fmt.Errorf("--rate-limit is %q, want on or off", rateLimit)
 			}
 			u.options.RateLimit = rateLimit == "on"
-			u.options.Stage = "stage1"
+			u.stage = "stage1"
 			if len(args) == 1 {
-				u.options.Stage = args[0]
+				u.stage = args[0]
 			}
 			u.stdout, u.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return u.run(cmd.Context())
@@ -61,6 +62,7 @@ Payments are simulated: no card, no money, no account at Stripe.`,
 
 // up is one run of the command.
 type up struct {
+	stage          string
 	options        twin.Options
 	verbose        bool
 	stdout, stderr io.Writer
@@ -70,7 +72,10 @@ func (u *up) run(ctx context.Context) (err error) {
 	if u.options.Root, err = findRoot(); err != nil {
 		return err
 	}
-	if err := checkStage(u.options.Root, u.options.Stage); err != nil {
+	if err := checkStage(u.options.Root, u.stage); err != nil {
+		return err
+	}
+	if u.options.Stage, err = stage.Read(u.options.Root, u.stage); err != nil {
 		return err
 	}
 	if u.options.Port, err = choosePort(u.options.Port); err != nil {
@@ -147,15 +152,15 @@ func secondSignal(ctx context.Context) <-chan struct{} {
 	return abort
 }
 
-func checkStage(root, stage string) error {
-	names, err := twin.Stages(root)
+func checkStage(root, name string) error {
+	names, err := stage.Names(root)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(names, stage) {
+	if slices.Contains(names, name) {
 		return nil
 	}
-	return fmt.Errorf("no stage %q; there are %s", stage, strings.Join(names, ", "))
+	return fmt.Errorf("no stage %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // choosePort checks that the port is free; 0 means 8080 or any other.

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
 	"shoplab/lab/sweep"
-	"shoplab/lab/twin"
 )
 
 // onAWS brings stages up with Pulumi.
@@ -52,18 +52,18 @@ func (a *onAWS) labels() []string {
 // boot, pull an image and pass their health checks.
 const upTimeout = 15 * time.Minute
 
-func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*site, error) {
+func (a *onAWS) up(ctx context.Context, name string, _ stage.Change) (*site, error) {
 	began := time.Now()
-	declared, err := twin.ReadStage(a.root, stage)
+	declared, err := stage.Read(a.root, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{binary: a.automate, root: a.root, name: stage, say: a.say}
+	s := &stack{binary: a.automate, root: a.root, name: name, say: a.say}
 	err = s.up(ctx, a.settings(declared)...)
 	if errors.Is(err, errInUse) {
 		return nil, err
 	}
-	a.region, a.stages = declared.Region, append(a.stages, stage)
+	a.region, a.stages = declared.Region, append(a.stages, name)
 	if err == nil {
 		a.say("waiting for the first answer")
 		err = firstAnswer(ctx, s.output("url"))
@@ -95,7 +95,7 @@ func (a *onAWS) up(ctx context.Context, stage string, _ func(*twin.Options)) (*s
 }
 
 // settings are the configuration of a stack for this run; where two set a key, the later counts.
-func (a *onAWS) settings(declared twin.Stage) []string {
+func (a *onAWS) settings(declared stage.Stage) []string {
 	instances := strconv.Itoa(declared.Instances)
 	for _, setting := range a.config {
 		if value, ok := strings.CutPrefix(setting, "shoplab:instances="); ok {
@@ -110,9 +110,9 @@ func (a *onAWS) settings(declared twin.Stage) []string {
 }
 
 // describeStack writes what the stack says of itself over what its file declares.
-func describeStack(s *stack, declared twin.Stage, st *result.Stage) {
+func describeStack(s *stack, declared stage.Stage, st *result.Stage) {
 	st.Topology, st.URL = s.output("topology"), s.output("url")
-	st.Config = configOf(declared)
+	st.Config = declared.Config()
 	for name, field := range map[string]**int{
 		"instances": &st.Config.Instances, "maxInstances": &st.Config.MaxInstances,
 		"poolPerInstance": &st.Config.PoolPerInstance, "databaseConnections": &st.Config.DatabaseConnections,

@@ -16,8 +16,8 @@ import (
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
 	"shoplab/lab/sweep"
-	"shoplab/lab/twin"
 )
 
 // errNoMinute is returned for a step without a whole minute of the clock: CloudWatch could say only
@@ -40,11 +40,11 @@ type series struct {
 
 // cloudUsage is what CloudWatch measured of the stage's resources in the whole minutes of the step.
 // Mean and Max are of the minutes' averages. What has no point inside the step is left out.
-func cloudUsage(ctx context.Context, cfg aws.Config, stage twin.Stage, from time.Time, length time.Duration, p patience) ([]result.Usage, error) {
+func cloudUsage(ctx context.Context, cfg aws.Config, st stage.Stage, from time.Time, length time.Duration, p patience) ([]result.Usage, error) {
 	if begin, end := whole(from, length, time.Minute); !begin.Before(end) {
 		return nil, errNoMinute
 	}
-	all, err := cloudSeries(ctx, cfg, stage)
+	all, err := cloudSeries(ctx, cfg, st)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -70,13 +70,13 @@ func whole(from time.Time, length, period time.Duration) (begin, end time.Time) 
 }
 
 // cloudSeries finds the stage's resources by their tags.
-func cloudSeries(ctx context.Context, cfg aws.Config, stage twin.Stage) ([]series, error) {
-	all, err := serverSeries(ctx, cfg, stage)
+func cloudSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series, error) {
+	all, err := serverSeries(ctx, cfg, st)
 	if err != nil {
 		return nil, fmt.Errorf("find the stage's servers: %w", err)
 	}
 	in := &resourcegroupstaggingapi.GetResourcesInput{TagFilters: []tagtypes.TagFilter{
-		{Key: aws.String("project"), Values: []string{sweep.Project}}, {Key: aws.String("stage"), Values: []string{stage.Name}},
+		{Key: aws.String("project"), Values: []string{sweep.Project}}, {Key: aws.String("stage"), Values: []string{st.Name}},
 	}}
 	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg), in); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
@@ -84,7 +84,7 @@ func cloudSeries(ctx context.Context, cfg aws.Config, stage twin.Stage) ([]serie
 			return nil, fmt.Errorf("find the stage's resources by their tags: %w", err)
 		}
 		for _, m := range page.ResourceTagMappingList {
-			all = append(all, seriesOf(aws.ToString(m.ResourceARN), stage)...)
+			all = append(all, seriesOf(aws.ToString(m.ResourceARN), st)...)
 		}
 	}
 	return all, nil
@@ -92,14 +92,14 @@ func cloudSeries(ctx context.Context, cfg aws.Config, stage twin.Stage) ([]serie
 
 // serverSeries are the running servers' CPU. Without detailed monitoring EC2 has a point every five
 // minutes. Source: docs.aws.amazon.com/AWSEC2/latest/UserGuide/manage-detailed-monitoring.html.
-func serverSeries(ctx context.Context, cfg aws.Config, stage twin.Stage) ([]series, error) {
+func serverSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series, error) {
 	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
 		{Name: aws.String("tag:project"), Values: []string{sweep.Project}},
-		{Name: aws.String("tag:stage"), Values: []string{stage.Name}},
+		{Name: aws.String("tag:stage"), Values: []string{st.Name}},
 		{Name: aws.String("instance-state-name"), Values: []string{"running"}},
 	}}
 	resource := result.ResourceServerCPU
-	if stage.Topology == twin.Balanced {
+	if st.Topology == stage.Balanced {
 		resource = result.ResourceInstanceCPU // a server has one instance of the shop and nothing else
 	}
 	var all []series
@@ -137,7 +137,7 @@ func percent(namespace, name string, dimensions map[string]string, r result.Reso
 // seriesOf are the metrics of what an ARN names; none for what has none that gives out. Sources:
 // docs.aws.amazon.com AmazonECS/latest/developerguide/available-metrics.html,
 // AmazonRDS/latest/UserGuide/rds-metrics.html, AmazonElastiCache/latest/dg/CacheMetrics.Redis.html.
-func seriesOf(arn string, stage twin.Stage) []series {
+func seriesOf(arn string, st stage.Stage) []series {
 	parts := strings.SplitN(arn, ":", 6) // arn:aws:SERVICE:REGION:ACCOUNT:KIND/NAME or KIND:NAME
 	if len(parts) < 6 {
 		return nil
@@ -152,16 +152,16 @@ func seriesOf(arn string, stage twin.Stage) []series {
 		// Percent of what the running tasks have together, so the mean task's share of its own.
 		of := map[string]string{"ClusterName": cluster, "ServiceName": service}
 		return []series{
-			percent("AWS/ECS", "CPUUtilization", of, result.ResourceInstanceCPU, "the mean task", "cores", float64(stage.CPU)/1024),
-			percent("AWS/ECS", "MemoryUtilization", of, result.ResourceMemory, "the mean task", "bytes", float64(stage.Memory)*(1<<20)),
+			percent("AWS/ECS", "CPUUtilization", of, result.ResourceInstanceCPU, "the mean task", "cores", float64(st.CPU)/1024),
+			percent("AWS/ECS", "MemoryUtilization", of, result.ResourceMemory, "the mean task", "bytes", float64(st.Memory)*(1<<20)),
 		}
 	case "rds db":
 		of := map[string]string{"DBInstanceIdentifier": name}
 		conns := series{
 			namespace: "AWS/RDS", name: "DatabaseConnections", dimensions: of, period: time.Minute, scale: 1,
-			usage: result.Usage{Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(stage.DatabaseConnections))},
+			usage: result.Usage{Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(st.DatabaseConnections))},
 		}
-		unit, cores := "cores", float64(stage.DatabaseCPU())/1024
+		unit, cores := "cores", float64(st.DatabaseCPU)/1024
 		if cores == 0 { // a class that is not known
 			unit, cores = "ratio", 1
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 // fakeCloud answers as EC2, the tagging API and CloudWatch do. late is how many times CloudWatch has
@@ -76,9 +76,9 @@ func TestCloudUsage(t *testing.T) {
 		"AWS/ElastiCache EngineCPUUtilization": at(map[int]float64{2: 25}),
 		"AWS/EC2 CPUUtilization":               at(map[int]float64{1: 99}), // five minutes' mean: more than the step
 	}, 1)
-	stage := twin.Stage{Name: "stage3", Topology: twin.Fargate, CPU: 256, Memory: 512, DatabaseClass: "db.t4g.micro", DatabaseConnections: 79}
+	st := stage.Stage{Name: "stage3", Topology: stage.Fargate, CPU: 256, Memory: 512, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, DatabaseConnections: 79}
 	from := time.Date(2026, 1, 2, 12, 0, 30, 0, time.UTC)
-	got, err := cloudUsage(t.Context(), cfg, stage, from, 3*time.Minute, patience{100 * time.Millisecond, time.Millisecond})
+	got, err := cloudUsage(t.Context(), cfg, st, from, 3*time.Minute, patience{100 * time.Millisecond, time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestCloudUsage(t *testing.T) {
 
 func TestCloudUsageNeedsAWholeMinute(t *testing.T) {
 	from := time.Date(2026, 1, 2, 12, 0, 1, 0, time.UTC)
-	if _, err := cloudUsage(t.Context(), aws.Config{}, twin.Stage{}, from, 110*time.Second, patience{}); !errors.Is(err, errNoMinute) {
+	if _, err := cloudUsage(t.Context(), aws.Config{}, stage.Stage{}, from, 110*time.Second, patience{}); !errors.Is(err, errNoMinute) {
 		t.Errorf("got %v, want errNoMinute", err)
 	}
 	if begin, end := whole(from, 119*time.Second, time.Minute); end.Sub(begin) != time.Minute {

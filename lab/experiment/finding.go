@@ -8,6 +8,7 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
 	"shoplab/lab/twin"
 )
 
@@ -67,12 +68,12 @@ type replay struct {
 // trial is one side of an experiment on a stage.
 type trial struct {
 	label string
-	turn  func(*twin.Options)
+	turn  func(*stage.Stage)
 }
 
 // both measures the same load before and after, alternately, each on a fresh stage, so that what
 // changes on the machine meanwhile falls on both sides.
-func (r *replay) both(ctx context.Context, stage string, before, after trial, l load.Load) (b, a []result.Step, err error) {
+func (r *replay) both(ctx context.Context, name string, before, after trial, l load.Load) (b, a []result.Step, err error) {
 	for n := range r.plan.Repeats {
 		l.Repeat = n + 1
 		for _, side := range []struct {
@@ -80,7 +81,7 @@ func (r *replay) both(ctx context.Context, stage string, before, after trial, l 
 			steps *[]result.Step
 		}{{before, &b}, {after, &a}} {
 			r.plan.Say(fmt.Sprintf("%s, repeat %d of %d", side.label, n+1, r.plan.Repeats))
-			step, err := r.once(ctx, stage, side.turn, l)
+			step, err := r.once(ctx, name, side.turn, l)
 			if err != nil {
 				return b, a, err
 			}
@@ -92,8 +93,8 @@ func (r *replay) both(ctx context.Context, stage string, before, after trial, l 
 
 // once brings a stage up, warms it, holds one load and takes the stage down. A load without users
 // and rate only watches.
-func (r *replay) once(ctx context.Context, stage string, turn func(*twin.Options), l load.Load) (step result.Step, err error) {
-	s, err := r.place.up(ctx, stage, turn)
+func (r *replay) once(ctx context.Context, name string, turn stage.Change, l load.Load) (step result.Step, err error) {
+	s, err := r.place.up(ctx, name, turn)
 	if err != nil {
 		return step, err
 	}

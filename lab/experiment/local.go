@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
 	"shoplab/lab/twin"
 )
 
@@ -49,18 +50,19 @@ func (l *local) labels() []string { return []string{result.LabelThisMachine} }
 
 func (l *local) finish(context.Context, *result.Result) error { return nil }
 
-func (l *local) up(ctx context.Context, stage string, turn func(*twin.Options)) (*site, error) {
-	o := twin.Options{Stage: stage, Root: l.root, Binary: l.binary, Abort: l.abort, CPUs: stageCPUs()}
-	if turn != nil {
-		turn(&o)
+func (l *local) up(ctx context.Context, name string, change stage.Change) (*site, error) {
+	declared, err := stage.Read(l.root, name)
+	if err != nil {
+		return nil, err
 	}
-	t, err := twin.Start(ctx, o)
+	declared.HostCPUs = stageCPUs()
+	t, err := twin.Start(ctx, twin.Options{Stage: declared.With(change), Root: l.root, Binary: l.binary, Abort: l.abort})
 	if err != nil {
 		return nil, err
 	}
 	return &site{
 		url: t.URL, stage: t.Stage, cpus: t.GivenCPUs(), probes: twinProbes(t), seconds: t.Started.Seconds(),
-		describe: func(st *result.Stage) { describeTwin(t, o, st) },
+		describe: func(st *result.Stage) { describeTwin(t, st) },
 		// As superuser: a stage that uses up its connections must still be audited.
 		audit:      func(ctx context.Context) ([]result.Invariant, error) { return auditDatabase(ctx, t.PostgresAdminURL()) },
 		done:       t.Done(),
@@ -71,10 +73,9 @@ func (l *local) up(ctx context.Context, stage string, turn func(*twin.Options)) 
 }
 
 // describeTwin writes how the stage really runs here.
-func describeTwin(t *twin.Twin, o twin.Options, st *result.Stage) {
+func describeTwin(t *twin.Twin, st *result.Stage) {
 	st.Topology, st.URL = string(t.Stage.Topology), t.URL
-	st.Config = configOf(t.Stage)
-	st.Config.PoolerMode = o.Pooler
+	st.Config = t.Stage.Config()
 	st.Notes = append(st.Notes, t.Limits...)
 	st.StandIns = t.StandIns
 	if len(t.StandIns) > 0 {
@@ -107,21 +108,10 @@ func describeTwin(t *twin.Twin, o twin.Options, st *result.Stage) {
 	}
 }
 
-// configOf is a stage's configuration for the result.
-func configOf(s twin.Stage) result.Config {
-	return result.Config{
-		Region: s.Region, InstanceType: s.InstanceType, DatabaseClass: s.DatabaseClass, CacheNodeType: s.CacheNodeType,
-		Instances: result.Ptr(s.Instances), MaxInstances: result.Ptr(s.MaxInstances), CPUUnits: result.Ptr(s.CPU),
-		MemoryMiB: result.Ptr(s.Memory), PoolPerInstance: result.Ptr(s.PoolPerInstance),
-		DatabaseConnections: result.Ptr(s.DatabaseConnections),
-		HealthCheckSeconds:  result.Ptr(s.HealthCheckInterval.Seconds()), HealthCheckPath: s.HealthCheckPath,
-	}
-}
-
 // CheckStages says which of the names are no stages of the repository.
 func CheckStages(root string, names []string) error {
 	for _, name := range names {
-		if _, err := twin.ReadStage(root, name); err != nil {
+		if _, err := stage.Read(root, name); err != nil {
 			return fmt.Errorf("stage %q: %w", name, err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 // knob is the one thing that a proof changes.
@@ -14,17 +14,17 @@ type knob struct {
 	from, to string
 	// down says that the resource could only be made scarcer here: the proof then expects harm.
 	down bool
-	turn func(*twin.Options)
+	turn stage.Change
 }
 
 // knobFor returns the knob of a cause, or why there is none. cpus is how many of this machine's the
 // stage may use.
-func knobFor(cause result.Cause, s twin.Stage, cpus float64) (knob, string) {
-	number := func(name string, from, to int, turn func(*twin.Options, int)) knob {
-		return knob{name: name, from: strconv.Itoa(from), to: strconv.Itoa(to), down: to < from, turn: func(o *twin.Options) { turn(o, to) }}
+func knobFor(cause result.Cause, s stage.Stage, cpus float64) (knob, string) {
+	number := func(name string, from, to int, turn func(*stage.Stage, int)) knob {
+		return knob{name: name, from: strconv.Itoa(from), to: strconv.Itoa(to), down: to < from, turn: func(o *stage.Stage) { turn(o, to) }}
 	}
 	cpu := func(to int) knob {
-		return number("CPU units of an instance", s.CPU, to, func(o *twin.Options, n int) { o.CPU = n })
+		return number("CPU units of an instance", s.CPU, to, func(o *stage.Stage, n int) { o.CPU = n })
 	}
 	switch cause {
 	case result.CausePool:
@@ -34,32 +34,32 @@ func knobFor(cause result.Cause, s twin.Stage, cpus float64) (knob, string) {
 		if to <= s.PoolPerInstance {
 			to = max(1, s.PoolPerInstance/2)
 		}
-		return number("pool per instance", s.PoolPerInstance, to, func(o *twin.Options, n int) { o.PoolPerInstance = n }), ""
+		return number("pool per instance", s.PoolPerInstance, to, func(o *stage.Stage, n int) { o.PoolPerInstance = n }), ""
 	case result.CauseDBConns:
 		return number("max_connections", s.DatabaseConnections, 2*s.DatabaseConnections,
-			func(o *twin.Options, n int) { o.DatabaseConnections = n }), ""
+			func(o *stage.Stage, n int) { o.DatabaseConnections = n }), ""
 	case result.CauseCPU:
 		if float64(2*s.CPU*s.Instances) > 1024*cpus {
 			return cpu(s.CPU / 2), "" // this machine has no more to give
 		}
 		return cpu(2 * s.CPU), ""
 	case result.CauseDatabase:
-		units := s.DatabaseCPU()
+		units := s.DatabaseCPU
 		if units == 0 {
 			return knob{}, "the database has no CPU of its own to turn"
 		}
 		// Less of it, because more than this machine has cannot be given.
-		return number("CPU units of the database", units, units/2, func(o *twin.Options, n int) { o.DatabaseCPU = n }), ""
+		return number("CPU units of the database", units, units/2, func(o *stage.Stage, n int) { o.DatabaseCPU = n }), ""
 	case result.CauseMemory:
-		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *twin.Options, n int) { o.Memory = n }), ""
+		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *stage.Stage, n int) { o.Memory = n }), ""
 	case result.CauseMachine:
 		// Cores cannot be added; what the stage may use of them can be halved.
 		return knob{
 			name: "CPUs of this machine for the stage", from: fmt.Sprintf("%.3g", cpus), to: fmt.Sprintf("%.3g", cpus/2), down: true,
-			turn: func(o *twin.Options) { o.CPUs = cpus / 2 },
+			turn: func(o *stage.Stage) { o.HostCPUs = cpus / 2 },
 		}, ""
 	case result.CauseHashing:
-		return knob{name: "hashes at a time", from: "default", to: "1", down: true, turn: func(o *twin.Options) {
+		return knob{name: "hashes at a time", from: "default", to: "1", down: true, turn: func(o *stage.Stage) {
 			o.Env = append(o.Env, "HASH_CONCURRENCY=1")
 		}}, ""
 	case result.CauseGenerator:

@@ -9,7 +9,7 @@ import (
 	"shoplab/lab/backing"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 // findingStage is the stage whose topology the lessons are about: several instances, one database.
@@ -19,15 +19,15 @@ const findingStage = "stage2"
 // budget stays below it.
 func (r *replay) pool(ctx context.Context) (result.Finding, error) {
 	const instances, users, reserve = 4, 200, 3
-	stage, err := twin.ReadStage(r.plan.Root, findingStage)
+	declared, err := stage.Read(r.plan.Root, findingStage)
 	if err != nil {
 		return result.Finding{}, err
 	}
-	budget := (stage.DatabaseConnections - reserve) / (2 * instances) // twice, as during a rolling deploy
+	budget := (declared.DatabaseConnections - reserve) / (2 * instances) // twice, as during a rolling deploy
 	side := func(size int, what string) trial {
 		return trial{
 			label: fmt.Sprintf("%s: %d connections an instance", what, size),
-			turn:  func(o *twin.Options) { o.Instances, o.PoolPerInstance = instances, size },
+			turn:  func(o *stage.Stage) { o.Instances, o.PoolPerInstance = instances, size },
 		}
 	}
 	before, after := side(25, "the original's"), side(budget, "derived")
@@ -52,11 +52,11 @@ func (r *replay) pool(ctx context.Context) (result.Finding, error) {
 	case failedBefore > objective && failedAfter <= objective:
 		f.Status = result.FindingReproduced
 		f.Conclusion = fmt.Sprintf("%d x 25 connections overrun the %d of the database and %.1f%% of the requests fail; %d an instance fail %.1f%%.",
-			instances, stage.DatabaseConnections, failedBefore, budget, failedAfter)
+			instances, declared.DatabaseConnections, failedBefore, budget, failedAfter)
 	default:
 		f.Status = result.FindingNotReproduced
 		f.Conclusion = fmt.Sprintf("Not reproduced: with %d x 25 connections against %d accepted, %.1f%% of the requests fail, with %d an instance %.1f%%.",
-			instances, stage.DatabaseConnections, failedBefore, budget, failedAfter)
+			instances, declared.DatabaseConnections, failedBefore, budget, failedAfter)
 	}
 	gate(&f, b, a)
 	return f, nil
@@ -70,7 +70,7 @@ func (r *replay) pooler(ctx context.Context) (result.Finding, error) {
 		Knob:  "pool_mode",
 	}
 	side := func(mode string) trial {
-		return trial{label: mode + " mode", turn: func(o *twin.Options) {
+		return trial{label: mode + " mode", turn: func(o *stage.Stage) {
 			o.Instances, o.PoolPerInstance, o.Pooler, o.PoolerSize = instances, clients, mode, servers
 		}}
 	}
@@ -104,7 +104,7 @@ const deepPath = "/api/products?q=health&limit=1"
 func (r *replay) health(ctx context.Context) (result.Finding, error) {
 	const instances, users = 8, 100
 	side := func(path string, every time.Duration, what string) trial {
-		return trial{label: fmt.Sprintf("%s checks every %s", what, every), turn: func(o *twin.Options) {
+		return trial{label: fmt.Sprintf("%s checks every %s", what, every), turn: func(o *stage.Stage) {
 			o.Instances, o.HealthCheckPath, o.HealthCheckInterval = instances, path, every
 		}}
 	}

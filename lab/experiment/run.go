@@ -10,7 +10,7 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 // Plan is what a run should do.
@@ -34,10 +34,10 @@ var ErrInvariant = errors.New("an invariant was violated under load")
 // site is a stage that is up.
 type site struct {
 	url      string
-	stage    twin.Stage // as configured, changes included
-	cpus     float64    // of this machine that the stage may use; 0 where it runs elsewhere
-	probes   []probe    // none where nothing can be watched
-	seconds  float64    // it took to come up
+	stage    stage.Stage // as configured, changes included
+	cpus     float64     // of this machine that the stage may use; 0 where it runs elsewhere
+	probes   []probe     // none where nothing can be watched
+	seconds  float64     // it took to come up
 	describe func(*result.Stage)
 	audit    func(context.Context) ([]result.Invariant, error)
 	// usage is what the provider measured of the stage in a span of time; nil where probes watch.
@@ -50,11 +50,11 @@ type site struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// place brings stages up: on this machine, or on AWS. turn, if not nil, changes one knob.
+// place brings stages up: on this machine, or on AWS. change turns one knob; nil none.
 type place interface {
 	target() result.Target
 	labels() []string
-	up(ctx context.Context, stage string, turn func(*twin.Options)) (*site, error)
+	up(ctx context.Context, name string, change stage.Change) (*site, error)
 	// finish is called after the last stage; it may add to the result.
 	finish(ctx context.Context, res *result.Result) error
 }

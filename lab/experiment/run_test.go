@@ -13,7 +13,7 @@ import (
 	"shoplab/lab/load"
 	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 // fakePlace brings up shops in memory whose capacity is their pool: every connection serves ten
@@ -36,7 +36,7 @@ func (f *fakePlace) target() result.Target                        { return resul
 func (f *fakePlace) labels() []string                             { return []string{result.LabelThisMachine} }
 func (f *fakePlace) finish(context.Context, *result.Result) error { return nil }
 
-func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)) (*site, error) {
+func (f *fakePlace) up(_ context.Context, name string, change stage.Change) (*site, error) {
 	if f.failUp {
 		return nil, errors.New("no capacity in this zone")
 	}
@@ -44,10 +44,7 @@ func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)
 	if f.onUp != nil {
 		f.onUp()
 	}
-	o := twin.Options{Stage: stage, PoolPerInstance: fakePool}
-	if turn != nil {
-		turn(&o)
-	}
+	o := stage.Stage{Name: name, Topology: stage.Single, Instances: 1, PoolPerInstance: fakePool, DatabaseConnections: 100}.With(change)
 	f.pools = append(f.pools, o.PoolPerInstance)
 	servers := o.PoolPerInstance
 	if f.fixed {
@@ -57,7 +54,7 @@ func (f *fakePlace) up(_ context.Context, stage string, turn func(*twin.Options)
 	pool := float64(o.PoolPerInstance)
 	s := &site{
 		url: "http://shop.test", dial: shop.Dial, seconds: 1, proveKnobs: true,
-		stage: twin.Stage{Name: stage, Topology: twin.Single, Instances: 1, PoolPerInstance: o.PoolPerInstance, DatabaseConnections: 100},
+		stage: o,
 		probes: []probe{func(context.Context) []reading {
 			return []reading{
 				{resource: result.ResourcePoolInUse, of: "shop-1", unit: "connections", limit: pool, value: pool},

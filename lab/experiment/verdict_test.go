@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"shoplab/lab/result"
-	"shoplab/lab/twin"
+	"shoplab/lab/stage"
 )
 
 func use(r result.Resource, of string, mean, limit float64) result.Usage {
@@ -102,13 +102,13 @@ func TestConclude(t *testing.T) {
 }
 
 func TestKnobsChangeOneThing(t *testing.T) {
-	s := twin.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseClass: "db.t4g.micro"}
-	for cause, want := range map[result.Cause]twin.Options{
+	s := stage.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048}
+	for cause, want := range map[result.Cause]stage.Stage{
 		result.CausePool:     {PoolPerInstance: 16},
 		result.CauseCPU:      {CPU: 512},
 		result.CauseMemory:   {Memory: 1024},
 		result.CauseDBConns:  {DatabaseConnections: 158},
-		result.CauseMachine:  {CPUs: 1},
+		result.CauseMachine:  {HostCPUs: 1},
 		result.CauseDatabase: {DatabaseCPU: 1024},
 	} {
 		k, why := knobFor(cause, s, 2)
@@ -116,17 +116,17 @@ func TestKnobsChangeOneThing(t *testing.T) {
 			t.Errorf("%s: %s", cause, why)
 			continue
 		}
-		var o twin.Options
+		var o stage.Stage
 		k.turn(&o)
 		if o.PoolPerInstance != want.PoolPerInstance || o.CPU != want.CPU || o.Memory != want.Memory ||
-			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU || o.CPUs != want.CPUs {
+			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU || o.HostCPUs != want.HostCPUs {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
 	}
 	if k, _ := knobFor(result.CauseMachine, s, 1.3334); !k.down || k.from != "1.33" || k.to != "0.667" {
 		t.Errorf("half of what the machine gives: %+v", k)
 	}
-	if k, _ := knobFor(result.CauseCPU, twin.Stage{Instances: 1, CPU: 2048}, 2); !k.down || k.to != "1024" {
+	if k, _ := knobFor(result.CauseCPU, stage.Stage{Instances: 1, CPU: 2048}, 2); !k.down || k.to != "1024" {
 		t.Errorf("a machine that has no more: %+v", k)
 	}
 	for _, cause := range []result.Cause{result.CauseGenerator, result.CauseUnknown, result.CauseProxy} {

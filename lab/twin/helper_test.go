@@ -8,7 +8,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"shoplab/lab/stage"
 )
+
+// read is a stage of the repository with a change.
+func read(t *testing.T, name string, change stage.Change) stage.Stage {
+	t.Helper()
+	s, err := stage.Read(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.With(change)
+}
+
+// checkOften has instances checked so often that a test need not wait for it.
+func checkOften(s *stage.Stage) { s.HealthCheckInterval = 50 * time.Millisecond }
 
 func startTwin(t *testing.T, o Options) *Twin {
 	t.Helper()

@@ -77,7 +77,7 @@ func (r *run) startInstance(i int, databaseURL, key string) (*Instance, *process
 		r.onStop(func(context.Context) error { return f.Close() })
 	}
 	proc, err := process.Start(process.Spec{
-		Name: name, Path: r.binary, Env: append(env, r.opts.Env...), Log: log, Enter: group.enter(),
+		Name: name, Path: r.binary, Env: append(env, s.Env...), Log: log, Enter: group.enter(),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -3,39 +3,11 @@ package twin
 import (
 	"fmt"
 	"runtime"
-	"strings"
+
+	"shoplab/lab/stage"
 )
 
-// size is what a machine has.
-type size struct {
-	cpus   float64
-	memory int64 // bytes
-}
-
 const mib = 1 << 20
-
-// sizeOf knows the machines that a stage is likely to name; databases are named as the instance they
-// run on. Source: AWS's pages of EC2, RDS and ElastiCache node types. The burst credits of the t
-// families are not modelled: a twin's machine has its full CPUs all the time.
-func sizeOf(kind string) (size, bool) {
-	s, ok := map[string]size{
-		"t2.small": {1, 2048 * mib},
-		"t3.micro": {2, 1024 * mib}, "t4g.micro": {2, 1024 * mib},
-		"t3.small": {2, 2048 * mib}, "t4g.small": {2, 2048 * mib},
-		"t3.medium": {2, 4096 * mib}, "t4g.medium": {2, 4096 * mib},
-		"t3.large": {2, 8192 * mib}, "t4g.large": {2, 8192 * mib},
-		"t3.xlarge": {4, 16384 * mib}, "t4g.xlarge": {4, 16384 * mib},
-		"cache.t3.micro": {2, 512 * mib}, "cache.t4g.micro": {2, 512 * mib},
-		"cache.t3.small": {2, 1402 * mib}, "cache.t4g.small": {2, 1402 * mib},
-	}[strings.TrimPrefix(kind, "db.")]
-	return s, ok
-}
-
-// DatabaseCPU is the CPU units of the database's machine; 0 where it shares the server or is not known.
-func (s Stage) DatabaseCPU() int {
-	size, _ := sizeOf(s.DatabaseClass)
-	return int(size.cpus * 1024)
-}
 
 // machines are the groups of a stage's machines.
 type machines struct {
@@ -59,21 +31,21 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 	}
 	known := true // every machine's CPUs
 	machine := func(name, kind string, units int) *Group {
-		s, ok := sizeOf(kind)
+		s, ok := stage.SizeOf(kind)
 		known = known && ok
 		if units > 0 {
-			s.cpus = float64(units) / 1024
+			s.CPUs = float64(units) / 1024
 		}
 		switch {
 		case o.NoLimits:
-			s = size{}
+			s = stage.Size{}
 		case !ok:
 			t.note("%s is not limited: the size of %q is not known", name, kind)
 		case t.groups.whole != nil:
-			t.note("%s is limited to a %s: %g CPUs and %d MiB", name, kind, s.cpus, s.memory/mib)
+			t.note("%s is limited to a %s: %g CPUs and %d MiB", name, kind, s.CPUs, s.Memory/mib)
 		}
-		t.StageCPUs += s.cpus
-		return add(name, s.cpus, s.memory, nil)
+		t.StageCPUs += s.CPUs
+		return add(name, s.CPUs, s.Memory, nil)
 	}
 	s := t.Stage
 	cpus, memory := float64(s.CPU)/1024, int64(s.Memory)*mib
@@ -82,12 +54,12 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 	}
 	var home *Group // the machine that the instances share
 	switch s.Topology {
-	case Single:
+	case stage.Single:
 		home = add("server", cpus, memory, nil)
 		t.StageCPUs = cpus
 		cpus, memory = 0, 0
 		m.database, m.cache = add("postgres", 0, 0, home), add("redis", 0, 0, home)
-	case Mesh:
+	case stage.Mesh:
 		home = machine("node", s.InstanceType, 0)
 		m.sidecars = add("sidecars", 0, 0, home)
 	}
@@ -95,14 +67,14 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		t.Machines = append(t.Machines, home)
 	}
 	m.proxy = add("proxy", 0, 0, home)
-	if s.Topology == Balanced || s.Topology == Fargate {
+	if s.Topology == stage.Balanced || s.Topology == stage.Fargate {
 		t.StageCPUs += cpus * float64(s.Instances)
 	}
 	for i := range s.Instances {
 		m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, home))
 	}
-	if s.Topology != Single {
-		m.database, m.cache = machine("postgres", s.DatabaseClass, o.DatabaseCPU), machine("redis", s.CacheNodeType, 0)
+	if s.Topology != stage.Single {
+		m.database, m.cache = machine("postgres", s.DatabaseClass, s.DatabaseCPU), machine("redis", s.CacheNodeType, 0)
 	}
 	if !known {
 		t.StageCPUs = 0
@@ -118,7 +90,7 @@ func (t *Twin) describe(reason error, o Options) {
 		t.note("no CPU or memory limits: they were switched off")
 	case reason != nil:
 		t.note("no CPU or memory limits: this machine does not permit them (%v); root may set them, and on cgroup v2 whoever runs: systemd-run --user --scope go run ./lab ...", reason)
-	case s.Topology == Single:
+	case s.Topology == stage.Single:
 		t.note("the whole server, database included, is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
 	default:
 		t.note("each instance is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)

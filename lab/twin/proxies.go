@@ -10,6 +10,7 @@ import (
 
 	"shoplab/contract"
 	"shoplab/lab/process"
+	"shoplab/lab/stage"
 )
 
 // startProxies starts the hops between a shopper and the instances: a load balancer, and in a mesh
@@ -27,7 +28,7 @@ func (r *run) startProxies(ctx context.Context) error {
 		targets = append(targets, &target{url: i.URL + r.twin.Stage.HealthCheckPath, host: strings.TrimPrefix(i.URL, "http://")})
 	}
 	name := "load-balancer"
-	if r.twin.Stage.Topology == Mesh {
+	if r.twin.Stage.Topology == stage.Mesh {
 		name = "gateway"
 		for n, t := range slices.Backward(targets) {
 			var err error
@@ -70,7 +71,7 @@ func (r *run) startSidecar(ctx context.Context, name, host string) (string, erro
 // startHop starts a proxy of the stage's kind and waits until a request passes through it.
 func (r *run) startHop(ctx context.Context, name string, port int, hosts []string, group *Group) (*started, error) {
 	h := hop{name: name, port: port, hosts: hosts, dir: filepath.Join(r.dir.Path, name), log: r.log.named(name), enter: group.enter()}
-	mesh := r.twin.Stage.Topology == Mesh
+	mesh := r.twin.Stage.Topology == stage.Mesh
 	var s *started
 	var err error
 	switch {
@@ -97,7 +98,7 @@ func (r *run) startHop(ctx context.Context, name string, port int, hosts []strin
 // chooseProxy finds nginx, or Envoy for a mesh, and builds the lab's own proxy where it is missing.
 func (r *run) chooseProxy(ctx context.Context) (err error) {
 	name := "nginx"
-	if r.twin.Stage.Topology == Mesh {
+	if r.twin.Stage.Topology == stage.Mesh {
 		name = "envoy"
 	}
 	if r.balancer, err = process.LookPath(name); err == nil && !r.opts.builtin {

@@ -15,6 +15,7 @@ import (
 
 	"shoplab/lab/backing"
 	"shoplab/lab/process"
+	"shoplab/lab/stage"
 )
 
 // run is a twin while it is being started, and what it takes to stop it.
@@ -39,12 +40,8 @@ func start(ctx context.Context, o Options) (*Twin, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	stage, err := ReadStage(o.Root, o.Stage)
-	if err != nil {
-		return nil, err
-	}
 	r := &run{opts: o, twin: &Twin{
-		Stage: override(stage, o), done: make(chan struct{}), stopping: make(chan struct{}),
+		Stage: o.Stage, done: make(chan struct{}), stopping: make(chan struct{}),
 	}}
 	r.twin.stop = sync.OnceValue(r.stop)
 	if err := r.start(ctx); err != nil {
@@ -52,18 +49,6 @@ func start(ctx context.Context, o Options) (*Twin, error) {
 	}
 	r.twin.Started = time.Since(began)
 	return r.twin, nil
-}
-
-func override(s Stage, o Options) Stage {
-	s.Instances = cmp.Or(o.Instances, s.Instances)
-	s.MaxInstances = max(s.MaxInstances, s.Instances)
-	s.PoolPerInstance = cmp.Or(o.PoolPerInstance, s.PoolPerInstance)
-	s.DatabaseConnections = cmp.Or(o.DatabaseConnections, s.DatabaseConnections)
-	s.CPU = cmp.Or(o.CPU, s.CPU)
-	s.Memory = cmp.Or(o.Memory, s.Memory)
-	s.HealthCheckInterval = cmp.Or(o.HealthCheckInterval, s.HealthCheckInterval)
-	s.HealthCheckPath = cmp.Or(o.HealthCheckPath, s.HealthCheckPath)
-	return s
 }
 
 func (r *run) start(ctx context.Context) error {
@@ -123,7 +108,7 @@ func (r *run) open() (err error) {
 		w = f
 	}
 	r.log = &logs{w: w, dir: dir}
-	gs, notPermitted := openGroups(filepath.Base(r.dir.Path), r.opts.CPUs)
+	gs, notPermitted := openGroups(filepath.Base(r.dir.Path), r.opts.Stage.HostCPUs)
 	r.onStop(func(context.Context) error { return gs.close() })
 	r.twin.groups, r.twin.Whole = gs, gs.whole
 	if r.groups, err = r.twin.limit(r.opts); err != nil {
@@ -158,11 +143,11 @@ func (r *run) startPostgres(ctx context.Context) (err error) {
 		// databaseConnections is what RDS accepts from the shop; PostgreSQL keeps three more.
 		o.MaxConnections += 3
 	}
-	if size, ok := sizeOf(s.DatabaseClass); ok {
+	if size, ok := stage.SizeOf(s.DatabaseClass); ok {
 		// RDS's defaults: a quarter of the memory, and half of it (DBInstanceClassMemory/32768 and
 		// /16384 pages of 8 KiB).
-		o.Settings["shared_buffers"] = fmt.Sprintf("%dMB", size.memory/mib/4)
-		o.Settings["effective_cache_size"] = fmt.Sprintf("%dMB", size.memory/mib/2)
+		o.Settings["shared_buffers"] = fmt.Sprintf("%dMB", size.Memory/mib/4)
+		o.Settings["effective_cache_size"] = fmt.Sprintf("%dMB", size.Memory/mib/2)
 	}
 	if r.postgres, err = backing.StartPostgres(ctx, o); err != nil {
 		return err
@@ -176,9 +161,9 @@ func (r *run) startPostgres(ctx context.Context) (err error) {
 
 func (r *run) startRedis(ctx context.Context) (err error) {
 	o := backing.RedisOptions{Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter(), Settings: map[string]string{}}
-	if size, ok := sizeOf(r.twin.Stage.CacheNodeType); ok {
+	if size, ok := stage.SizeOf(r.twin.Stage.CacheNodeType); ok {
 		// ElastiCache's defaults: a quarter of the node is reserved, and what expires goes first.
-		o.Settings["maxmemory"] = fmt.Sprintf("%dmb", size.memory/mib*3/4)
+		o.Settings["maxmemory"] = fmt.Sprintf("%dmb", size.Memory/mib*3/4)
 		o.Settings["maxmemory-policy"] = "volatile-lru"
 	}
 	r.redis, err = backing.StartRedis(ctx, o)
@@ -200,12 +185,12 @@ func (r *run) startRedis(ctx context.Context) (err error) {
 
 // startPooler starts PgBouncer if it was asked for, and returns the URL that the instances use.
 func (r *run) startPooler(ctx context.Context) (string, error) {
-	if r.opts.Pooler == "" {
+	if r.twin.Stage.Pooler == "" {
 		return r.postgres.URL(), nil
 	}
 	b, err := backing.StartPgBouncer(ctx, backing.PgBouncerOptions{
-		Postgres: r.postgres, Mode: r.opts.Pooler, Log: r.log.named("pgbouncer"),
-		PoolSize: cmp.Or(r.opts.PoolerSize, r.twin.Stage.DatabaseConnections),
+		Postgres: r.postgres, Mode: r.twin.Stage.Pooler, Log: r.log.named("pgbouncer"),
+		PoolSize: cmp.Or(r.twin.Stage.PoolerSize, r.twin.Stage.DatabaseConnections),
 	})
 	if err != nil {
 		return "", err

@@ -1,7 +1,7 @@
 // Package twin runs a stage's topology as processes on this machine: the service as many times as
 // the stage has instances, a real PostgreSQL with the stage's connections, Redis, and the proxies
-// between a shopper and an instance. What shapes capacity is read from Pulumi.stageN.yaml, and the
-// limits of the stage's machines are put on the processes where this machine permits it.
+// between a shopper and an instance. The limits of the stage's machines are put on the processes where
+// this machine permits it.
 package twin
 
 import (
@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"shoplab/lab/backing"
+	"shoplab/lab/stage"
 )
 
-// Options say which stage to run and what to change about it.
+// Options say which stage to run, and how.
 type Options struct {
-	Stage string // "stage1"
-	Root  string // the repository, where Pulumi.stageN.yaml lie
+	Stage stage.Stage
+	Root  string // the repository, whose programs are built
 	// Data keeps the database between runs; empty means a temporary folder.
 	Data string
 	// Port is the TCP port of the shop on 127.0.0.1; 0 means a free one.
@@ -31,26 +32,6 @@ type Options struct {
 	Progress func(string)
 	// Abort, once closed, makes everything that is being stopped be killed instead of asked.
 	Abort <-chan struct{}
-	// Env is added to the environment of every instance, such as "ORDER_TTL=1m".
-	Env []string
-
-	// The following override the stage's configuration; zero means as the stage has it.
-	Instances           int
-	PoolPerInstance     int
-	DatabaseConnections int
-	CPU                 int // CPU units of one instance, 1024 = 1 vCPU
-	Memory              int // MiB of one instance
-	DatabaseCPU         int // CPU units of the database's machine; none of its own on a single server
-	HealthCheckInterval time.Duration
-	HealthCheckPath     string
-	// Pooler puts PgBouncer between the instances and PostgreSQL: "session" or "transaction".
-	Pooler string
-	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0 means as many as the
-	// stage's database accepts.
-	PoolerSize int
-	// CPUs is how many of this machine's the whole stage may use; 0 means all of them. Whoever loads
-	// the stage from the same machine keeps the rest.
-	CPUs float64
 	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
 
@@ -60,7 +41,7 @@ type Options struct {
 
 // Twin is a running stage.
 type Twin struct {
-	Stage     Stage  // as it runs, with the overrides applied
+	Stage     stage.Stage
 	URL       string // what a shopper opens
 	Instances []*Instance
 	// Proxies are the hops between the shopper and the instances, the load balancer first.

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"shoplab/lab/process"
+	"shoplab/lab/stage"
 )
 
 const root = "../.."
@@ -21,26 +22,26 @@ const root = "../.."
 func TestStagesRun(t *testing.T) {
 	for _, tc := range []struct {
 		stage    string
-		topology Topology
+		topology stage.Topology
 		shops    int
 		front    string
 		hops     int
 	}{
-		{"stage1", Single, 1, "load-balancer", 1},
-		{"stage2", Balanced, 2, "load-balancer", 1},
-		{"stage3", Fargate, 2, "load-balancer", 1},
-		{"stage4", Mesh, 2, "gateway", 3},
+		{"stage1", stage.Single, 1, "load-balancer", 1},
+		{"stage2", stage.Balanced, 2, "load-balancer", 1},
+		{"stage3", stage.Fargate, 2, "load-balancer", 1},
+		{"stage4", stage.Mesh, 2, "gateway", 3},
 	} {
 		t.Run(tc.stage, func(t *testing.T) {
 			tmp := shortTemp(t)
-			tw := startTwin(t, Options{Stage: tc.stage})
+			tw := startTwin(t, Options{Stage: read(t, tc.stage, nil)})
 			if tw.Stage.Topology != tc.topology || len(tw.Instances) != tc.shops {
 				t.Errorf("%s with %d instances, want %s with %d", tw.Stage.Topology, len(tw.Instances), tc.topology, tc.shops)
 			}
 			if len(tw.Proxies) != tc.hops || tw.Proxies[0].Name != tc.front {
 				t.Errorf("%d hops, first %q; want %d, first %q", len(tw.Proxies), tw.Proxies[0].Name, tc.hops, tc.front)
 			}
-			if _, err := process.LookPath("envoy"); tc.topology == Mesh && err != nil {
+			if _, err := process.LookPath("envoy"); tc.topology == stage.Mesh && err != nil {
 				if !tw.Proxies[0].StandIn || !tw.Proxies[1].StandIn || !strings.Contains(strings.Join(tw.StandIns, " "), "envoy") {
 					t.Errorf("Envoy is not installed, and yet the mesh is not marked: %+v", tw.StandIns)
 				}
@@ -86,7 +87,7 @@ func checkConnections(t *testing.T, tw *Twin) {
 
 func TestBuiltinProxyAndRedis(t *testing.T) {
 	tmp := shortTemp(t)
-	tw := startTwin(t, Options{Stage: "stage2", builtin: true, HealthCheckInterval: 50 * time.Millisecond})
+	tw := startTwin(t, Options{Stage: read(t, "stage2", checkOften), builtin: true})
 	checkHealthMatters(t, tw)
 	if tw.Proxies[0].Kind != "shoplab proxy" || tw.Redis.Kind != "miniredis" || len(tw.StandIns) != 1 {
 		t.Errorf("proxy %q, Redis %q, stand-ins %v", tw.Proxies[0].Kind, tw.Redis.Kind, tw.StandIns)
@@ -100,7 +101,7 @@ func TestBuiltinProxyAndRedis(t *testing.T) {
 
 func TestLimitsHold(t *testing.T) {
 	shortTemp(t)
-	tw := startTwin(t, Options{Stage: "stage3", Instances: 1, CPU: 256, Memory: 128})
+	tw := startTwin(t, Options{Stage: read(t, "stage3", func(s *stage.Stage) { s.Instances, s.CPU, s.Memory = 1, 256, 128 })})
 	i := tw.Instances[0]
 	if i.Group == nil {
 		t.Skipf("this machine permits no control groups (needs root, or a delegated cgroup v2): %v", tw.Limits)
@@ -133,7 +134,7 @@ func TestLimitsHold(t *testing.T) {
 
 func TestDeadInstanceEndsTheTwin(t *testing.T) {
 	tmp := shortTemp(t)
-	tw := startTwin(t, Options{Stage: "stage2"})
+	tw := startTwin(t, Options{Stage: read(t, "stage2", nil)})
 	if resp, err := http.Get(tw.Instances[1].URL + "/die"); err == nil {
 		_ = resp.Body.Close()
 	}
@@ -150,14 +151,17 @@ func TestDeadInstanceEndsTheTwin(t *testing.T) {
 
 func TestFailedStartLeavesNothing(t *testing.T) {
 	tmp := shortTemp(t)
-	o := Options{Stage: "stage2", Root: root, Binary: self(t), Env: []string{"FAIL=shop-2"}, throwaway: true}
+	o := Options{
+		Stage: read(t, "stage2", func(s *stage.Stage) { s.Env = []string{"FAIL=shop-2"} }),
+		Root:  root, Binary: self(t), throwaway: true,
+	}
 	if _, err := Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "shop-2 cannot start today") {
 		t.Errorf("error %v, want the service's own words", err)
 	}
 	checkGone(t, nil, tmp)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	o.Env, o.Progress = nil, func(what string) {
+	o.Stage.Env, o.Progress = nil, func(what string) {
 		if strings.Contains(what, "load balancer") {
 			cancel()
 		}
@@ -171,7 +175,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 func TestAbortKills(t *testing.T) {
 	tmp := shortTemp(t)
 	abort := make(chan struct{})
-	tw := startTwin(t, Options{Stage: "stage1", Abort: abort})
+	tw := startTwin(t, Options{Stage: read(t, "stage1", nil), Abort: abort})
 	close(abort)
 	pids := pidsOf(tw)
 	if err := tw.Stop(); !errors.Is(err, context.Canceled) {
@@ -182,7 +186,7 @@ func TestAbortKills(t *testing.T) {
 
 func TestSickInstanceGetsNothing(t *testing.T) {
 	shortTemp(t)
-	checkHealthMatters(t, startTwin(t, Options{Stage: "stage2", HealthCheckInterval: 50 * time.Millisecond}))
+	checkHealthMatters(t, startTwin(t, Options{Stage: read(t, "stage2", checkOften)}))
 }
 
 // checkHealthMatters makes an instance sick and well again.
@@ -210,7 +214,9 @@ func TestPoolerAndData(t *testing.T) {
 	data := filepath.Join(shortTemp(t), "kept")
 	var keys []string
 	for range 2 {
-		tw := startTwin(t, Options{Stage: "stage2", Data: data, Pooler: "transaction", PoolerSize: 5})
+		tw := startTwin(t, Options{
+			Stage: read(t, "stage2", func(s *stage.Stage) { s.Pooler, s.PoolerSize = "transaction", 5 }), Data: data,
+		})
 		if tw.Pooler == nil {
 			t.Fatal("no pooler")
 		}

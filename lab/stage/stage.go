@@ -1,9 +1,12 @@
-package twin
+// Package stage is a stage of the shop as Pulumi.stageN.yaml configures it, one change to it, and the
+// sizes of the machines that it names. It knows neither Pulumi nor AWS.
+package stage
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"shoplab/contract"
+	"shoplab/lab/result"
 )
 
 // Topology is how a stage is put together.
@@ -40,11 +44,52 @@ type Stage struct {
 	CacheNodeType       string // "" when Redis shares the instance
 	HealthCheckInterval time.Duration
 	HealthCheckPath     string
+
+	// What follows no file has: a change may set it.
+
+	// DatabaseCPU is CPU units of the database's machine: what its class has. 0 where it shares the
+	// server, or its class is not known.
+	DatabaseCPU int
+	// Pooler puts PgBouncer between the instances and PostgreSQL: "session" or "transaction".
+	Pooler string
+	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0: as many as the database accepts.
+	PoolerSize int
+	// Env is added to the environment of every instance, such as "ORDER_TTL=1m".
+	Env []string
+	// HostCPUs is how many CPUs of the one machine that runs everything the whole stage may use, where
+	// it runs as a twin; 0: all of them.
+	HostCPUs float64
 }
 
-// ReadStage reads Pulumi.<name>.yaml below root, and from Pulumi.yaml the defaults of what the
+// Change is one thing about a stage that an experiment turns; nil changes nothing.
+type Change func(*Stage)
+
+// With is the stage with the changes made.
+func (s Stage) With(changes ...Change) Stage {
+	s.Env = slices.Clone(s.Env)
+	for _, change := range changes {
+		if change != nil {
+			change(&s)
+		}
+	}
+	s.MaxInstances = max(s.MaxInstances, s.Instances)
+	return s
+}
+
+// Config is the stage as the result file has it.
+func (s Stage) Config() result.Config {
+	return result.Config{
+		Region: s.Region, InstanceType: s.InstanceType, DatabaseClass: s.DatabaseClass, CacheNodeType: s.CacheNodeType,
+		Instances: result.Ptr(s.Instances), MaxInstances: result.Ptr(s.MaxInstances), CPUUnits: result.Ptr(s.CPU),
+		MemoryMiB: result.Ptr(s.Memory), PoolPerInstance: result.Ptr(s.PoolPerInstance),
+		DatabaseConnections: result.Ptr(s.DatabaseConnections),
+		HealthCheckSeconds:  result.Ptr(s.HealthCheckInterval.Seconds()), HealthCheckPath: s.HealthCheckPath, PoolerMode: s.Pooler,
+	}
+}
+
+// Read reads Pulumi.<name>.yaml below root, and from Pulumi.yaml the defaults of what the
 // stage leaves out.
-func ReadStage(root, name string) (Stage, error) {
+func Read(root, name string) (Stage, error) {
 	config, err := readConfig(root, name)
 	if err != nil {
 		return Stage{}, err
@@ -70,6 +115,8 @@ func ReadStage(root, name string) (Stage, error) {
 	default:
 		r.problem("topology", "single, balanced, fargate or mesh")
 	}
+	database, _ := SizeOf(s.DatabaseClass)
+	s.DatabaseCPU = int(database.CPUs * 1024)
 	if len(r.problems) > 0 {
 		return Stage{}, fmt.Errorf("read Pulumi.%s.yaml: %s", name, strings.Join(r.problems, "; "))
 	}
@@ -148,8 +195,8 @@ func readYAML(path string, into any) error {
 	return nil
 }
 
-// Stages lists the stages that have a Pulumi.<name>.yaml below root, in order.
-func Stages(root string) ([]string, error) {
+// Names lists the stages that have a Pulumi.<name>.yaml below root, in order.
+func Names(root string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("list the stages: %w", err)
