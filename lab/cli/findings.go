@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shoplab/lab/experiment"
+	"shoplab/lab/findings"
 	"shoplab/lab/result"
 )
 
 func newFindingsCommand() *cobra.Command {
-	p := experiment.FindingPlan{Repeats: 3, Seconds: 10}
+	p := findings.Plan{Repeats: 3, Seconds: 10}
 	out, quick := filepath.Join("report", "findings.json"), false
 	cmd := &cobra.Command{
 		Use:   "findings [pool|pooler|index|health]...",
@@ -26,14 +26,14 @@ func newFindingsCommand() *cobra.Command {
 Each gives before, after and their ratio with the raw data, and says plainly when a claim is
 not reproduced.`,
 		Example:   "  go run ./lab findings\n  go run ./lab findings index pool --quick",
-		ValidArgs: experiment.FindingNames,
+		ValidArgs: findings.Names,
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if p.Root, err = findRoot(); err != nil {
 				return err
 			}
 			if p.Names = args; len(args) == 0 {
-				p.Names = experiment.FindingNames
+				p.Names = findings.Names
 			}
 			if quick {
 				p.Repeats, p.Seconds = 1, 3
@@ -47,7 +47,7 @@ not reproduced.`,
 			progress := newProgress(cmd.ErrOrStderr())
 			defer progress.done()
 			p.Say, p.Abort = progress.step, secondSignal(cmd.Context())
-			res, err := experiment.Findings(cmd.Context(), p)
+			res, err := findings.Run(cmd.Context(), p)
 			progress.done()
 			if len(res.Findings) == 0 {
 				return err

@@ -15,11 +15,14 @@ import (
 	"shoplab/lab/report"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
+	"shoplab/lab/target"
+	"shoplab/lab/target/aws"
+	"shoplab/lab/target/local"
 )
 
 func newRunCommand() *cobra.Command {
 	var r measuring
-	target := "local"
+	where := "local"
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Measure the stages: load, breaking point, verdict, report",
@@ -40,7 +43,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 			r.command = commandLine(cmd)
 			r.progress = newProgress(cmd.ErrOrStderr())
 			defer r.progress.done()
-			res, files, err := r.run(cmd.Context(), target)
+			res, files, err := r.run(cmd.Context(), where)
 			r.progress.done()
 			if len(files) > 0 {
 				err = errors.Join(err, report.Summary(cmd.OutOrStdout(), res))
@@ -53,11 +56,11 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&r.plan.Stages, "stages", nil, "the `stages` to measure, by comma (default: all)")
-	f.StringVar(&target, "target", target, "where: `local|aws`")
+	f.StringVar(&where, "target", where, "where: `local|aws`")
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
-	f.StringArrayVar(&r.plan.Config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
+	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
 	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to")
 	return cmd
 }
@@ -65,17 +68,18 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 // measuring is one run of the command.
 type measuring struct {
 	plan     experiment.Plan
+	config   []string // KEY=VALUE over the stacks' own, on AWS
 	out      string
 	command  string
 	progress *progress
 }
 
 // run returns what was measured and the files that it wrote, also when it failed half-way.
-func (r *measuring) run(ctx context.Context, target string) (res result.Result, files []string, err error) {
+func (r *measuring) run(ctx context.Context, where string) (res result.Result, files []string, err error) {
 	if r.plan.Root, err = findRoot(); err != nil {
 		return res, nil, err
 	}
-	if err := r.check(target); err != nil {
+	if err := r.check(where); err != nil {
 		return res, nil, err
 	}
 	r.plan.Say = r.progress.step
@@ -88,11 +92,11 @@ func (r *measuring) run(ctx context.Context, target string) (res result.Result, 
 		res.Incomplete = "still running"
 		return result.WriteFile(name, res)
 	}
-	if target == "aws" {
-		res, err = experiment.AWS(ctx, r.plan)
-	} else {
-		res, err = experiment.Local(ctx, r.plan, secondSignal(ctx))
+	at, err := r.target(ctx, where)
+	if err != nil {
+		return res, nil, err
 	}
+	res, err = experiment.Run(ctx, r.plan, at)
 	if len(res.Stages) == 0 {
 		return res, nil, err
 	}
@@ -107,14 +111,24 @@ func (r *measuring) run(ctx context.Context, target string) (res result.Result, 
 	return res, append(files, filepath.Join(r.out, report.HTMLFile)), err
 }
 
-func (r *measuring) check(target string) (err error) {
-	if target != "local" && target != "aws" {
-		return fmt.Errorf("--target is %q, want local or aws", target)
+// target builds what the target needs.
+func (r *measuring) target(ctx context.Context, name string) (target.Target, error) {
+	if name == "aws" {
+		r.progress.step("building the Pulumi driver (the first time takes minutes)")
+		return aws.New(ctx, r.plan.Root, r.config, r.progress.step)
 	}
-	if target == "local" && len(r.plan.Config) > 0 {
+	r.progress.step("building the service")
+	return local.New(ctx, r.plan.Root, secondSignal(ctx))
+}
+
+func (r *measuring) check(where string) (err error) {
+	if where != "local" && where != "aws" {
+		return fmt.Errorf("--target is %q, want local or aws", where)
+	}
+	if where == "local" && len(r.config) > 0 {
 		return errors.New("--config changes stacks on AWS; here a stage runs as its Pulumi.STAGE.yaml says")
 	}
-	for _, pair := range r.plan.Config {
+	for _, pair := range r.config {
 		if key, _, found := strings.Cut(pair, "="); !found || !strings.Contains(key, ":") {
 			return fmt.Errorf("--config is %q, want KEY=VALUE such as shoplab:https=off", pair)
 		}
@@ -124,8 +138,10 @@ func (r *measuring) check(target string) (err error) {
 			return err
 		}
 	}
-	if err := experiment.CheckStages(r.plan.Root, r.plan.Stages); err != nil {
-		return err
+	for _, name := range r.plan.Stages {
+		if _, err := stage.Read(r.plan.Root, name); err != nil {
+			return fmt.Errorf("stage %q: %w", name, err)
+		}
 	}
 	if r.plan.Quick {
 		r.plan.Repeats = 1

@@ -14,8 +14,8 @@ import (
 	"shoplab/lab/twin"
 )
 
-// environment describes the machine, the source and the programs that take part.
-func environment(ctx context.Context, root string) result.Environment {
+// Environment describes the machine, the source and the programs that take part.
+func Environment(ctx context.Context, root string) result.Environment {
 	e := result.Environment{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Limits: twin.Limits(),
 		Versions: map[string]string{"go": runtime.Version()},

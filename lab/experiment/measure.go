@@ -3,85 +3,30 @@ package experiment
 import (
 	"context"
 	"runtime"
-	"slices"
 	"time"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/watch"
 )
 
 // measure runs one step with the probes reading in the same seconds.
-func measure(ctx context.Context, crowd *load.Crowd, probes []probe, l load.Load) (result.Step, error) {
+func measure(ctx context.Context, crowd *load.Crowd, probes []watch.Probe, l load.Load) (result.Step, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	lines := make(chan []result.Line, 1)
 	begin := time.Now().Add(l.Settle)
-	go func() { lines <- watch(watching, probes, begin, int(l.Duration/time.Second)) }()
+	go func() { lines <- watch.Watch(watching, probes, begin, int(l.Duration/time.Second)) }()
 	step, err := crowd.Run(ctx, l)
 	if err != nil {
 		return step, err
 	}
 	watched := <-lines // ends by itself with the load's last second
-	watched = append(watched, derived(watched, l.Users, runtime.NumCPU())...)
-	step.Usage = usage(watched)
+	watched = append(watched, watch.Derived(watched, l.Users, runtime.NumCPU())...)
+	step.Usage = watch.Usage(watched)
 	if step.Series == nil {
 		step.Series = &result.Series{StartedAt: step.StartedAt, IntervalSeconds: 1}
 	}
 	step.Series.Lines = append(step.Series.Lines, watched...)
 	return step, nil
-}
-
-// sum adds lines up second by second; nil where none of them was measured.
-func sum(lines []result.Line, wanted ...result.Resource) []*float64 {
-	var total []*float64
-	for _, l := range lines {
-		if !slices.Contains(wanted, l.Resource) {
-			continue
-		}
-		if total == nil {
-			total = make([]*float64, len(l.Values))
-		}
-		for i, v := range l.Values {
-			switch {
-			case v == nil:
-			case total[i] == nil:
-				total[i] = result.Ptr(*v)
-			default:
-				*total[i] += *v
-			}
-		}
-	}
-	return total
-}
-
-// derived are the lines that follow from those watched: the proxy's queue of a closed loop (what
-// its users have under way and no instance has), and the CPU that somebody else used.
-func derived(lines []result.Line, users, cores int) []result.Line {
-	var more []result.Line
-	if inside := sum(lines, result.ResourceInFlight); inside != nil && users > 0 {
-		for _, v := range inside {
-			if v != nil {
-				*v = max(0, float64(users)-*v)
-			}
-		}
-		more = append(more, result.Line{Resource: result.ResourceProxyQueue, Unit: "requests", Values: inside})
-	}
-	stage := sum(lines, result.ResourceStageCPU)
-	if stage == nil {
-		stage = sum(lines, result.ResourceInstanceCPU, result.ResourceDBCPU, result.ResourceRedisCPU,
-			result.ResourceProxyCPU, result.ResourceSidecarCPU)
-	}
-	all := sum(lines, result.ResourceMachineCPU)
-	own := sum(lines, result.ResourceGeneratorCPU, result.ResourceInterruptCPU) // by the load's own packets
-	if stage != nil && all != nil && own != nil {
-		for i, v := range all {
-			if v == nil || own[i] == nil || stage[i] == nil {
-				all[i] = nil
-				continue
-			}
-			*v = max(0, *v*float64(cores)-*own[i]-*stage[i])
-		}
-		more = append(more, result.Line{Resource: result.ResourceForeignCPU, Unit: "cores", Limit: result.Ptr(float64(cores)), Values: all})
-	}
-	return more
 }

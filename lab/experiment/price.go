@@ -1,12 +1,15 @@
 package experiment
 
-import "shoplab/lab/cost"
+import (
+	"shoplab/lab/cost"
+	"shoplab/lab/stage"
+)
 
 // price estimates what the stage costs on AWS from its declared resource graph, and what it costs a
 // request at volumes up to the rate that it was measured to carry. Without a graph there is no
 // price.
 func (r *stageRun) price() {
-	graph, err := declaredGraph(r.plan.Root, r.st.Name)
+	graph, err := stage.Graph(r.plan.Root, r.st.Name)
 	if err != nil {
 		r.st.Notes = append(r.st.Notes, "no cost: there is no resource graph of this stage in platform/graphs")
 		return

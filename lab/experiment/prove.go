@@ -8,6 +8,9 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
+	"shoplab/lab/target"
+	"shoplab/lab/verdict"
 )
 
 // prove turns the knob of each suspect at its end, the likeliest first, until one has an effect.
@@ -16,7 +19,8 @@ func (r *stageRun) prove(ctx context.Context) error {
 	if v == nil {
 		return nil
 	}
-	if !r.site.proveKnobs {
+	tuner, ok := r.at.(target.Tuner)
+	if !ok {
 		v.NotProved = "a changed stage is brought up on this machine only, not on AWS: it would cost another deployment"
 		return nil
 	}
@@ -25,16 +29,16 @@ func (r *stageRun) prove(ctx context.Context) error {
 		tries = 1
 	}
 	for _, s := range v.Suspects {
-		if tries == 0 || s.Pressure < exhausted {
+		if tries == 0 || s.Pressure < verdict.Exhausted {
 			break
 		}
-		k, why := knobFor(s.Cause, r.site.stage, r.site.cpus)
+		k, why := verdict.KnobFor(s.Cause, r.site.Stage())
 		if why != "" {
 			v.NotProved = cmp.Or(v.NotProved, why)
 			continue
 		}
 		tries--
-		proof, err := r.turn(ctx, k)
+		proof, err := r.turn(ctx, tuner, k)
 		if err != nil {
 			return fmt.Errorf("prove the verdict: %w", err)
 		}
@@ -51,7 +55,7 @@ func (r *stageRun) prove(ctx context.Context) error {
 		v.Summary += " (not confirmed: turning the knob had no effect)"
 	}
 	if v.Proof == nil && v.NotProved == "" {
-		_, v.NotProved = knobFor(result.CauseUnknown, r.site.stage, r.site.cpus)
+		_, v.NotProved = verdict.KnobFor(result.CauseUnknown, r.site.Stage())
 	}
 	return nil
 }
@@ -59,38 +63,39 @@ func (r *stageRun) prove(ctx context.Context) error {
 // turn brings the stage up twice more, as it is and with the knob turned, and holds the same load
 // on both. Both are fresh and warmed up alike, so that the knob is the only difference. A quick run
 // compares with the step that failed instead.
-func (r *stageRun) turn(ctx context.Context, k knob) (*result.Proof, error) {
-	r.say(fmt.Sprintf("proving: %s %s instead of %s", k.name, k.to, k.from))
+func (r *stageRun) turn(ctx context.Context, at target.Tuner, k verdict.Knob) (*result.Proof, error) {
+	r.say(fmt.Sprintf("proving: %s %s instead of %s", k.Name, k.To, k.From))
 	before := *r.st.AtFailure
 	before.Series = nil
 	users := before.Users
 	if !r.plan.Quick {
 		var err error
-		if before, err = r.fresh(ctx, knob{}, users, result.PurposeBaseline); err != nil {
+		if before, err = r.fresh(ctx, at, nil, users, result.PurposeBaseline); err != nil {
 			return nil, err
 		}
 	}
-	after, err := r.fresh(ctx, k, users, result.PurposeProof)
+	after, err := r.fresh(ctx, at, k.Change, users, result.PurposeProof)
 	if err != nil {
 		return nil, err
 	}
-	return conclude(k, before, after, r.noise()), nil
+	return verdict.Conclude(k, before, after, r.noise()), nil
 }
 
 // fresh measures one step on a stage that is brought up for it.
-func (r *stageRun) fresh(ctx context.Context, k knob, users int, why result.Purpose) (step result.Step, err error) {
-	s, err := r.at.up(ctx, r.st.Name, k.turn)
+func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Change, users int, why result.Purpose) (step result.Step, err error) {
+	s, err := at.UpWith(ctx, r.st.Name, change)
 	if err != nil {
 		return step, err
 	}
-	one := &stageRun{plan: r.plan, settings: r.settings, at: r.at, st: &result.Stage{}, say: r.say, site: s, again: r.again}
+	one := NewBench(s, r.settings, r.say)
+	one.again = r.again
 	defer func() {
 		r.again = one.again
-		err = errors.Join(err, one.takeDown(ctx))
+		err = errors.Join(err, one.Down(ctx))
 	}()
-	ctx, cancel := withSite(ctx, s)
+	ctx, cancel := one.Within(ctx)
 	defer cancel()
-	if err := one.gather(ctx); err != nil {
+	if err := one.Gather(ctx); err != nil {
 		return step, err
 	}
 	step, err = one.hold(ctx, load.Load{Purpose: why, Users: users})

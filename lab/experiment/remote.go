@@ -10,6 +10,8 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/verdict"
+	"shoplab/lab/watch"
 )
 
 // Load holds one load on a shop that somebody else deployed. Of its resources only those of this
@@ -29,29 +31,29 @@ func Load(ctx context.Context, address string, l load.Load, say func(string)) (r
 	if u, err := url.Parse(address); err == nil {
 		host = u.Host
 		if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip.IsLoopback() {
-			defer shareMachine()()
+			defer load.ShareMachine()()
 		}
 	}
 	st := result.Stage{Name: host, Topology: info.Topology, URL: address}
 	res := result.Result{
-		Version: result.Version, Target: result.TargetURL, StartedAt: time.Now().UTC(), Environment: environment(ctx, root),
+		Version: result.Version, Target: result.TargetURL, StartedAt: time.Now().UTC(), Environment: Environment(ctx, root),
 	}
-	r := &stageRun{st: &st, say: say, crowd: crowd, settings: result.Settings{Objective: load.DefaultObjective}}
-	if err := r.prepare(ctx, l); err != nil {
+	b := &Bench{st: &st, say: say, crowd: crowd, probes: []watch.Probe{watch.Machine()}, settings: result.Settings{Objective: load.DefaultObjective}}
+	if err := b.prepare(ctx, l); err != nil {
 		return result.Result{}, err
 	}
 	say(describe(l))
-	step, err := measure(ctx, crowd, []probe{machineProbe()}, l)
+	step, err := b.Measure(ctx, l)
 	if err != nil {
 		return result.Result{}, err
 	}
 	st.Steps = []result.Step{step}
-	st.Validity = load.Judge(st.Steps, nil, nil)
+	st.Validity = verdict.Valid(st.Steps, nil, nil)
 	say("checking the invariants")
 	orders, err := crowd.CheckOrders(ctx)
-	r.audit.note(append(notAudited("only the API of this shop can be reached"), orders))
-	st.Invariants = r.audit.found
+	b.audit.note(append(notAudited("only the API of this shop can be reached"), orders))
+	st.Invariants = b.audit.found
 	res.FinishedAt = time.Now().UTC()
 	res.Stages = []result.Stage{st}
-	return res, errors.Join(err, r.audit.violation())
+	return res, errors.Join(err, b.Violation())
 }

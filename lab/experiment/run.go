@@ -1,16 +1,18 @@
+// Package experiment runs the laboratory's experiments: it has a target bring stages up, has package load
+// send shoppers while package watch reads every resource, has package verdict name what gave out, proves it
+// by turning one knob, and takes everything down again.
 package experiment
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
-	"shoplab/lab/stage"
+	"shoplab/lab/target"
 )
 
 // Plan is what a run should do.
@@ -20,8 +22,6 @@ type Plan struct {
 	Users   []int // the declared load levels
 	Repeats int
 	Quick   bool
-	// Config are KEY=VALUE pairs over the stacks' own configuration, on AWS.
-	Config []string
 	// Say is told what is being done and how long is left.
 	Say func(string)
 	// Save is called with the result so far after each stage; nil is allowed.
@@ -30,34 +30,6 @@ type Plan struct {
 
 // ErrInvariant is wrapped when an invariant of the shop was violated under load.
 var ErrInvariant = errors.New("an invariant was violated under load")
-
-// site is a stage that is up.
-type site struct {
-	url      string
-	stage    stage.Stage // as configured, changes included
-	cpus     float64     // of this machine that the stage may use; 0 where it runs elsewhere
-	probes   []probe     // none where nothing can be watched
-	seconds  float64     // it took to come up
-	describe func(*result.Stage)
-	audit    func(context.Context) ([]result.Invariant, error)
-	// usage is what the provider measured of the stage in a span of time; nil where probes watch.
-	usage      func(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error)
-	done       <-chan struct{} // closed when it has broken down by itself; may be nil
-	err        func() error    // why
-	down       func(context.Context) error
-	proveKnobs bool // whether a changed one can be brought up
-	// dial replaces the network in tests.
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
-}
-
-// place brings stages up: on this machine, or on AWS. change turns one knob; nil none.
-type place interface {
-	target() result.Target
-	labels() []string
-	up(ctx context.Context, name string, change stage.Change) (*site, error)
-	// finish is called after the last stage; it may add to the result.
-	finish(ctx context.Context, res *result.Result) error
-}
 
 // Settings are the plan's settings as they are declared in the result.
 func (p Plan) Settings() result.Settings {
@@ -72,11 +44,14 @@ func (p Plan) Settings() result.Settings {
 }
 
 // Run measures the stages one after another and returns what was measured, also with an error.
-func run(ctx context.Context, p Plan, at place) (result.Result, error) {
+func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
+	if at.Kind() == result.TargetLocal {
+		defer load.ShareMachine()()
+	}
 	settings := p.Settings()
 	res := result.Result{
-		Version: result.Version, Target: at.target(), Labels: at.labels(), StartedAt: time.Now().UTC(),
-		Environment: environment(ctx, p.Root), Settings: &settings,
+		Version: result.Version, Target: at.Kind(), Labels: at.Labels(), StartedAt: time.Now().UTC(),
+		Environment: Environment(ctx, p.Root), Settings: &settings,
 	}
 	if p.Quick {
 		res.Labels = append(res.Labels, result.LabelQuick)
@@ -85,11 +60,12 @@ func run(ctx context.Context, p Plan, at place) (result.Result, error) {
 	var errs []error
 	for i, name := range p.Stages {
 		r := &stageRun{
-			plan: p, settings: settings, at: at, st: &result.Stage{Name: name, Labels: at.labels()},
-			say: func(text string) {
-				p.Say(fmt.Sprintf("[%d/%d %s] %s (%s left)", i+1, len(p.Stages), name, text, clock.left()))
-			},
-		}
+			plan: p, at: at, Bench: &Bench{
+				settings: settings, st: &result.Stage{Name: name, Labels: at.Labels()},
+				say: func(text string) {
+					p.Say(fmt.Sprintf("[%d/%d %s] %s (%s left)", i+1, len(p.Stages), name, text, clock.left()))
+				},
+			}}
 		err := r.run(ctx)
 		clock.stageDone()
 		if err != nil {
@@ -108,10 +84,10 @@ func run(ctx context.Context, p Plan, at place) (result.Result, error) {
 	if ctx.Err() != nil {
 		// What the interruption broke off is no news; what it may have left is.
 		res.Incomplete = "interrupted"
-		errs = slices.DeleteFunc(errs, func(err error) bool { return !errors.Is(err, errLeft) })
+		errs = slices.DeleteFunc(errs, func(err error) bool { return !errors.Is(err, target.ErrLeft) })
 		errs = append([]error{ctx.Err()}, errs...)
 	}
-	errs = append(errs, at.finish(context.WithoutCancel(ctx), &res))
+	errs = append(errs, at.Finish(context.WithoutCancel(ctx), &res))
 	res.FinishedAt = time.Now().UTC()
 	return res, errors.Join(errs...)
 }

@@ -14,6 +14,8 @@ import (
 	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
+	"shoplab/lab/target"
+	"shoplab/lab/watch"
 )
 
 // fakePlace brings up shops in memory whose capacity is their pool: every connection serves ten
@@ -27,16 +29,19 @@ type fakePlace struct {
 	fixed     bool // the pool makes no difference
 	onUp      func()
 	failDown  error
-	watched   bool // by the provider, not by probes
 }
 
 const fakePool = 10
 
-func (f *fakePlace) target() result.Target                        { return result.TargetLocal }
-func (f *fakePlace) labels() []string                             { return []string{result.LabelThisMachine} }
-func (f *fakePlace) finish(context.Context, *result.Result) error { return nil }
+func (f *fakePlace) Kind() result.Target                          { return result.TargetLocal }
+func (f *fakePlace) Labels() []string                             { return []string{result.LabelThisMachine} }
+func (f *fakePlace) Finish(context.Context, *result.Result) error { return nil }
 
-func (f *fakePlace) up(_ context.Context, name string, change stage.Change) (*site, error) {
+func (f *fakePlace) Up(ctx context.Context, name string) (target.Site, error) {
+	return f.UpWith(ctx, name, nil)
+}
+
+func (f *fakePlace) UpWith(_ context.Context, name string, change stage.Change) (target.Site, error) {
 	if f.failUp {
 		return nil, errors.New("no capacity in this zone")
 	}
@@ -44,39 +49,69 @@ func (f *fakePlace) up(_ context.Context, name string, change stage.Change) (*si
 	if f.onUp != nil {
 		f.onUp()
 	}
-	o := stage.Stage{Name: name, Topology: stage.Single, Instances: 1, PoolPerInstance: fakePool, DatabaseConnections: 100}.With(change)
-	f.pools = append(f.pools, o.PoolPerInstance)
-	servers := o.PoolPerInstance
+	st := stage.Stage{Name: name, Topology: stage.Single, Instances: 1, PoolPerInstance: fakePool, DatabaseConnections: 100}.With(change)
+	f.pools = append(f.pools, st.PoolPerInstance)
+	servers := st.PoolPerInstance
 	if f.fixed {
 		servers = fakePool
 	}
-	shop := loadtest.New(f.t, servers, 100*time.Millisecond)
-	pool := float64(o.PoolPerInstance)
-	s := &site{
-		url: "http://shop.test", dial: shop.Dial, seconds: 1, proveKnobs: true,
-		stage: o,
-		probes: []probe{func(context.Context) []reading {
-			return []reading{
-				{resource: result.ResourcePoolInUse, of: "shop-1", unit: "connections", limit: pool, value: pool},
-				{resource: result.ResourcePoolWait, of: "shop-1", unit: "ms", value: 400},
-			}
-		}},
-		describe: func(st *result.Stage) { st.Topology = "single" },
-		audit: func(context.Context) ([]result.Invariant, error) {
-			return []result.Invariant{load.NewInvariant(load.InvariantStock, f.audit, "of the fake")}, nil
-		},
-		down: func(context.Context) error { f.down++; return f.failDown },
+	return &fakeSite{Shop: loadtest.New(f.t, servers, 100*time.Millisecond), place: f, stage: st}, nil
+}
+
+// watchedPlace is watched by its provider, by the minute, and brings no changed stage up.
+type watchedPlace struct{ fake *fakePlace }
+
+func (w watchedPlace) Kind() result.Target                          { return result.TargetAWS }
+func (w watchedPlace) Labels() []string                             { return nil }
+func (w watchedPlace) Finish(context.Context, *result.Result) error { return nil }
+
+func (w watchedPlace) Up(ctx context.Context, name string) (target.Site, error) {
+	s, err := w.fake.Up(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	if f.watched {
-		s.probes, s.proveKnobs = nil, false
-		s.usage = func(_ context.Context, _ time.Time, length time.Duration) ([]result.Usage, error) {
-			if length < 2*time.Minute {
-				return nil, errNoMinute
-			}
-			return []result.Usage{{Resource: result.ResourceDBCPU, Unit: "cores", Mean: 1.98, Max: 2, Limit: result.Ptr(2.0)}}, nil
+	return watchedSite{s.(*fakeSite)}, nil
+}
+
+// fakeSite is a shop in memory, with its network.
+type fakeSite struct {
+	*loadtest.Shop
+	place *fakePlace
+	stage stage.Stage
+}
+
+func (s *fakeSite) URL() string               { return "http://shop.test" }
+func (s *fakeSite) Stage() stage.Stage        { return s.stage }
+func (s *fakeSite) Started() time.Duration    { return time.Second }
+func (s *fakeSite) Describe(st *result.Stage) { st.Topology = "single" }
+func (s *fakeSite) Down(context.Context) error {
+	s.place.down++
+	return s.place.failDown
+}
+
+func (s *fakeSite) Probes() []watch.Probe {
+	pool := float64(s.stage.PoolPerInstance)
+	return []watch.Probe{func(context.Context) []watch.Reading {
+		return []watch.Reading{
+			{Resource: result.ResourcePoolInUse, Of: "shop-1", Unit: "connections", Limit: pool, Value: pool},
+			{Resource: result.ResourcePoolWait, Of: "shop-1", Unit: "ms", Value: 400},
 		}
+	}}
+}
+
+func (s *fakeSite) Audit(context.Context) ([]result.Invariant, error) {
+	return []result.Invariant{load.NewInvariant(load.InvariantStock, s.place.audit, "of the fake")}, nil
+}
+
+type watchedSite struct{ *fakeSite }
+
+func (w watchedSite) Probes() []watch.Probe { return nil }
+
+func (w watchedSite) Usage(_ context.Context, _ time.Time, length time.Duration) ([]result.Usage, error) {
+	if length < 2*time.Minute {
+		return nil, errors.New("no whole minute")
 	}
-	return s, nil
+	return []result.Usage{{Resource: result.ResourceDBCPU, Unit: "cores", Mean: 1.98, Max: 2, Limit: result.Ptr(2.0)}}, nil
 }
 
 func quickPlan(t *testing.T) Plan {
@@ -92,7 +127,7 @@ func TestRunFindsTheBreakingPointNamesThePoolAndProvesIt(t *testing.T) {
 		saved := 0
 		plan := quickPlan(t)
 		plan.Save = func(r result.Result) error { saved += len(r.Stages); return nil }
-		res, err := run(t.Context(), plan, place)
+		res, err := Run(t.Context(), plan, place)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +165,7 @@ func TestRunFindsTheBreakingPointNamesThePoolAndProvesIt(t *testing.T) {
 
 func TestAVerdictWithoutEffectIsNotConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		res, err := run(t.Context(), quickPlan(t), &fakePlace{t: t, audit: result.InvariantHeld, fixed: true})
+		res, err := Run(t.Context(), quickPlan(t), &fakePlace{t: t, audit: result.InvariantHeld, fixed: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +179,7 @@ func TestAVerdictWithoutEffectIsNotConfirmed(t *testing.T) {
 func TestAViolatedInvariantFailsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		place := &fakePlace{t: t, audit: result.InvariantViolated}
-		res, err := run(t.Context(), quickPlan(t), place)
+		res, err := Run(t.Context(), quickPlan(t), place)
 		if !errors.Is(err, ErrInvariant) {
 			t.Errorf("err = %v", err)
 		}
@@ -162,7 +197,7 @@ func TestStagesAreTakenDownWhenInterrupted(t *testing.T) {
 		plan.Stages = []string{"stage1", "stage2"}
 		plan.Repeats = 3
 		place.onUp = func() { time.AfterFunc(7*time.Second, cancel) }
-		res, err := run(ctx, plan, place)
+		res, err := Run(ctx, plan, place)
 		if !errors.Is(err, context.Canceled) || res.Incomplete == "" {
 			t.Errorf("err %v, incomplete %q", err, res.Incomplete)
 		}
@@ -178,9 +213,9 @@ func TestStagesAreTakenDownWhenInterrupted(t *testing.T) {
 func TestAFailedTeardownIsSaidAfterCtrlCToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		place := &fakePlace{t: t, audit: result.InvariantHeld, failDown: fmt.Errorf("%w: the account is gone", errLeft)}
+		place := &fakePlace{t: t, audit: result.InvariantHeld, failDown: fmt.Errorf("%w: the account is gone", target.ErrLeft)}
 		place.onUp = func() { time.AfterFunc(7*time.Second, cancel) }
-		_, err := run(ctx, quickPlan(t), place)
+		_, err := Run(ctx, quickPlan(t), place)
 		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the account is gone") {
 			t.Errorf("err %v, want that it was interrupted, and what is left", err)
 		}
@@ -191,7 +226,7 @@ func TestWhatTheProviderMeasuredAtFailureDecidesTheVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := quickPlan(t)
 		plan.Quick = false
-		res, err := run(t.Context(), plan, &fakePlace{t: t, audit: result.InvariantHeld, watched: true})
+		res, err := Run(t.Context(), plan, watchedPlace{&fakePlace{t: t, audit: result.InvariantHeld}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +245,7 @@ func TestAStageThatDoesNotComeUpIsAnErrorAndTheNextGoesOn(t *testing.T) {
 		place := &fakePlace{t: t, failUp: true}
 		plan := quickPlan(t)
 		plan.Stages = []string{"stage1", "stage2"}
-		res, err := run(t.Context(), plan, place)
+		res, err := Run(t.Context(), plan, place)
 		if err == nil || len(res.Stages) != 2 || res.Stages[1].Error == "" || res.Stages[0].BringUpSeconds != nil {
 			t.Errorf("err %v, stages %+v", err, res.Stages)
 		}
@@ -224,7 +259,7 @@ func TestADisturbedStepIsMeasuredAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &stageRun{crowd: crowd, say: func(string) {}}
+		r := &Bench{crowd: crowd, say: func(string) {}}
 		// measured returns what is kept of steps that others disturb until the one with this number.
 		measured := func(calm int) int {
 			t.Helper()

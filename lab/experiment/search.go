@@ -11,6 +11,8 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/target"
+	"shoplab/lab/verdict"
 )
 
 // levels holds the declared numbers of users, each repeated, and audits the shop under that load.
@@ -88,7 +90,7 @@ func (r *stageRun) breakingPoint(ctx context.Context) error {
 		return err
 	}
 	if r.st.AtFailure != nil {
-		r.st.Verdict = judge(*r.st.AtFailure)
+		r.st.Verdict = verdict.Judge(*r.st.AtFailure)
 	}
 	return nil
 }
@@ -99,7 +101,8 @@ const failureSeconds = 125
 // fail holds the load at which the stage failed again, where its resources are watched by the
 // provider, minute by minute. A quick run does without.
 func (r *stageRun) fail(ctx context.Context) error {
-	if r.site.usage == nil || r.st.AtFailure == nil {
+	_, metered := r.site.(target.Meter)
+	if !metered || r.st.AtFailure == nil {
 		return nil
 	}
 	if r.settings.Quick {
@@ -115,9 +118,9 @@ func (r *stageRun) fail(ctx context.Context) error {
 }
 
 // lookUp adds what the provider measured in the step's seconds.
-func (r *stageRun) lookUp(ctx context.Context, step *result.Step) error {
-	r.say("asking CloudWatch for those minutes")
-	found, err := r.site.usage(ctx, step.StartedAt, time.Duration(step.Seconds*float64(time.Second)))
+func (b *Bench) lookUp(ctx context.Context, m target.Meter, step *result.Step) error {
+	b.say("asking CloudWatch for those minutes")
+	found, err := m.Usage(ctx, step.StartedAt, time.Duration(step.Seconds*float64(time.Second)))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -126,7 +129,7 @@ func (r *stageRun) lookUp(ctx context.Context, step *result.Step) error {
 	}
 	if err != nil {
 		// The load was measured all the same.
-		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the stage's own resources are not known: %v", err))
+		b.st.Notes = append(b.st.Notes, fmt.Sprintf("the stage's own resources are not known: %v", err))
 	}
 	step.Usage = append(step.Usage, found...)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -13,10 +14,18 @@ import (
 	"github.com/tsenart/vegeta/v12/lib"
 
 	"shoplab/lab/result"
+	"shoplab/lab/watch"
 )
 
 // MaxUsers bounds a closed loop, and how many requests of an open loop may be under way.
 const MaxUsers = 10_000
+
+// ShareMachine keeps the generator to half of the cores that it shares with the shop: fewer threads
+// wake each other, and a request costs the generator less CPU. The function that it returns undoes it.
+func ShareMachine() func() {
+	before := runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
+	return func() { runtime.GOMAXPROCS(before) }
+}
 
 // Load is one step's load: Users for a closed loop, Rate for an open one.
 type Load struct {
@@ -49,10 +58,7 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	)
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
-	var cpu meter
-	if !c.inMemory {
-		cpu = startMeter()
-	}
+	before, metered := watch.ReadCPU()
 	wall := time.Now()
 	for range attacker.Attack(r.target, &r.pace, l.Settle+l.Duration, "") {
 		// What happened is in r.samples: the transport knows the shopper and the operation.
@@ -65,7 +71,9 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	if step.Series != nil {
 		step.Series.StartedAt = step.StartedAt
 	}
-	cpu.read(&step)
+	if after, ok := watch.ReadCPU(); ok && metered && !c.inMemory {
+		after.Since(before, &step)
+	}
 	return step, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stats"
 )
 
 // Bounds is where a search begins and how far it may go.
@@ -92,7 +93,7 @@ func BreakingPoint(searches []result.Search) *result.BreakingPoint {
 		}
 	}
 	if len(found) > 0 {
-		bp.MedianUsers = result.Ptr(Median(found))
+		bp.MedianUsers = result.Ptr(stats.Median(found))
 		bp.LowUsers = result.Ptr(int(slices.Min(found)))
 		bp.HighUsers = result.Ptr(int(slices.Max(found)))
 	}
@@ -115,7 +116,7 @@ func HighestRate(searches []result.Search) *result.OpenLoop {
 		}
 	}
 	if len(found) > 0 {
-		open.RatePerSecond = result.Ptr(Median(found))
+		open.RatePerSecond = result.Ptr(stats.Median(found))
 		open.LowRate = result.Ptr(slices.Min(found))
 		open.HighRate = result.Ptr(slices.Max(found))
 	}

@@ -2,11 +2,11 @@ package load
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stats"
 )
 
 // lateSend is how late a request of an open loop may leave and still count as sent on time.
@@ -64,9 +64,15 @@ const sustained = 0.97
 // was not really sent.
 func kept(s result.Step, o result.Objective) bool { return served(s, o) && !late(s) }
 
+// MaxMissedSends is the share of an open loop's requests that may leave late.
+const MaxMissedSends = 0.01
+
+// MissedShare is how much of what was due in an open-loop step left late or never.
+func MissedShare(s result.Step) float64 { return float64(*s.MissedSends) / (s.Rate * s.Seconds) }
+
 // late says that the generator could not keep up with the rate.
 func late(s result.Step) bool {
-	return s.MissedSends != nil && missedShare(s) > maxMissedSends
+	return s.MissedSends != nil && MissedShare(s) > MaxMissedSends
 }
 
 // Unknown says that a step missed its objective only because the generator was late: at that rate nothing
@@ -114,32 +120,8 @@ func tally(samples []sample) (*result.Latency, map[string]int) {
 	slices.Sort(ms)
 	return &result.Latency{
 		MeanMS: total / float64(len(ms)), MaxMS: ms[len(ms)-1],
-		P50MS: Percentile(ms, .50), P90MS: Percentile(ms, .90), P95MS: Percentile(ms, .95), P99MS: Percentile(ms, .99),
+		P50MS: stats.Percentile(ms, .50), P90MS: stats.Percentile(ms, .90), P95MS: stats.Percentile(ms, .95), P99MS: stats.Percentile(ms, .99),
 	}, errs
-}
-
-// Percentile is the nearest-rank percentile q (0 to 1) of sorted values: the smallest value that at
-// least that share of all values does not exceed. NaN for none.
-func Percentile(sorted []float64, q float64) float64 {
-	if len(sorted) == 0 {
-		return math.NaN()
-	}
-	rank := int(math.Ceil(q*float64(len(sorted)) - 1e-9)) // 0.95*20 is 19, not a hair above
-	return sorted[min(max(rank, 1), len(sorted))-1]
-}
-
-// Median is the middle of the values, the mean of the two middle ones for an even count; NaN for
-// none.
-func Median(values []float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
 }
 
 // operations breaks samples down by kind of request, in the mix's order of first appearance.

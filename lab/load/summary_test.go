@@ -28,9 +28,6 @@ func TestALateGeneratorSaysNothingOfTheShop(t *testing.T) {
 		if unknown := Unknown(s, objective); s.ObjectiveKept != test.kept || unknown != test.unknown {
 			t.Errorf("%s: kept %v, unknown %v", test.name, s.ObjectiveKept, unknown)
 		}
-		if g := missedGate([]result.Step{s}); !g.Passed {
-			t.Errorf("%s: a step of a search that was not kept fails the gate: %+v", test.name, g)
-		}
 	}
 }
 

@@ -1,0 +1,202 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/target"
+	"shoplab/lab/verdict"
+	"shoplab/lab/watch"
+)
+
+// Bench is a stage that is up, with its shoppers: where loads are held.
+type Bench struct {
+	settings result.Settings
+	st       *result.Stage // collects the steps, and notes about them
+	say      func(string)
+
+	site   target.Site
+	probes []watch.Probe
+	crowd  *load.Crowd
+	audit  auditLog
+	again  int // steps that were measured again
+}
+
+// NewBench puts a site that is up on the bench.
+func NewBench(s target.Site, settings result.Settings, say func(string)) *Bench {
+	b := &Bench{settings: settings, st: &result.Stage{}, say: say}
+	b.take(s)
+	return b
+}
+
+// take puts the site on the bench.
+func (b *Bench) take(s target.Site) { b.site, b.probes = s, s.Probes() }
+
+// Measure holds one load and watches; the lengths are the load's own.
+func (b *Bench) Measure(ctx context.Context, l load.Load) (result.Step, error) {
+	return measure(ctx, b.crowd, b.probes, l)
+}
+
+// Idle watches the site without shoppers.
+func (b *Bench) Idle(ctx context.Context, l load.Load) result.Step {
+	begin := time.Now().Add(l.Settle)
+	lines := watch.Watch(ctx, b.probes, begin, int(l.Duration/time.Second))
+	return result.Step{
+		Purpose: l.Purpose, Repeat: l.Repeat, StartedAt: begin.UTC(), Seconds: l.Duration.Seconds(), Usage: watch.Usage(lines),
+	}
+}
+
+// Check checks the invariants, the shoppers' own orders among them.
+func (b *Bench) Check(ctx context.Context) error { return b.audit.check(ctx, b.site, b.crowd) }
+
+// Violation is an error that wraps ErrInvariant when an invariant was found violated.
+func (b *Bench) Violation() error { return b.audit.violation() }
+
+// downTimeout bounds a teardown that has nobody waiting for it any more.
+const downTimeout = 45 * time.Minute // an RDS instance takes 5 to 10
+
+// Down takes the site down, even when ctx has ended.
+func (b *Bench) Down(ctx context.Context) error {
+	if b.crowd != nil {
+		b.crowd.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
+	defer cancel()
+	if err := b.site.Down(ctx); err != nil {
+		return fmt.Errorf("take down: %w", err)
+	}
+	return nil
+}
+
+// Within ends the context when the site breaks down.
+func (b *Bench) Within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if s, ok := b.site.(target.Mortal); ok {
+		go func() {
+			select {
+			case <-s.Done():
+				cancel(fmt.Errorf("the stage broke down: %w", s.Err()))
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+// Gather brings the shoppers and warms the shop up.
+func (b *Bench) Gather(ctx context.Context) error {
+	b.say("preparing shoppers")
+	o := load.Options{URL: b.site.URL(), Objective: b.settings.Objective}
+	if d, ok := b.site.(target.Dialer); ok {
+		o.Dial = d.Dial
+	}
+	var err error
+	if b.crowd, _, err = load.NewCrowd(ctx, o); err != nil {
+		return err
+	}
+	_, err = b.hold(ctx, load.Load{Purpose: result.PurposeWarmUp, Users: slices.Min(b.settings.Users)})
+	return err
+}
+
+// prepare registers the accounts that the load needs.
+func (b *Bench) prepare(ctx context.Context, l load.Load) error {
+	last := time.Now()
+	return b.crowd.Prepare(ctx, load.AccountsFor(l), func(done, total int) {
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			b.say(fmt.Sprintf("preparing shoppers: %d of %d accounts", done, total))
+		}
+	})
+}
+
+// hold runs one step: its length follows from its purpose.
+func (b *Bench) hold(ctx context.Context, l load.Load) (result.Step, error) {
+	seconds := b.settings.SearchSeconds
+	switch l.Purpose {
+	case result.PurposeLevel:
+		seconds = b.settings.StepSeconds
+	case result.PurposeWarmUp:
+		seconds = b.settings.WarmUpSeconds
+	case result.PurposeFailure:
+		seconds = failureSeconds
+	}
+	l.Duration = time.Duration(seconds) * time.Second
+	l.Settle = time.Second
+	if b.settings.Quick {
+		l.Settle /= 2
+	}
+	if err := b.prepare(ctx, l); err != nil {
+		return result.Step{}, err
+	}
+	b.say(describe(l))
+	step, err := b.undisturbed(ctx, func() (result.Step, error) { return measure(ctx, b.crowd, b.probes, l) })
+	if err != nil {
+		return step, err
+	}
+	if m, ok := b.site.(target.Meter); ok && l.Purpose == result.PurposeFailure {
+		if err := b.lookUp(ctx, m, &step); err != nil {
+			return step, err
+		}
+	}
+	brief := step
+	brief.Series = nil
+	b.st.Steps = append(b.st.Steps, brief)
+	b.say("  " + verdict.Symptoms(step) + fmt.Sprintf(", %.0f requests a second", step.Throughput))
+	return step, b.calm(ctx)
+}
+
+// maxAgain is how many steps of a stage may be measured again. On a machine that is never left alone a run
+// is to end, and to be INVALID.
+const maxAgain = 6
+
+// undisturbed measures a step, and again where other processes took the machine. Whose CPU was used decides
+// that, and not how the shop did, so that no figure is chosen by its size.
+func (b *Bench) undisturbed(ctx context.Context, measure func() (result.Step, error)) (result.Step, error) {
+	for {
+		step, err := measure()
+		if err != nil || !verdict.Disturbed(step) || b.again == maxAgain {
+			return step, err
+		}
+		b.again++
+		b.say("  other processes took the machine, so this is measured again")
+		if err := b.calm(ctx); err != nil {
+			return step, err
+		}
+	}
+}
+
+func describe(l load.Load) string {
+	what := fmt.Sprintf("%d users", l.Users)
+	if l.Rate > 0 {
+		what = fmt.Sprintf("%.0f requests a second", l.Rate)
+	}
+	repeat := ""
+	if l.Repeat > 0 {
+		repeat = fmt.Sprintf(", repeat %d", l.Repeat)
+	}
+	return fmt.Sprintf("%s: %s for %.0f s%s", l.Purpose, what, l.Duration.Seconds(), repeat)
+}
+
+// calm waits until the shop answers quickly again, so that one step's backlog is not the next one's
+// latency. It gives up after five seconds: the next step will show it.
+func (b *Bench) calm(ctx context.Context) error {
+	deadline := time.Now().Add(5 * time.Second)
+	for time.Now().Before(deadline) {
+		began := time.Now()
+		err := b.crowd.Ready(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && time.Since(began) < 100*time.Millisecond {
+			return nil
+		}
+		if !watch.Until(ctx, time.Now().Add(100*time.Millisecond)) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}

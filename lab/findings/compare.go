@@ -1,0 +1,196 @@
+// Package findings replays lessons of the original experiment on this machine, each by turning one knob.
+package findings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shoplab/lab/experiment"
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/stage"
+	"shoplab/lab/stats"
+	"shoplab/lab/target"
+	"shoplab/lab/target/local"
+	"shoplab/lab/verdict"
+)
+
+// Names are the experiments that Run can make.
+var Names = []string{"pool", "pooler", "index", "health"}
+
+// Plan is which lessons to replay, and how.
+type Plan struct {
+	Root    string
+	Names   []string // of Names
+	Repeats int
+	Seconds int // of one measurement
+	Say     func(string)
+	Abort   <-chan struct{}
+}
+
+// Run replays lessons of the original experiment, each by turning one knob. What was measured
+// is returned also with an error.
+func Run(ctx context.Context, p Plan) (result.Result, error) {
+	res := result.Result{
+		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
+		StartedAt: time.Now().UTC(), Environment: experiment.Environment(ctx, p.Root),
+	}
+	defer load.ShareMachine()()
+	p.Say("building the service")
+	at, err := local.New(ctx, p.Root, p.Abort)
+	if err != nil {
+		return res, err
+	}
+	r := replay{plan: p, at: at}
+	experiments := map[string]func(context.Context) (result.Finding, error){
+		"pool": r.pool, "pooler": r.pooler, "index": r.index, "health": r.health,
+	}
+	for _, name := range p.Names {
+		run, known := experiments[name]
+		if !known {
+			return res, fmt.Errorf("finding %q: want one of %v", name, Names)
+		}
+		f, err := run(ctx)
+		if err != nil {
+			return res, fmt.Errorf("finding %s: %w", name, err)
+		}
+		f.Name = name
+		f.Labels = []string{result.LabelThisMachine}
+		res.Findings = append(res.Findings, f)
+		res.FinishedAt = time.Now().UTC()
+	}
+	return res, nil
+}
+
+// replay runs findings.
+type replay struct {
+	plan Plan
+	at   target.Tuner
+}
+
+// trial is one side of an experiment on a stage.
+type trial struct {
+	label string
+	turn  stage.Change
+}
+
+// both measures the same load before and after, alternately, each on a fresh stage, so that what
+// changes on the machine meanwhile falls on both sides.
+func (r *replay) both(ctx context.Context, name string, before, after trial, l load.Load) (b, a []result.Step, err error) {
+	for n := range r.plan.Repeats {
+		l.Repeat = n + 1
+		for _, side := range []struct {
+			trial
+			steps *[]result.Step
+		}{{before, &b}, {after, &a}} {
+			r.plan.Say(fmt.Sprintf("%s, repeat %d of %d", side.label, n+1, r.plan.Repeats))
+			step, err := r.once(ctx, name, side.turn, l)
+			if err != nil {
+				return b, a, err
+			}
+			*side.steps = append(*side.steps, step)
+		}
+	}
+	return b, a, nil
+}
+
+// once brings a stage up, warms it, holds one load and takes the stage down. A load without users
+// and rate only watches.
+func (r *replay) once(ctx context.Context, name string, turn stage.Change, l load.Load) (step result.Step, err error) {
+	s, err := r.at.UpWith(ctx, name, turn)
+	if err != nil {
+		return step, err
+	}
+	one := experiment.NewBench(s, result.Settings{
+		Objective: load.DefaultObjective, Users: []int{max(1, l.Users)}, WarmUpSeconds: 3,
+	}, func(string) {})
+	defer func() { err = errors.Join(err, one.Down(ctx), one.Violation()) }()
+	ctx, cancel := one.Within(ctx)
+	defer cancel()
+	l.Purpose, l.Settle, l.Duration = result.PurposeFinding, time.Second, time.Duration(r.plan.Seconds)*time.Second
+	if l.Users == 0 && l.Rate == 0 {
+		return one.Idle(ctx, l), ctx.Err()
+	}
+	if err := one.Gather(ctx); err != nil {
+		return step, err
+	}
+	if step, err = one.Measure(ctx, l); err != nil {
+		return step, err
+	}
+	step.Series = nil
+	return step, one.Check(ctx)
+}
+
+// compare makes a comparison of steps by one measure; steps without it are left out.
+func compare(measure, unit string, lower bool, before, after trial, b, a []result.Step, of func(result.Step) *float64) result.Comparison {
+	side := func(t trial, steps []result.Step) result.Case {
+		c := result.Case{Label: t.label, Raw: []float64{}}
+		for _, s := range steps {
+			if v := of(s); v != nil {
+				c.Raw = append(c.Raw, *v)
+			}
+		}
+		if len(c.Raw) > 0 {
+			c.Median = result.Ptr(stats.Median(c.Raw))
+		}
+		return c
+	}
+	c := result.Comparison{Measure: measure, Unit: unit, LowerIsBetter: lower, Before: side(before, b), After: side(after, a)}
+	c.Ratio = ratio(c.Before, c.After)
+	return c
+}
+
+// ratio is after over before; nil where it cannot be said.
+func ratio(before, after result.Case) *float64 {
+	if before.Median == nil || after.Median == nil || *before.Median == 0 {
+		return nil
+	}
+	return result.Ptr(*after.Median / *before.Median)
+}
+
+// The measures of a step.
+func goodput(s result.Step) *float64    { return &s.Goodput }
+func errorShare(s result.Step) *float64 { return result.Ptr(100 * s.ErrorRatio) }
+func p95Of(s result.Step) *float64 {
+	if s.Latency == nil {
+		return nil
+	}
+	return &s.Latency.P95MS
+}
+
+// gate marks a finding INVALID when its steps do not pass the validity gate.
+func gate(f *result.Finding, steps ...[]result.Step) {
+	for _, list := range steps {
+		f.Steps = append(f.Steps, list...)
+	}
+	if v := verdict.Valid(f.Steps, nil, nil); !v.Valid {
+		f.Notes = append(f.Notes, v.Reasons...)
+		f.Conclusion = fmt.Sprintf("INVALID on this machine (%s). What was seen: %s", v.Reasons[0], f.Conclusion)
+		f.Status = result.FindingInvalid
+	}
+}
+
+// byRatio says what became of a claimed ratio, lower being better or not: reproduced with at least
+// half of the claimed effect, weaker with a visible one, not reproduced otherwise.
+func byRatio(measured *float64, claimed float64) result.FindingStatus {
+	if measured == nil {
+		return result.FindingNotReproduced
+	}
+	m := *measured
+	if claimed < 1 {
+		if m <= 0 {
+			return result.FindingReproduced
+		}
+		m, claimed = 1/m, 1/claimed
+	}
+	switch {
+	case m >= 1+(claimed-1)/2:
+		return result.FindingReproduced
+	case m >= 1+verdict.LeastEffect:
+		return result.FindingWeaker
+	default:
+		return result.FindingNotReproduced
+	}
+}

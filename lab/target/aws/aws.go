@@ -1,0 +1,220 @@
+// Package aws is AWS as a target: stages are Pulumi stacks, watched by CloudWatch, and a sweep of the account
+// ends a run.
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"shoplab/lab/result"
+	"shoplab/lab/stage"
+	"shoplab/lab/sweep"
+	"shoplab/lab/target"
+	"shoplab/lab/watch"
+)
+
+// AWS brings stages up with Pulumi.
+type AWS struct {
+	root     string
+	automate string // the program
+	config   []string
+	say      func(string)
+	// region and stages are those that this run deployed, for the sweep at the end.
+	region string
+	stages []string
+}
+
+// New builds the program that drives Pulumi. settings are KEY=VALUE pairs over the stacks' own
+// configuration. The stages cost money while they are up.
+func New(ctx context.Context, root string, settings []string, say func(string)) (*AWS, error) {
+	binary, err := buildAutomate(ctx, root)
+	return &AWS{root: root, automate: binary, config: settings, say: say}, err
+}
+
+// Kind implements target.Target.
+func (a *AWS) Kind() result.Target { return result.TargetAWS }
+
+// Labels implements target.Target: results of an emulated account are marked.
+func (a *AWS) Labels() []string {
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err == nil && cfg.BaseEndpoint != nil {
+		return []string{result.LabelTwinBed}
+	}
+	return nil
+}
+
+// upTimeout is how long a stage may take from a finished `pulumi up` to its first answer: instances
+// boot, pull an image and pass their health checks.
+const upTimeout = 15 * time.Minute
+
+// downTimeout bounds the teardown of a stage that did not come up: an RDS instance takes 5 to 10 minutes.
+const downTimeout = 45 * time.Minute
+
+// Up implements target.Target.
+func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
+	began := time.Now()
+	declared, err := stage.Read(a.root, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &stack{binary: a.automate, root: a.root, name: name, say: a.say}
+	err = s.up(ctx, a.settings(declared)...)
+	if errors.Is(err, errInUse) {
+		return nil, err
+	}
+	a.region, a.stages = declared.Region, append(a.stages, name)
+	if err == nil {
+		a.say("waiting for the first answer")
+		err = firstAnswer(ctx, s.output("url"))
+	}
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
+		defer cancel()
+		return nil, errors.Join(err, s.down(ctx))
+	}
+	return &site{stack: s, declared: declared, started: time.Since(began)}, nil
+}
+
+// site is a stack as a target.Site; CloudWatch measures it.
+type site struct {
+	stack    *stack
+	declared stage.Stage
+	started  time.Duration
+}
+
+// URL implements target.Site.
+func (s *site) URL() string { return s.stack.output("url") }
+
+// Stage implements target.Site.
+func (s *site) Stage() stage.Stage { return s.declared }
+
+// Started implements target.Site.
+func (s *site) Started() time.Duration { return s.started }
+
+// Probes implements target.Site: of this machine, which sends the load.
+func (s *site) Probes() []watch.Probe { return []watch.Probe{watch.Machine()} }
+
+// Down implements target.Site.
+func (s *site) Down(ctx context.Context) error { return s.stack.down(ctx) }
+
+// Usage implements target.Meter.
+func (s *site) Usage(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.declared.Region))
+	if err != nil {
+		return nil, fmt.Errorf("read AWS settings: %w", err)
+	}
+	wait := cloudPatience
+	if cfg.BaseEndpoint != nil {
+		wait = patience{} // nothing runs in an emulated account, and nothing is measured
+	}
+	return cloudUsage(ctx, cfg, s.declared, from, length, wait)
+}
+
+// Describe implements target.Site: it writes what the stack says of itself over what its file declares.
+func (s *site) Describe(st *result.Stage) {
+	st.Topology, st.URL = s.stack.output("topology"), s.stack.output("url")
+	st.Config = s.declared.Config()
+	for name, field := range map[string]**int{
+		"instances": &st.Config.Instances, "maxInstances": &st.Config.MaxInstances,
+		"poolPerInstance": &st.Config.PoolPerInstance, "databaseConnections": &st.Config.DatabaseConnections,
+	} {
+		if n, ok := s.stack.capacity(name); ok {
+			*field = result.Ptr(n)
+		}
+	}
+	if most := *st.Config.MaxInstances; most == *st.Config.Instances && most < s.declared.MaxInstances {
+		st.Notes = append(st.Notes, fmt.Sprintf("scaling was held still at %d instances; the stage may have %d", most, s.declared.MaxInstances))
+	}
+	st.Notes = append(st.Notes, "the stage's own resources are watched by CloudWatch, by the minute, and only at its breaking point")
+}
+
+// settings are the configuration of a stack for this run; where two set a key, the later counts.
+func (a *AWS) settings(declared stage.Stage) []string {
+	instances := strconv.Itoa(declared.Instances)
+	for _, setting := range a.config {
+		if value, ok := strings.CutPrefix(setting, "shoplab:instances="); ok {
+			instances = value
+		}
+	}
+	return append([]string{
+		"shoplab:rateLimit=off", // one address sends all the load, which the limits are there to refuse
+		"shoplab:payments=simulated",
+		"shoplab:maxInstances=" + instances, // scaling would move what is being measured (0087)
+	}, a.config...)
+}
+
+// firstAnswer waits until the shop is ready.
+func firstAnswer(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	client := &http.Client{Timeout: 10 * time.Second}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/info", nil)
+		if err != nil {
+			return fmt.Errorf("stack output url: %w", err)
+		}
+		resp, err := client.Do(req)
+		if err == nil {
+			err = resp.Body.Close()
+			if err == nil && resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if !watch.Until(ctx, time.Now().Add(2*time.Second)) {
+			return fmt.Errorf("no answer from %s within %s: %w", url, upTimeout, errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// AWS's lists are consistent eventually: what was deleted a moment ago may still be among them.
+const (
+	sweepPatience = 5 * time.Minute
+	sweepEvery    = 20 * time.Second
+)
+
+// settled sweeps until nothing is found or patience ends.
+func settled(ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string)) (sweep.Receipt, error) {
+	for deadline := time.Now().Add(sweepPatience); ; {
+		r, err := take(ctx)
+		if err != nil || r.Clean() || !time.Now().Before(deadline) {
+			return r, err
+		}
+		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(r.Found), r.Found[0].ID))
+		if !watch.Until(ctx, time.Now().Add(sweepEvery)) {
+			return r, nil
+		}
+	}
+}
+
+// Finish implements target.Target: it sweeps the account for what this run's stages left, and puts the receipt into the result.
+func (a *AWS) Finish(ctx context.Context, res *result.Result) error {
+	if len(a.stages) == 0 {
+		return nil
+	}
+	a.say("sweeping the account")
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(a.region))
+	if err != nil {
+		return fmt.Errorf("read AWS settings: %w", err)
+	}
+	receipt, err := settled(ctx, func(ctx context.Context) (sweep.Receipt, error) {
+		return sweep.Sweep(ctx, cfg, sweep.Filter{Stages: a.stages}, func(string) {})
+	}, a.say)
+	if err != nil {
+		return err
+	}
+	res.Sweep = &result.Sweep{CheckedAt: receipt.CheckedAt, Clean: receipt.Clean(), Receipt: receipt.String()}
+	for _, r := range receipt.Found {
+		res.Sweep.Left = append(res.Sweep.Left, r.ID)
+	}
+	if !receipt.Clean() {
+		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep", len(receipt.Found))
+	}
+	return nil
+}

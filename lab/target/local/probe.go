@@ -1,0 +1,213 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/procfs"
+	"github.com/redis/go-redis/v9"
+
+	"shoplab/contract"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+	"shoplab/lab/watch"
+)
+
+// twinProbes watches everything in a twin.
+func twinProbes(t *twin.Twin) []watch.Probe {
+	probes := []watch.Probe{databaseProbe(t), redisProbe(t.RedisURL()), watch.Machine()}
+	for _, i := range t.Instances {
+		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
+	}
+	if t.Whole != nil {
+		probes = append(probes, groupProbe(&twin.Part{Name: t.Whole.Name, Group: t.Whole}, result.ResourceStageCPU, ""))
+	}
+	for _, m := range t.Machines {
+		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU, result.ResourceMemory))
+	}
+	probes = append(probes,
+		groupProbe(t.Postgres, result.ResourceDBCPU, ""), groupProbe(t.Redis, result.ResourceRedisCPU, ""))
+	for i, p := range t.Proxies {
+		resource := result.ResourceProxyCPU
+		if i > 0 {
+			resource = result.ResourceSidecarCPU
+		}
+		probes = append(probes, groupProbe(p, resource, ""))
+	}
+	if t.Pooler != nil {
+		probes = append(probes, groupProbe(t.Pooler, result.ResourceProxyCPU, ""))
+	}
+	return probes
+}
+
+// groupProbe reads CPU, throttling and memory of a part's control group; without one, the CPU of
+// its process and of its children.
+func groupProbe(p *twin.Part, cpu, memory result.Resource) watch.Probe {
+	var used, periods, throttled watch.Rate
+	return func(context.Context) []watch.Reading {
+		if p.Group == nil {
+			seconds, ok := processCPU(p.PID)
+			if cores, grew := used.Next(seconds); ok && grew {
+				return []watch.Reading{{Resource: cpu, Of: p.Name, Unit: "cores", Value: cores}}
+			}
+			return nil
+		}
+		u, err := p.Group.Usage()
+		if err != nil {
+			return nil
+		}
+		var all []watch.Reading
+		if cores, ok := used.Next(u.CPU.Seconds()); ok {
+			all = append(all, watch.Reading{Resource: cpu, Of: p.Name, Unit: "cores", Limit: p.Group.CPULimit, Value: cores})
+		}
+		passed, ok := periods.Next(float64(u.Periods))
+		stopped, ok2 := throttled.Next(float64(u.ThrottledPeriods))
+		if ok && ok2 && passed > 0 {
+			all = append(all, watch.Reading{Resource: result.ResourceThrottled, Of: p.Name, Unit: "ratio", Limit: 1, Value: stopped / passed})
+		}
+		if memory != "" && u.Memory > 0 {
+			all = append(all, watch.Reading{Resource: memory, Of: p.Name, Unit: "bytes", Limit: float64(p.Group.MemoryLimit), Value: float64(u.Memory)})
+		}
+		return all
+	}
+}
+
+// processCPU is the CPU seconds of a process and its children so far; false where it cannot be
+// known, which includes parts that run inside the laboratory.
+func processCPU(pid int) (float64, bool) {
+	if pid <= 0 || pid == os.Getpid() {
+		return 0, false
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return 0, false
+	}
+	seconds, found := 0.0, false
+	for _, p := range all {
+		stat, err := p.Stat()
+		if err == nil && (p.PID == pid || stat.PPID == pid) {
+			seconds, found = seconds+stat.CPUTime(), true
+		}
+	}
+	return seconds, found
+}
+
+// shopProbe scrapes an instance's metrics.
+func shopProbe(i *twin.Instance) watch.Probe {
+	var waits, acquires, timeouts watch.Rate
+	client := &http.Client{}
+	return func(ctx context.Context) []watch.Reading {
+		families, err := scrape(ctx, client, i.AdminURL+contract.MetricsPath)
+		if err != nil {
+			return nil
+		}
+		var all []watch.Reading
+		add := func(r result.Resource, unit string, value, limit float64) {
+			all = append(all, watch.Reading{Resource: r, Of: i.Name, Unit: unit, Value: value, Limit: limit})
+		}
+		if busy, ok := metric(families, "shoplab_db_pool_acquired"); ok {
+			limit, _ := metric(families, "shoplab_db_pool_max")
+			add(result.ResourcePoolInUse, "connections", busy, limit)
+		}
+		waited, ok := metric(families, "shoplab_db_pool_empty_acquire_wait_seconds_total")
+		taken, ok2 := metric(families, "shoplab_db_pool_acquires_total")
+		waitRate, grew := waits.Next(waited)
+		takeRate, grew2 := acquires.Next(taken)
+		if ok && ok2 && grew && grew2 && takeRate > 0 {
+			add(result.ResourcePoolWait, "ms", 1000*waitRate/takeRate, 0)
+		}
+		if given, ok := metric(families, "shoplab_db_pool_canceled_acquires_total"); ok {
+			if r, grew := timeouts.Next(given); grew {
+				add(result.ResourcePoolTimeouts, "1/s", r, 0)
+			}
+		}
+		if n, ok := metric(families, "shoplab_http_requests_in_flight"); ok {
+			add(result.ResourceInFlight, "requests", n, 0)
+		}
+		return all
+	}
+}
+
+// scrape reads metrics in Prometheus' text format.
+func scrape(ctx context.Context, client *http.Client, url string) (map[string]*dto.MetricFamily, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("scrape %s: %s", url, resp.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(resp.Body)
+}
+
+// metric is the sum of a gauge's or counter's series.
+func metric(families map[string]*dto.MetricFamily, name string) (float64, bool) {
+	f, ok := families[name]
+	if !ok {
+		return 0, false
+	}
+	sum := 0.0
+	for _, m := range f.GetMetric() {
+		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
+	}
+	return sum, true
+}
+
+// databaseProbe asks PostgreSQL for its connections, through a connection of those that are kept for
+// superusers, so that it gets through when the shop has taken all others.
+func databaseProbe(t *twin.Twin) watch.Probe {
+	var conn *pgx.Conn
+	return func(ctx context.Context) []watch.Reading {
+		if conn == nil || conn.IsClosed() {
+			var err error
+			if conn, err = pgx.Connect(ctx, t.PostgresAdminURL()); err != nil {
+				return nil
+			}
+		}
+		var open, active, waiting float64
+		err := conn.QueryRow(ctx, `
+			SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE wait_event_type = 'Lock')
+			FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&open, &active, &waiting)
+		if err != nil {
+			return nil
+		}
+		limit := float64(t.Stage.DatabaseConnections)
+		return []watch.Reading{
+			{Resource: result.ResourceDBConns, Unit: "connections", Value: open, Limit: limit},
+			{Resource: result.ResourceDBActive, Unit: "connections", Value: active, Limit: limit},
+			{Resource: result.ResourceDBLockWaits, Unit: "connections", Value: waiting},
+		}
+	}
+}
+
+// redisProbe asks Redis for its connections.
+func redisProbe(url string) watch.Probe {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return func(context.Context) []watch.Reading { return nil }
+	}
+	return func(ctx context.Context) []watch.Reading {
+		client := redis.NewClient(options) // once a second is seldom enough not to keep it
+		defer client.Close()
+		sections := client.InfoMap(ctx, "clients").Val()
+		clients, err := strconv.ParseFloat(sections["Clients"]["connected_clients"], 64)
+		if err != nil {
+			return nil
+		}
+		limit, _ := strconv.ParseFloat(sections["Clients"]["maxclients"], 64) // 0 where it is not told: no limit
+		return []watch.Reading{{Resource: result.ResourceRedisClients, Unit: "connections", Limit: limit, Value: clients - 1}}
+	}
+}

@@ -1,0 +1,87 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"shoplab/contract"
+	"shoplab/lab/backing"
+	"shoplab/lab/result"
+	"shoplab/lab/twin"
+	"shoplab/lab/watch"
+)
+
+func TestShopProbeReadsThePool(t *testing.T) {
+	n := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != contract.MetricsPath {
+			http.NotFound(w, r)
+			return
+		}
+		n++
+		fmt.Fprintf(w, `# HELP shoplab_db_pool_acquired Database connections in use.
+# TYPE shoplab_db_pool_acquired gauge
+shoplab_db_pool_acquired 7
+# TYPE shoplab_db_pool_max gauge
+shoplab_db_pool_max 8
+# TYPE shoplab_db_pool_acquires_total counter
+shoplab_db_pool_acquires_total %d
+# TYPE shoplab_db_pool_empty_acquire_wait_seconds_total counter
+shoplab_db_pool_empty_acquire_wait_seconds_total %d
+# TYPE shoplab_db_pool_canceled_acquires_total counter
+shoplab_db_pool_canceled_acquires_total 0
+# TYPE shoplab_http_requests_in_flight gauge
+shoplab_http_requests_in_flight 12
+`, 100*n, 5*n)
+	}))
+	defer srv.Close()
+	p := shopProbe(&twin.Instance{Part: twin.Part{Name: "shop-1"}, AdminURL: srv.URL})
+	p(t.Context())
+	time.Sleep(10 * time.Millisecond)
+	got := map[result.Resource]watch.Reading{}
+	for _, r := range p(t.Context()) {
+		got[r.Resource] = r
+	}
+	if r := got[result.ResourcePoolInUse]; r.Value != 7 || r.Limit != 8 || r.Of != "shop-1" {
+		t.Errorf("pool in use: %+v", r)
+	}
+	if r := got[result.ResourcePoolWait]; r.Value < 49.9 || r.Value > 50.1 {
+		t.Errorf("5 s waited in 100 acquires are 50 ms each, got %+v", r)
+	}
+	if r := got[result.ResourceInFlight]; r.Value != 12 {
+		t.Errorf("in flight: %+v", r)
+	}
+}
+
+func TestRedisProbeCountsOtherClients(t *testing.T) {
+	server, err := backing.StartRedis(t.Context(), backing.RedisOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	options, err := redis.ParseURL(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := redis.NewClient(options)
+	defer shop.Close()
+	conn := shop.Conn() // one connection, held
+	defer conn.Close()
+	if err := conn.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	got := redisProbe(server.URL())(t.Context())
+	if len(got) != 1 || got[0].Resource != result.ResourceRedisClients || got[0].Value != 1 {
+		t.Errorf("%+v, want the one client", got)
+	}
+}

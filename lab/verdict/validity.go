@@ -1,0 +1,147 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/stats"
+)
+
+// Limits of the validity gate.
+const (
+	// maxGeneratorShare is how much of a saturated machine the generator may have had. What it took,
+	// the shop on the same cores did not get: above a quarter the figure is about the generator.
+	maxGeneratorShare = 0.25
+	// saturated is the use of all cores from which client and server are in each other's way.
+	saturated = 0.95
+	// maxForeignShare is how much of a saturated machine may have gone to processes that are neither
+	// the shop nor the generator.
+	maxForeignShare = 0.10
+	// maxSpread is how far apart repeats may be, (max-min)/median.
+	maxSpread = 0.35
+)
+
+// Valid passes the measured steps and repeats through the validity gate.
+func Valid(steps []result.Step, bp *result.BreakingPoint, levels []result.Level) *result.Validity {
+	gates := []result.Gate{generatorGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels)}
+	v := &result.Validity{Valid: true, Gates: gates}
+	for _, g := range gates {
+		if !g.Passed {
+			v.Valid = false
+			v.Reasons = append(v.Reasons, g.Reason)
+		}
+	}
+	return v
+}
+
+// takes notes the greatest share of a machine that was taken from the shop. While there was CPU to
+// spare nobody went without.
+func takes(g *result.Gate, s result.Step, share float64) {
+	if s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
+		return
+	}
+	if *s.MachineCPU < saturated {
+		share = 0
+	}
+	if g.Value == nil || share > *g.Value {
+		g.Value = &share
+	}
+}
+
+// generatorGate looks at the steps in which the generator's machine was saturated.
+func generatorGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "generator CPU", Limit: maxGeneratorShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
+	for _, s := range steps {
+		if s.GeneratorShare != nil {
+			takes(&g, s, *s.GeneratorShare)
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the machine was saturated and the load generator took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// foreignGate looks at what else ran on the machine while it was saturated.
+func foreignGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "other processes", Limit: maxForeignShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
+	for _, s := range steps {
+		for _, u := range s.Usage {
+			if u.Resource == result.ResourceForeignCPU && u.Limit != nil {
+				takes(&g, s, u.Mean / *u.Limit)
+			}
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the machine was saturated and processes that are not part of the run took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// Disturbed says that the gate would find other processes in the step.
+func Disturbed(s result.Step) bool { return !foreignGate([]result.Step{s}).Passed }
+
+// missedGate looks at the open-loop steps that count. One of a search whose sends were late has not kept
+// the objective, and says no more than that.
+func missedGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "missed sends", Limit: load.MaxMissedSends, Unit: "share of the requests due", Passed: true}
+	for _, s := range steps {
+		if s.MissedSends == nil || s.Requests == 0 || (s.Purpose == result.PurposeRate && !s.ObjectiveKept) {
+			continue
+		}
+		share := load.MissedShare(s)
+		if g.Value == nil || share > *g.Value {
+			g.Value = &share
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("%.1f%% of an open loop's requests left late (limit %.0f%%)", *g.Value*100, g.Limit*100)
+	}
+	return g
+}
+
+// spreadGate looks at the repeats of the breaking point; one repeat has no spread to measure.
+func spreadGate(bp *result.BreakingPoint) result.Gate {
+	g := result.Gate{Name: "spread of the breaking point", Limit: maxSpread, Unit: "(max-min)/median of the repeats", Passed: true}
+	if bp == nil || bp.MedianUsers == nil || len(bp.Searches) < 2 {
+		return g
+	}
+	spread := float64(*bp.HighUsers-*bp.LowUsers) / *bp.MedianUsers
+	g.Value = &spread
+	if spread > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the breaking point's repeats are %.0f%% apart (limit %.0f%%)", spread*100, g.Limit*100)
+	}
+	return g
+}
+
+// minNoiseMS is a difference between repeats too small to matter, whatever its share.
+const minNoiseMS = 20
+
+// noiseGate looks at the repeats of each declared number of users.
+func noiseGate(levels []result.Level) result.Gate {
+	g := result.Gate{Name: "noise between repeats", Limit: maxSpread, Unit: "(max-min)/median of p95", Passed: true}
+	for _, l := range levels {
+		if len(l.AllP95MS) < 2 {
+			continue
+		}
+		lowest, highest := slices.Min(l.AllP95MS), slices.Max(l.AllP95MS)
+		spread := (highest - lowest) / stats.Median(l.AllP95MS)
+		if highest-lowest < minNoiseMS {
+			spread = 0
+		}
+		if g.Value == nil || spread > *g.Value {
+			g.Value = &spread
+		}
+		if spread > g.Limit && g.Passed {
+			g.Passed = false
+			g.Reason = fmt.Sprintf("p95 at %d users differs by %.0f%% between repeats (limit %.0f%%)", l.Users, spread*100, g.Limit*100)
+		}
+	}
+	return g
+}

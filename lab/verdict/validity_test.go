@@ -1,0 +1,56 @@
+package verdict
+
+import (
+	"testing"
+
+	"shoplab/lab/result"
+)
+
+func TestValidityGates(t *testing.T) {
+	step := func(share, machine float64) result.Step {
+		return result.Step{GeneratorShare: &share, MachineCPU: &machine}
+	}
+	foreign := step(.1, 1)
+	foreign.Usage = []result.Usage{{Resource: result.ResourceForeignCPU, Mean: .5, Limit: result.Ptr(2.0)}}
+	if Disturbed(step(.6, 1)) || !Disturbed(foreign) {
+		t.Error("a hungry generator disturbs, or others do not")
+	}
+	open := result.Step{Rate: 100, Seconds: 10, Requests: 1000, ObjectiveKept: true}
+	late := open
+	open.MissedSends, late.MissedSends = result.Ptr(5), result.Ptr(50)
+	spread := func(low, high int) *result.BreakingPoint {
+		return &result.BreakingPoint{
+			MedianUsers: result.Ptr(float64(low+high) / 2), LowUsers: &low, HighUsers: &high, Searches: make([]result.Search, 2),
+		}
+	}
+	level := func(p95 ...float64) []result.Level { return []result.Level{{Users: 50, AllP95MS: p95}} }
+	for name, c := range map[string]struct {
+		steps  []result.Step
+		bp     *result.BreakingPoint
+		levels []result.Level
+		trips  string
+	}{
+		"fine":              {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
+		"busy but idle CPU": {steps: []result.Step{step(.6, .5)}},
+		"hungry generator":  {steps: []result.Step{step(.1, 1), step(.4, 1)}, trips: "generator CPU"},
+		"somebody else":     {steps: []result.Step{foreign}, trips: "other processes"},
+		"late":              {steps: []result.Step{late}, trips: "missed sends"},
+		"spread":            {bp: spread(100, 300), trips: "spread of the breaking point"},
+		"noise":             {levels: level(100, 300), trips: "noise between repeats"},
+		"noise too small":   {levels: level(5, 15)},
+		"nothing measured":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := Valid(c.steps, c.bp, c.levels)
+			tripped := ""
+			for _, g := range v.Gates {
+				if !g.Passed {
+					tripped += g.Name
+				}
+			}
+			if tripped != c.trips || v.Valid != (c.trips == "") || len(v.Reasons) != min(1, len(c.trips)) {
+				t.Errorf("tripped %q, valid %v, reasons %q", tripped, v.Valid, v.Reasons)
+			}
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package verdict
+
+import (
+	"testing"
+
+	"shoplab/lab/result"
+	"shoplab/lab/stage"
+)
+
+func use(r result.Resource, of string, mean, limit float64) result.Usage {
+	u := result.Usage{Resource: r, Of: of, Mean: mean, Max: mean}
+	if limit > 0 {
+		u.Limit = &limit
+	}
+	return u
+}
+
+func TestJudge(t *testing.T) {
+	pool := []result.Usage{use(result.ResourcePoolInUse, "shop-1", 8, 8), use(result.ResourcePoolWait, "shop-1", 300, 0)}
+	for name, c := range map[string]struct {
+		usage     []result.Usage
+		generator float64
+		want      result.Cause
+	}{
+		"nothing watched": {want: result.CauseUnknown},
+		"all at ease":     {usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .1, 1)}, want: result.CauseUnknown},
+		"pool":            {usage: pool, want: result.CausePool},
+		"full pool without waiting": {
+			usage: []result.Usage{use(result.ResourcePoolInUse, "shop-1", 8, 8), use(result.ResourcePoolWait, "shop-1", 1, 0)},
+			want:  result.CauseUnknown,
+		},
+		"CPU before the pool that it fills": {
+			usage: append([]result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25)}, pool...), want: result.CauseCPU,
+		},
+		"throttled": {
+			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .2, .25), use(result.ResourceThrottled, "shop-1", .97, 1)},
+			want:  result.CauseCPU,
+		},
+		"database CPU before the pool": {
+			usage: append([]result.Usage{use(result.ResourceDBCPU, "postgres", 1.95, 2)}, pool...), want: result.CauseDatabase,
+		},
+		"locks": {
+			usage: []result.Usage{use(result.ResourceDBActive, "", 10, 79), use(result.ResourceDBLockWaits, "", 9.5, 0)},
+			want:  result.CauseDatabase,
+		},
+		"connections":                      {usage: []result.Usage{use(result.ResourceDBConns, "", 79, 79)}, want: result.CauseDBConns},
+		"redis":                            {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
+		"memory":                           {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
+		"the stage's share of the machine": {usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine},
+		"an instance that may use the whole share": {
+			usage: []result.Usage{use(result.ResourceServerCPU, "server", 1.3, 1.33), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine,
+		},
+		"an instance with a quota of its own": {
+			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseCPU,
+		},
+		"machine": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
+		"machine before the pool that it fills": {
+			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
+		},
+		"generator": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .6, want: result.CauseGenerator},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step := result.Step{
+				Loop: result.LoopClosed, Users: 100, Usage: c.usage, GeneratorShare: &c.generator, MachineCPU: result.Ptr(.99),
+				Latency: &result.Latency{MeanMS: 400, P95MS: 700},
+			}
+			v := Judge(step)
+			if v.Cause != c.want {
+				t.Errorf("%q, want %q: %s", v.Cause, c.want, v.Summary)
+			}
+			if v.Summary == "" || len(v.Evidence) == 0 {
+				t.Error("a verdict without evidence")
+			}
+		})
+	}
+}
+
+func TestConclude(t *testing.T) {
+	step := func(goodput, p95 float64) result.Step {
+		return result.Step{Users: 100, Goodput: goodput, Latency: &result.Latency{P95MS: p95}}
+	}
+	up, down := Knob{Name: "pool", From: "8", To: "16"}, Knob{Name: "CPU", From: "1024", To: "512", Down: true}
+	for name, c := range map[string]struct {
+		k             Knob
+		before, after result.Step
+		noise         float64
+		want          bool
+	}{
+		"more helps":             {up, step(100, 600), step(180, 350), 0, true},
+		"more does nothing":      {up, step(100, 600), step(103, 580), 0, false},
+		"more harms":             {up, step(100, 600), step(60, 1200), 0, false},
+		"less than the noise":    {up, step(100, 600), step(125, 500), .4, false},
+		"less of it harms":       {down, step(100, 600), step(52, 1200), 0, true},
+		"less of it is the same": {down, step(100, 600), step(98, 610), 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if p := Conclude(c.k, c.before, c.after, c.noise); p.Confirmed != c.want {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
+
+func TestKnobsChangeOneThing(t *testing.T) {
+	s := stage.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, HostCPUs: 2}
+	for cause, want := range map[result.Cause]stage.Stage{
+		result.CausePool:     {PoolPerInstance: 16},
+		result.CauseCPU:      {CPU: 512},
+		result.CauseMemory:   {Memory: 1024},
+		result.CauseDBConns:  {DatabaseConnections: 158},
+		result.CauseMachine:  {HostCPUs: 1},
+		result.CauseDatabase: {DatabaseCPU: 1024},
+	} {
+		k, why := KnobFor(cause, s)
+		if why != "" {
+			t.Errorf("%s: %s", cause, why)
+			continue
+		}
+		var o stage.Stage
+		k.Change(&o)
+		if o.PoolPerInstance != want.PoolPerInstance || o.CPU != want.CPU || o.Memory != want.Memory ||
+			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU || o.HostCPUs != want.HostCPUs {
+			t.Errorf("%s turned %+v, want %+v", cause, o, want)
+		}
+	}
+	if k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.3334}); !k.Down || k.From != "1.33" || k.To != "0.667" {
+		t.Errorf("half of what the machine gives: %+v", k)
+	}
+	if k, _ := KnobFor(result.CauseCPU, stage.Stage{Instances: 1, CPU: 2048, HostCPUs: 2}); !k.Down || k.To != "1024" {
+		t.Errorf("a machine that has no more: %+v", k)
+	}
+	for _, cause := range []result.Cause{result.CauseGenerator, result.CauseUnknown, result.CauseProxy} {
+		if _, why := KnobFor(cause, s); why == "" {
+			t.Errorf("%s has no knob and no reason", cause)
+		}
+	}
+}

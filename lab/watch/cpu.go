@@ -1,0 +1,81 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"shoplab/lab/result"
+)
+
+// CPU is what this process and its machine have used of the CPU since they began, in CPU seconds.
+type CPU struct {
+	At                            time.Time
+	Self, Busy, Total, Interrupts float64
+}
+
+// ReadCPU reads the counters; false where there is no /proc, and nothing is measured then.
+func ReadCPU() (CPU, bool) {
+	c := CPU{At: time.Now()}
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return c, false
+	}
+	self, err := fs.Self()
+	if err != nil {
+		return c, false
+	}
+	mine, err := self.Stat()
+	if err != nil {
+		return c, false
+	}
+	all, err := fs.Stat()
+	if err != nil {
+		return c, false
+	}
+	t := all.CPUTotal
+	c.Self = mine.CPUTime()
+	c.Interrupts = t.IRQ + t.SoftIRQ
+	c.Busy = t.User + t.Nice + t.System + c.Interrupts + t.Steal
+	c.Total = c.Busy + t.Idle + t.Iowait
+	return c, true
+}
+
+// Since writes what was used since then into the step, of which this process was the generator.
+func (c CPU) Since(then CPU, step *result.Step) {
+	seconds, busy, all := c.At.Sub(then.At).Seconds(), c.Busy-then.Busy, c.Total-then.Total
+	if seconds <= 0 {
+		return
+	}
+	step.GeneratorCPU = result.Ptr((c.Self - then.Self) / seconds)
+	if all > 0 && busy > 0 {
+		step.MachineCPU = result.Ptr(busy / all)
+		step.GeneratorShare = result.Ptr(min(1, (c.Self-then.Self)/busy))
+	}
+}
+
+// Machine reads the use of this whole machine and of the laboratory itself.
+func Machine() Probe {
+	var last CPU
+	return func(context.Context) []Reading {
+		now, ok := ReadCPU()
+		if !ok {
+			return nil
+		}
+		then := last
+		last = now
+		seconds, all := now.At.Sub(then.At).Seconds(), now.Total-then.Total
+		if then.At.IsZero() || seconds <= 0 {
+			return nil
+		}
+		found := []Reading{
+			{Resource: result.ResourceInterruptCPU, Unit: "cores", Value: (now.Interrupts - then.Interrupts) / seconds},
+			{Resource: result.ResourceGeneratorCPU, Unit: "cores", Value: (now.Self - then.Self) / seconds},
+		}
+		if all > 0 {
+			found = append(found, Reading{Resource: result.ResourceMachineCPU, Unit: "ratio", Limit: 1, Value: (now.Busy - then.Busy) / all})
+		}
+		return found
+	}
+}
