@@ -220,7 +220,7 @@ func TestRefreshReadsFamiliesAndTiers(t *testing.T) {
 func TestTheStagesArePricedWhole(t *testing.T) {
 	files, err := filepath.Glob("../../platform/graphs/stage*.json")
 	if err != nil || len(files) != 4 {
-		t.Fatalf("golden graphs: %v, %v", files, err)
+		t.Fatalf("graphs: %v, %v", files, err)
 	}
 	for _, name := range files {
 		f, err := os.Open(name)

@@ -65,7 +65,8 @@ func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 				say: func(text string) {
 					p.Say(fmt.Sprintf("[%d/%d %s] %s (%s left)", i+1, len(p.Stages), name, text, clock.left()))
 				},
-			}}
+			},
+		}
 		err := r.run(ctx)
 		clock.stageDone()
 		if err != nil {

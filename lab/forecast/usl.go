@@ -1,3 +1,5 @@
+// Package forecast carries what was measured on one machine to others: what a request costs at each station
+// of a stage, and what queueing laws make of that where the stations have other CPUs. It measures nothing.
 package forecast
 
 import (
