@@ -159,7 +159,7 @@ func TestCostReadsStandardInput(t *testing.T) {
 
 // The stages are found from a folder below the repository's, by name or all of them.
 func TestCostWorksFromASubfolder(t *testing.T) {
-	code, stdout, stderr := runLab(t, "cost", "cost", "stage3")
+	code, stdout, stderr := runLab(t, "../cost", "cost", "stage3")
 	if code != 0 || !strings.Contains(stdout, "STAGE3") || strings.Contains(stdout, "STAGE2") {
 		t.Errorf("exit status %d\n%s%s", code, stdout, stderr)
 	}
