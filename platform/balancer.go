@@ -36,7 +36,7 @@ func NewBalancer(ctx *pulumi.Context, name string, c Config, network *Network, e
 	if err := openTo(ctx, name+"-to-compute", network.Compute, group, contract.Port, b); err != nil {
 		return nil, err
 	}
-	if b.LoadBalancer, err = newLoadBalancer(ctx, name, network, group, b); err != nil {
+	if b.LoadBalancer, err = newLoadBalancer(ctx, name, network, edge, group, b); err != nil {
 		return nil, err
 	}
 	b.TargetGroup, err = lb.NewTargetGroup(ctx, name+"-targets", &lb.TargetGroupArgs{
@@ -48,59 +48,36 @@ func NewBalancer(ctx *pulumi.Context, name string, c Config, network *Network, e
 			Interval: pulumi.Int(c.HealthCheckInterval), Timeout: pulumi.Int(min(5, c.HealthCheckInterval-1)),
 			HealthyThreshold: pulumi.Int(2), UnhealthyThreshold: pulumi.Int(2),
 		},
-	}, child(b)...)
+	}, child(b, pulumi.ReplaceWith([]pulumi.Resource{b.LoadBalancer}))...) // which serves one load balancer only
 	if err != nil {
 		return nil, err
 	}
-	if err := b.listen(ctx, name, edge); err != nil {
+	b.Listening, err = lb.NewListener(ctx, name+"-listener", &lb.ListenerArgs{
+		LoadBalancerArn: b.LoadBalancer.Arn, Port: pulumi.Int(originPort), Protocol: pulumi.String("HTTP"),
+		DefaultActions: lb.ListenerDefaultActionArray{
+			lb.ListenerDefaultActionArgs{Type: pulumi.String("forward"), TargetGroupArn: b.TargetGroup.Arn},
+		},
+	}, child(b)...)
+	if err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"dnsName": b.LoadBalancer.DnsName})
 }
 
-func newLoadBalancer(ctx *pulumi.Context, name string, network *Network, group *ec2.SecurityGroup, parent pulumi.Resource) (*lb.LoadBalancer, error) {
+// newLoadBalancer makes an internal load balancer in private subnets, or a public one where there is no edge
+// before it.
+func newLoadBalancer(ctx *pulumi.Context, name string, network *Network, edge *Edge, group *ec2.SecurityGroup, parent pulumi.Resource) (*lb.LoadBalancer, error) {
+	// CloudFront has written the shopper's address at the end of X-Forwarded-For; the load balancer would add
+	// CloudFront's. Without CloudFront it is the load balancer that has to add the shopper's (0091).
+	subnets, forwardedFor := network.PublicSubnets, "append"
+	if edge.Private() {
+		subnets, forwardedFor = network.PrivateSubnets, "preserve"
+	}
 	return lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
-		LoadBalancerType: pulumi.String("application"), Internal: pulumi.Bool(false),
-		Subnets: network.PublicSubnets, SecurityGroups: pulumi.StringArray{group.ID()},
+		LoadBalancerType: pulumi.String("application"), Internal: pulumi.Bool(edge.Private()),
+		Subnets: subnets, SecurityGroups: pulumi.StringArray{group.ID()},
 		IdleTimeout:             pulumi.Int(60), // less than the service's own, or it would answer 502 at times
 		DropInvalidHeaderFields: pulumi.Bool(true), EnableDeletionProtection: pulumi.Bool(false),
-	}, child(parent, pulumi.DependsOn(network.Online))...)
-}
-
-// listen forwards port 80 to the targets: everything, or what carries the edge's secret.
-func (b *Balancer) listen(ctx *pulumi.Context, name string, edge *Edge) error {
-	open := lb.ListenerDefaultActionArgs{Type: pulumi.String("forward"), TargetGroupArn: b.TargetGroup.Arn}
-	closed := lb.ListenerDefaultActionArgs{
-		Type: pulumi.String("fixed-response"),
-		FixedResponse: lb.ListenerDefaultActionFixedResponseArgs{
-			StatusCode: pulumi.String("403"), ContentType: pulumi.String("text/plain"), MessageBody: pulumi.String("Come in by the front door."),
-		},
-	}
-	action := open
-	if edge.Closed() {
-		action = closed
-	}
-	listener, err := lb.NewListener(ctx, name+"-listener", &lb.ListenerArgs{
-		LoadBalancerArn: b.LoadBalancer.Arn, Port: pulumi.Int(originPort), Protocol: pulumi.String("HTTP"),
-		DefaultActions: lb.ListenerDefaultActionArray{action},
-	}, child(b)...)
-	if err != nil {
-		return err
-	}
-	b.Listening = listener
-	if !edge.Closed() {
-		return nil
-	}
-	b.Listening, err = lb.NewListenerRule(ctx, name+"-front-door", &lb.ListenerRuleArgs{
-		ListenerArn: listener.Arn, Priority: pulumi.Int(1),
-		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
-			HttpHeader: lb.ListenerRuleConditionHttpHeaderArgs{
-				HttpHeaderName: pulumi.String(OriginHeader), Values: pulumi.StringArray{edge.Secret},
-			},
-		}},
-		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{
-			Type: pulumi.String("forward"), TargetGroupArn: b.TargetGroup.Arn,
-		}},
-	}, child(b)...)
-	return err
+		XffHeaderProcessingMode: pulumi.String(forwardedFor),
+	}, child(parent, pulumi.DependsOn(network.Online))...) // a VPC origin asks for the internet gateway too
 }

@@ -55,7 +55,7 @@ func (g *graphOf) connections() {
 			n, _ := strconv.ParseFloat(found[1], 64) // digits by the expression
 			limit = n - superuserReserved
 		}
-		for _, text := range res.pools() {
+		for _, text := range res.settings(contract.EnvDatabaseMaxConns) {
 			n, err := strconv.ParseFloat(text, 64)
 			if err != nil || n < 1 {
 				g.violate(res, "%s is %q", contract.EnvDatabaseMaxConns, text)
@@ -92,14 +92,15 @@ func (res registered) userData() string {
 	return text
 }
 
-// pools are the sizes of the connection pools of what a resource runs, as the containers get them.
-func (res registered) pools() (all []string) {
-	if found := poolInUserData.FindStringSubmatch(res.userData()); found != nil {
+// settings are the values of one of the service's variables in what a resource runs, as the containers get
+// them.
+func (res registered) settings(name string) (all []string) {
+	if found := regexp.MustCompile(`(?m)^\s*` + name + `=(\S+)$`).FindStringSubmatch(res.userData()); found != nil {
 		all = append(all, found[1])
 	}
 	for _, c := range res.containers() {
 		for _, v := range c.Environment {
-			if v.Name == contract.EnvDatabaseMaxConns {
+			if v.Name == name {
 				all = append(all, v.Value)
 			}
 		}
@@ -110,7 +111,7 @@ func (res registered) pools() (all []string) {
 	for _, c := range res.list("spec.template.spec.containers") {
 		env, _ := c["env"].([]any)
 		for _, item := range env {
-			if v, _ := item.(map[string]any); v["name"] == contract.EnvDatabaseMaxConns {
+			if v, _ := item.(map[string]any); v["name"] == name {
 				text, _ := v["value"].(string)
 				all = append(all, text)
 			}

@@ -27,20 +27,28 @@ const (
 	forwardEverything = "216adef6-5c7f-47e4-b989-5492eafa07d3" // AllViewer
 )
 
+// privateOrigin says that CloudFront reaches the stage's load balancer inside the VPC. A stage of one server
+// is reached at its public address (0090).
+func (c Config) privateOrigin() bool {
+	return c.HTTPS != HTTPSOff && (c.Topology == Balanced || c.Topology == Fargate)
+}
+
+// vpcOriginTimeout is how long CloudFront may take to make or remove a VPC origin: "up to 15 minutes" by
+// its developer guide, which is also where the provider would give up and lose sight of what it made.
+const vpcOriginTimeout = "30m"
+
 // Edge is the way in: CloudFront with its own certificate or with your domain's, or nothing.
 type Edge struct {
 	pulumi.ResourceState
-	// Secret is the value of OriginHeader; unset if the edge is off.
+	// Secret is the value of OriginHeader; unset if the edge is off, or private.
 	Secret pulumi.StringOutput
-	// Proxies are the networks from which CloudFront reaches origins, empty if the edge is off.
-	Proxies []string
 
 	name       string
 	config     Config
 	prefixList string
 }
 
-// NewEdge prepares the way in. Admit and Serve do the rest, when there is an origin.
+// NewEdge prepares the way in. Admit and Serve or ServeBalancer do the rest, when there is an origin.
 func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Edge, error) {
 	e := &Edge{name: name, config: c}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Edge", name, e, opts...); err != nil {
@@ -55,9 +63,9 @@ func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resource
 	if err != nil {
 		return nil, fmt.Errorf("find CloudFront's prefix list: %w", err)
 	}
-	e.prefixList = list.Id
-	for _, entry := range list.Entries {
-		e.Proxies = append(e.Proxies, entry.Cidr)
+	e.prefixList = list.Id // not what is in it: AWS changes that often, and every change would be a deploy
+	if e.Private() {
+		return e, nil
 	}
 	secret, err := random.NewRandomPassword(ctx, name+"-origin-secret", &random.RandomPasswordArgs{
 		Length: pulumi.Int(48), Special: pulumi.Bool(false),
@@ -72,24 +80,85 @@ func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resource
 // Closed says that only CloudFront may reach the origin.
 func (e *Edge) Closed() bool { return e.config.HTTPS != HTTPSOff }
 
-// Admit opens the origin's port in its security group: to CloudFront, or to the world. CloudFront's
+// Private says that CloudFront reaches the origin inside the VPC: it has no public address, and needs no
+// proof of where a request comes from.
+func (e *Edge) Private() bool { return e.config.privateOrigin() }
+
+// Proven says that a request has to carry the origin secret.
+func (e *Edge) Proven() bool { return e.Closed() && !e.Private() }
+
+// Admit opens the origin's port in its security group: to CloudFront, or to the world. What comes from a VPC
+// origin matches the list too, and not the VPC's own range: CloudFront developer guide, "Restrict access with
+// VPC origins", which offers the list or a group that AWS makes with the first VPC origin. CloudFront's
 // list counts as 55 of the 60 rules that a group may have, so a group admits it on one port only.
 func (e *Edge) Admit(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, parent pulumi.Resource) error {
-	if !e.Closed() {
-		return openToNetwork(ctx, name, group, "0.0.0.0/0", originPort, parent)
+	args := &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: group.ID(),
+		IpProtocol:      pulumi.String("tcp"), FromPort: pulumi.Int(originPort), ToPort: pulumi.Int(originPort),
 	}
-	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId: group.ID(), PrefixListId: pulumi.String(e.prefixList),
-		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(originPort), ToPort: pulumi.Int(originPort),
-	}, child(parent)...)
+	if e.Closed() {
+		args.PrefixListId = pulumi.String(e.prefixList)
+	} else {
+		args.CidrIpv4 = pulumi.String("0.0.0.0/0")
+	}
+	// EC2 refuses to give a rule a source of another kind, which is what a change of shoplab:https asks for.
+	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, args,
+		child(parent, pulumi.ReplaceOnChanges([]string{"cidrIpv4", "prefixListId"}))...)
 	return err
 }
 
-// Serve puts the edge before the origin, given by its DNS name, and returns what a shopper opens.
+// Serve puts the edge before an origin with a public DNS name, and returns what a shopper opens.
 func (e *Edge) Serve(ctx *pulumi.Context, origin pulumi.StringOutput) (pulumi.StringOutput, error) {
 	if !e.Closed() {
 		return pulumi.Sprintf("http://%s", origin), ctx.RegisterResourceOutputs(e, pulumi.Map{})
 	}
+	return e.distribute(ctx, cloudfront.DistributionOriginArgs{
+		OriginId: pulumi.String("origin"), DomainName: origin,
+		CustomHeaders: cloudfront.DistributionOriginCustomHeaderArray{
+			cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(OriginHeader), Value: e.Secret},
+		},
+		CustomOriginConfig: cloudfront.DistributionOriginCustomOriginConfigArgs{
+			HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),
+			OriginProtocolPolicy: pulumi.String("http-only"), OriginSslProtocols: pulumi.ToStringArray([]string{"TLSv1.2"}),
+		},
+	})
+}
+
+// ServeBalancer puts the edge before a load balancer, and returns what a shopper opens.
+func (e *Edge) ServeBalancer(ctx *pulumi.Context, b *Balancer) (pulumi.StringOutput, error) {
+	if !e.Private() {
+		return e.Serve(ctx, b.LoadBalancer.DnsName)
+	}
+	origin, err := e.vpcOrigin(ctx, b)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return e.distribute(ctx, cloudfront.DistributionOriginArgs{
+		OriginId: pulumi.String("origin"), DomainName: b.LoadBalancer.DnsName,
+		VpcOriginConfig: cloudfront.DistributionOriginVpcOriginConfigArgs{VpcOriginId: origin.ID()},
+	})
+}
+
+// vpcOrigin makes CloudFront's interfaces in the load balancer's subnets. While a distribution uses it
+// nothing about it can change, its tags included (aws/aws-cdk#35765, hashicorp/terraform-provider-aws#40905):
+// another load balancer is another VPC origin, and its tags stay.
+func (e *Edge) vpcOrigin(ctx *pulumi.Context, b *Balancer) (*cloudfront.VpcOrigin, error) {
+	return cloudfront.NewVpcOrigin(ctx, e.name+"-vpc-origin", &cloudfront.VpcOriginArgs{
+		VpcOriginEndpointConfig: cloudfront.VpcOriginVpcOriginEndpointConfigArgs{
+			Name: b.LoadBalancer.Name, Arn: b.LoadBalancer.Arn,
+			HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),
+			OriginProtocolPolicy: pulumi.String("http-only"),
+			OriginSslProtocols: cloudfront.VpcOriginVpcOriginEndpointConfigOriginSslProtocolsArgs{
+				Items: pulumi.ToStringArray([]string{"TLSv1.2"}), Quantity: pulumi.Int(1), // asked for, unused with http-only
+			},
+		},
+		Timeouts: cloudfront.VpcOriginTimeoutsArgs{Create: pulumi.String(vpcOriginTimeout), Delete: pulumi.String(vpcOriginTimeout)},
+	}, child(e, pulumi.DependsOn([]pulumi.Resource{b.Listening}),
+		pulumi.ReplaceOnChanges([]string{"vpcOriginEndpointConfig"}), pulumi.IgnoreChanges([]string{"tags", "tagsAll"}))...)
+}
+
+// distribute makes the distribution before an origin, and its name and certificate with https domain.
+func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOriginArgs) (pulumi.StringOutput, error) {
 	args := e.distribution(origin)
 	var zone string
 	if e.config.HTTPS == HTTPSDomain {
@@ -129,21 +198,12 @@ func (e *Edge) Serve(ctx *pulumi.Context, origin pulumi.StringOutput) (pulumi.St
 
 // distribution forwards every request with every header and cookie. It caches nothing: what a
 // shopper sees depends on who asks, and the stages are compared by what the origin bears.
-func (e *Edge) distribution(origin pulumi.StringOutput) *cloudfront.DistributionArgs {
+func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfront.DistributionArgs {
 	return &cloudfront.DistributionArgs{
 		Enabled: pulumi.Bool(true), Comment: pulumi.String("Shoplab " + e.config.Stack),
 		HttpVersion: pulumi.String("http2and3"), IsIpv6Enabled: pulumi.Bool(true),
 		PriceClass: pulumi.String("PriceClass_100"),
-		Origins: cloudfront.DistributionOriginArray{cloudfront.DistributionOriginArgs{
-			OriginId: pulumi.String("origin"), DomainName: origin,
-			CustomHeaders: cloudfront.DistributionOriginCustomHeaderArray{
-				cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(OriginHeader), Value: e.Secret},
-			},
-			CustomOriginConfig: cloudfront.DistributionOriginCustomOriginConfigArgs{
-				HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),
-				OriginProtocolPolicy: pulumi.String("http-only"), OriginSslProtocols: pulumi.ToStringArray([]string{"TLSv1.2"}),
-			},
-		}},
+		Origins:    cloudfront.DistributionOriginArray{origin},
 		DefaultCacheBehavior: cloudfront.DistributionDefaultCacheBehaviorArgs{
 			TargetOriginId: pulumi.String("origin"), ViewerProtocolPolicy: pulumi.String("redirect-to-https"),
 			AllowedMethods: pulumi.ToStringArray([]string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}),

@@ -9,15 +9,15 @@ import (
 	"shoplab/contract"
 )
 
-// env is the part of the service's environment that is no secret. proxies are the networks whose
-// X-Forwarded-For the service may believe; the edge's are among them.
+// env is the part of the service's environment that is no secret. proxies are the networks of the last
+// hop before the service, whose X-Forwarded-For it may believe.
 func (c Config) env(edge *Edge, proxies ...string) map[string]string {
 	env := map[string]string{
 		contract.EnvStage:            c.Stack,
 		contract.EnvTopology:         c.Topology,
 		contract.EnvDatabaseMaxConns: strconv.Itoa(c.PoolPerInstance),
 		contract.EnvPayments:         c.Payments,
-		contract.EnvTrustedProxies:   strings.Join(append(proxies, edge.Proxies...), ","),
+		contract.EnvTrustedProxies:   strings.Join(proxies, ","),
 	}
 	if edge.Closed() {
 		env[contract.EnvHTTPS] = "always"

@@ -25,6 +25,7 @@ func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
 		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
+		g.frontDoor, g.balanced, g.trusting,
 	} {
 		for _, res := range all {
 			rule(res)

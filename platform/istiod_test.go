@@ -43,7 +43,8 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 		t.Errorf("a route that leads nowhere: %v\n%s", err, out)
 	}
 
-	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), (&ServiceMesh{}).istioCharts()[gatewayRelease])
+	behindCloudFront := &ServiceMesh{args: ServiceMeshArgs{Edge: &Edge{config: Config{Topology: Mesh, HTTPS: HTTPSCloudFront}}}}
+	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), behindCloudFront.istioCharts()[gatewayRelease])
 	istiod.must(t, manifests, "apply", "--server-side", "--validate=strict", "-f", "-")
 	for _, o := range objects(t, clusters["own"]) {
 		istiod.must(t, o.json, "apply", "--validate=strict", "-f", "-")
@@ -70,7 +71,8 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 	})
 	t.Run("gateway", func(t *testing.T) {
 		istiod.configures(t, "router", gateway, "http.80", []string{
-			`"name":"0.0.0.0_80"`, `"routeConfigName":"http.80"`, `"useRemoteAddress":true`,
+			`"name":"0.0.0.0_80"`, `"routeConfigName":"http.80"`, `"useRemoteAddress":true`, `"xffNumTrustedHops":1`,
+			`"requestHeadersToAdd":[{"header":{"key":"x-forwarded-for","value":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},"appendAction":"OVERWRITE_IF_EXISTS_OR_ADD"`,
 			`"name":"x-origin-secret"`, `"cluster":"outbound|8080||` + shopHost + `"`,
 			`"timeout":"15s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset","numRetries":2,"perTryTimeout":"5s"`,
 			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream","numRetries":2`,
@@ -203,6 +205,22 @@ func (i istiod) configures(t *testing.T, kind string, pod corev1.Pod, routes str
 	}
 }
 
+// proxyConfig is what a pod's annotation says of its proxy, as injection hands it over.
+func proxyConfig(t *testing.T, pod corev1.Pod) map[string]any {
+	t.Helper()
+	config := map[string]any{}
+	for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+		for _, v := range c.Env {
+			if v.Name == "PROXY_CONFIG" {
+				if err := json.Unmarshal([]byte(v.Value), &config); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	return config
+}
+
 // connect subscribes to clusters, listeners and one set of routes until the test ends.
 func (i istiod) connect(t *testing.T, id string, pod corev1.Pod, routes string) {
 	t.Helper()
@@ -225,6 +243,7 @@ func (i istiod) connect(t *testing.T, id string, pod corev1.Pod, routes string) 
 	}
 	about, err := structpb.NewStruct(map[string]any{
 		"NAMESPACE": pod.Namespace, "CLUSTER_ID": "Kubernetes", "ISTIO_VERSION": istioVersion, "LABELS": labels, "POD_PORTS": string(ports),
+		"PROXY_CONFIG": proxyConfig(t, pod),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package platform
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -26,13 +25,16 @@ type Network struct {
 	Online []pulumi.Resource
 }
 
-// NewNetwork makes the VPC of a stage.
-func NewNetwork(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Network, error) {
+// NewNetwork makes the VPC of a stage, in zones where its servers can run.
+func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Network, error) {
+	zones, err := chooseZones(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	n := &Network{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Network", name, n, opts...); err != nil {
 		return nil, err
 	}
-	var err error
 	n.VPC, err = ec2.NewVpc(ctx, name+"-vpc", &ec2.VpcArgs{
 		CidrBlock:          pulumi.String(vpcCIDR),
 		EnableDnsHostnames: pulumi.Bool(true), // CloudFront reaches a server by its public name
@@ -47,7 +49,7 @@ func NewNetwork(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption)
 	}, child(n)...); err != nil {
 		return nil, err
 	}
-	if err := n.subnets(ctx, name); err != nil {
+	if err := n.subnets(ctx, name, zones); err != nil {
 		return nil, err
 	}
 	n.Compute, err = newGroup(ctx, name+"-compute-group", "What runs the service", n.VPC, n)
@@ -61,17 +63,7 @@ func NewNetwork(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption)
 }
 
 // subnets makes a public and a private subnet in each of two zones, with their routes.
-func (n *Network) subnets(ctx *pulumi.Context, name string) error {
-	zones, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
-		State:   pulumi.StringRef("available"),
-		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
-	}, pulumi.Parent(n))
-	if err != nil {
-		return fmt.Errorf("list the region's zones: %w", err)
-	}
-	if len(zones.Names) < 2 {
-		return fmt.Errorf("the region has %d zone(s), a load balancer needs two", len(zones.Names))
-	}
+func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string) error {
 	gateway, err := ec2.NewInternetGateway(ctx, name+"-gateway", &ec2.InternetGatewayArgs{VpcId: n.VPC.ID()}, child(n)...)
 	if err != nil {
 		return err
@@ -91,7 +83,7 @@ func (n *Network) subnets(ctx *pulumi.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for i, zone := range zones.Names[:2] {
+	for i, zone := range zones {
 		id, err := n.subnet(ctx, fmt.Sprintf("%s-public-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", i), public)
 		if err != nil {
 			return err
@@ -109,7 +101,8 @@ func (n *Network) subnets(ctx *pulumi.Context, name string) error {
 func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, routes *ec2.RouteTable) (pulumi.StringOutput, error) {
 	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
 		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), AvailabilityZone: pulumi.String(zone),
-	}, child(n)...)
+	}, child(n, pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
+
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}

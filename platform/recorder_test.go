@@ -13,6 +13,8 @@ import (
 // afterwards: an assertion inside ApplyT would be lost.
 type recorder struct {
 	registry string // host of the registry that stands in for ECR
+	// answers are what AWS says to a question, by its token, instead of what Call says.
+	answers map[string]map[string]any
 
 	mu        sync.Mutex
 	resources []registered
@@ -23,7 +25,8 @@ type registered struct {
 	Type, Name, Parent string
 	Inputs             resource.PropertyMap
 	DependsOn          []string
-	Ignored            []string
+	Ignored            []string // changes of these inputs
+	ReplacedOn         []string
 	DeletedWith        string
 	ReplacedWith       []string
 }
@@ -33,6 +36,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	entry := registered{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
 	if rpc != nil {
 		entry.Parent, entry.Ignored, entry.DeletedWith = nameOf(rpc.GetParent()), rpc.GetIgnoreChanges(), nameOf(rpc.GetDeletedWith())
+		entry.ReplacedOn = rpc.GetReplaceOnChanges()
 		for _, urn := range rpc.GetDependencies() {
 			entry.DependsOn = append(entry.DependsOn, nameOf(urn))
 		}
@@ -113,9 +117,17 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 const mockSecret = "s3cret-"
 
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if answer, ok := r.answers[args.Token]; ok {
+		return resource.NewPropertyMapFromMap(answer), nil
+	}
 	switch args.Token {
 	case "aws:index/getAvailabilityZones:getAvailabilityZones":
-		return resource.NewPropertyMapFromMap(map[string]any{"names": []any{"us-east-1a", "us-east-1b", "us-east-1c"}}), nil
+		return resource.NewPropertyMapFromMap(map[string]any{
+			"names":   []any{"us-east-1a", "us-east-1b", "us-east-1c"},
+			"zoneIds": []any{"use1-az1", "use1-az2", "use1-az4"},
+		}), nil
+	case "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
+		return resource.NewPropertyMapFromMap(map[string]any{"locations": []any{"us-east-1c", "us-east-1b", "us-east-1a"}}), nil
 	case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
 		return resource.NewPropertyMapFromMap(map[string]any{
 			"id":      "pl-3b927c52",

@@ -44,12 +44,12 @@ func Deploy(ctx *pulumi.Context) (err error) {
 
 // single: nginx, the shop, PostgreSQL and Redis on one server.
 func single(ctx *pulumi.Context, c Config) stage {
+	network := must(NewNetwork(ctx, "network", c))
 	image := must(NewImage(ctx, "image", c))
-	network := must(NewNetwork(ctx, "network"))
 	edge := must(NewEdge(ctx, "edge", c))
 	own := map[string]pulumi.StringOutput{}
 	header := ""
-	if edge.Closed() {
+	if edge.Proven() {
 		own[boot.OriginSecret], header = edge.Secret, OriginHeader
 	}
 	secrets := must(NewSecrets(ctx, "secrets", c, own))
@@ -72,8 +72,8 @@ func single(ctx *pulumi.Context, c Config) stage {
 
 // balanced: a load balancer before an Auto Scaling group, RDS and ElastiCache.
 func balanced(ctx *pulumi.Context, c Config) stage {
+	network := must(NewNetwork(ctx, "network", c))
 	image := must(NewImage(ctx, "image", c))
-	network := must(NewNetwork(ctx, "network"))
 	edge := must(NewEdge(ctx, "edge", c))
 	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "instance"))
 	database := must(NewDatabase(ctx, "database", c, network))
@@ -85,7 +85,7 @@ func balanced(ctx *pulumi.Context, c Config) stage {
 			return boot.Fleet(boot.FleetArgs{Shop: c.shop(reference, secrets, c.env(edge, vpcCIDR))})
 		}).(pulumi.StringOutput),
 	}))
-	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
+	url := must(edge.ServeBalancer(ctx, balancer))
 	return stage{
 		url: url, image: image.Reference,
 		watched: Watched{Balancer: balancer, Fleet: fleet, Database: database, Cache: cache},
@@ -94,8 +94,8 @@ func balanced(ctx *pulumi.Context, c Config) stage {
 
 // fargate: a load balancer before an ECS service on Fargate, RDS and ElastiCache.
 func fargate(ctx *pulumi.Context, c Config) stage {
+	network := must(NewNetwork(ctx, "network", c))
 	image := must(NewImage(ctx, "image", c))
-	network := must(NewNetwork(ctx, "network"))
 	edge := must(NewEdge(ctx, "edge", c))
 	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "ip"))
 	database := must(NewDatabase(ctx, "database", c, network))
@@ -105,7 +105,7 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 		Config: c, Network: network, Balancer: balancer, Secrets: secrets,
 		Image: image.Reference, Env: c.env(edge, vpcCIDR),
 	}))
-	url := must(edge.Serve(ctx, balancer.LoadBalancer.DnsName))
+	url := must(edge.ServeBalancer(ctx, balancer))
 	return stage{
 		url: url, image: image.Reference,
 		watched: Watched{Balancer: balancer, Tasks: tasks, Database: database, Cache: cache},
@@ -114,8 +114,8 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 
 // mesh: k3s with Istio on one server, RDS and ElastiCache.
 func mesh(ctx *pulumi.Context, c Config) stage {
+	network := must(NewNetwork(ctx, "network", c))
 	image := must(NewImage(ctx, "image", c))
-	network := must(NewNetwork(ctx, "network"))
 	edge := must(NewEdge(ctx, "edge", c))
 	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
 	database := must(NewDatabase(ctx, "database", c, network))

@@ -2,9 +2,12 @@
 package awstest
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,9 +77,7 @@ func (e *Emulator) Setenv(t *testing.T) {
 // Reset empties the account, whatever a test before left.
 func (e *Emulator) Reset(t *testing.T) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), e.script, "reset", "--dir", e.dir).CombinedOutput(); err != nil {
-		t.Fatalf("reset the account: %v\n%s", err, out)
-	}
+	e.run(t, "reset")
 }
 
 // Leftovers fails the test if anything is left in the account.
@@ -85,4 +86,57 @@ func (e *Emulator) Leftovers(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), e.script, "leftovers", "--dir", e.dir).CombinedOutput(); err != nil {
 		t.Errorf("left in the account: %v\n%s", err, out)
 	}
+}
+
+// Fault switches one of the emulator's faults on until the end of the test; the emulator's README lists
+// them. An argument is needed by few of them and may be empty.
+func (e *Emulator) Fault(t *testing.T, name, argument string) {
+	t.Helper()
+	e.run(t, "fault", name, argument, "on")
+	t.Cleanup(func() { e.Mend(t, name) })
+}
+
+// Mend switches a fault off.
+func (e *Emulator) Mend(t *testing.T, name string) {
+	t.Helper()
+	e.run(t, "fault", name, "", "off")
+}
+
+// Call is one call of the AWS API, as the emulator's log has it.
+type Call struct {
+	Service string // as boto3 names it, such as elbv2
+	Action  string
+	Region  string
+	Status  int    // of HTTP
+	Error   string // AWS's code, empty if there is none
+	// Params are the request's, flat, with dotted names; secrets are ***.
+	Params map[string]any
+}
+
+// Calls is the log of API calls since the start or the last Reset, in the order of their answers.
+func (e *Emulator) Calls(t *testing.T) (calls []Call) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(e.run(t, "calls")))
+	for decoder.More() {
+		var c Call
+		if err := decoder.Decode(&c); err != nil {
+			t.Fatalf("read the emulator's log of calls: %v", err)
+		}
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// run runs the emulator's script; empty words are left out.
+func (e *Emulator) run(t *testing.T, words ...string) []byte {
+	t.Helper()
+	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
+	cmd := exec.Command(e.script, append(words, "--dir", e.dir)...) // in a Cleanup too, when the test's context is done
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("emulator.sh %s: %v\n%s%s", strings.Join(words, " "), err, out, stderr.Bytes())
+	}
+	return out
 }

@@ -41,6 +41,37 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
+// TestClientAddressByStage gives the service what the last hop of each stage sends for a shopper who sends a
+// made-up X-Forwarded-For: CloudFront adds the shopper, a load balancer or a gateway adds its peer.
+func TestClientAddressByStage(t *testing.T) {
+	const forged, shopper = "198.51.100.66", "203.0.113.9"
+	for name, test := range map[string]struct{ forwarded, want string }{
+		"nginx behind CloudFront":            {forged + ", " + shopper, shopper},
+		"nginx in the open":                  {shopper, shopper},
+		"internal load balancer, preserving": {forged + ", " + shopper, shopper},
+		"public load balancer, appending":    {forged + ", " + shopper, shopper},
+		"a forged hop of the VPC":            {forged + ", 10.0.0.9, " + shopper, shopper},
+		"gateway behind CloudFront":          {shopper, shopper},
+		"gateway in the open":                {forged + ", " + shopper, shopper},
+		"shopper with IPv6":                  {forged + ", 2001:db8:1:2::9", "2001:db8:1:2::/64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var keys []string
+			r := newRig(t, func(c *Config, sh *Shop) {
+				trusting("127.0.0.0/8", "10.0.0.0/16")(c, sh) // the peer in this test, and the VPC
+				c.Allow = func(_ context.Context, key string, _ Limit) (bool, time.Duration) {
+					keys = append(keys, key)
+					return true, 0
+				}
+			})
+			r.do("DELETE", "/api/cart", nil, "X-Forwarded-For", test.forwarded).want(t, 204)
+			if want := []string{"cart:" + test.want}; !slices.Equal(keys, want) {
+				t.Errorf("%q: %q, want %q", test.forwarded, keys, want)
+			}
+		})
+	}
+}
+
 func TestRequestID(t *testing.T) {
 	for _, test := range []struct {
 		trusted bool

@@ -1,0 +1,117 @@
+package platform
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"shoplab/platform/awstest"
+)
+
+// TestEndToEndEdge changes how shoppers come in while a stage is up: CloudFront before an internal load
+// balancer, a public one without CloudFront, and back.
+func TestEndToEndEdge(t *testing.T) {
+	awstest.TakesMinutes(t)
+	account := newAccount(t)
+	for _, stack := range []string{"stage2", "stage3"} {
+		t.Run(stack, func(t *testing.T) {
+			account.Reset(t)
+			account.pulumi(t, "stack", "init", stack)
+			account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
+			for _, way := range []struct{ https, scheme string }{
+				{HTTPSCloudFront, "https"}, {HTTPSOff, "http"}, {HTTPSCloudFront, "https"},
+			} {
+				account.pulumi(t, "config", "set", "-s", stack, "https", way.https)
+				account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+				if url := account.outputs(t, stack)["url"]; !strings.HasPrefix(url, `"`+way.scheme+`://`) {
+					t.Errorf("with https %s the stage is at %s", way.https, url)
+				}
+				account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
+			}
+			// A tag that everything gets must not reach the VPC origin, which cannot change while it is used.
+			account.pulumi(t, "config", "set", "-s", stack, "expires", "2030-01-01T00:00:00Z")
+			account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+			account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
+			account.Leftovers(t)
+			account.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+			leaves(t, account.Calls(t))
+		})
+	}
+}
+
+// leaves holds the order of calls against what AWS asks for: a VPC origin in use can neither change nor go,
+// its load balancer not before it, and a target group serves one load balancer.
+func leaves(t *testing.T, calls []awstest.Call) {
+	t.Helper()
+	last := func(action string) int {
+		for i := len(calls) - 1; i >= 0; i-- {
+			if calls[i].Action == action && calls[i].Status < 300 {
+				return i
+			}
+		}
+		t.Errorf("%s was never called", action)
+		return -1
+	}
+	if order := []int{last("DeleteDistribution"), last("DeleteVpcOrigin"), last("DeleteLoadBalancer"), last("DeleteSubnet")}; !slices.IsSorted(order) {
+		t.Errorf("the distribution, the VPC origin, the load balancer and the subnets go in the order %v", order)
+	}
+	balancers := map[any]string{} // by target group
+	for _, call := range calls {
+		switch call.Action {
+		case "UpdateVpcOrigin":
+			t.Error("a VPC origin is changed in place")
+		case "ModifySecurityGroupRules":
+			t.Errorf("a rule gets another source: %v", call.Params)
+		case "CreateListener":
+			group, balancer := call.Params["DefaultActions.member.1.TargetGroupArn"], call.Params["LoadBalancerArn"].(string)
+			if group == nil || balancers[group] != "" && balancers[group] != balancer {
+				t.Errorf("target group %v serves %s, then %s", group, balancers[group], balancer)
+			}
+			balancers[group] = balancer
+		}
+	}
+}
+
+// TestEndToEndZones: a zone without the fleet's instance type is left out, and a stage that is up stays
+// where it is when the answer changes.
+func TestEndToEndZones(t *testing.T) {
+	awstest.TakesMinutes(t)
+	account := newAccount(t)
+	const stack = "stage2"
+	account.Fault(t, "zone-without-type", "t4g.small")
+	account.pulumi(t, "stack", "init", stack)
+	account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
+	account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+	if zones := account.zones(t, stack); !slices.Equal(zones, []string{"us-east-1b", "us-east-1c"}) {
+		t.Errorf("subnets stand in %v; us-east-1a does not offer the type", zones)
+	}
+	account.Mend(t, "zone-without-type")
+	account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
+	account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
+	account.Leftovers(t)
+	account.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+}
+
+// zones are the names of the zones of a stack's subnets, as AWS says.
+func (a *account) zones(t *testing.T, stack string) (zones []string) {
+	t.Helper()
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				Type    string
+				Outputs struct{ AvailabilityZone string }
+			}
+		}
+	}
+	if err := json.Unmarshal(a.pulumi(t, "stack", "export", "-s", stack), &state); err != nil {
+		t.Fatal(err)
+	}
+	for _, res := range state.Deployment.Resources {
+		if res.Type == "aws:ec2/subnet:Subnet" {
+			zones = append(zones, res.Outputs.AvailabilityZone)
+		}
+	}
+	slices.Sort(zones)
+	return slices.Compact(zones)
+}

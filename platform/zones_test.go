@@ -1,0 +1,60 @@
+package platform
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+func TestPickZones(t *testing.T) {
+	good := func(name string) zone { return zone{name, true, true} }
+	bare := func(name string) zone { return zone{name, false, true} }
+	apart := func(name string) zone { return zone{name, true, false} }
+	for name, test := range map[string]struct {
+		topology, https string
+		zones           []zone
+		want            []string
+		problem         string
+	}{
+		"the first by name":             {Balanced, "", []zone{good("c"), good("a"), good("b")}, []string{"a", "b"}, ""},
+		"one lacks the type":            {Balanced, "", []zone{bare("a"), good("b"), good("c")}, []string{"b", "c"}, ""},
+		"one has no VPC origins":        {Fargate, "", []zone{apart("a"), good("b"), good("c")}, []string{"b", "c"}, ""},
+		"one server, one zone":          {Single, "", []zone{bare("a"), good("b")}, []string{"b", "a"}, ""},
+		"one server needs no VPC":       {Mesh, "", []zone{apart("a"), apart("b")}, []string{"a", "b"}, ""},
+		"a fleet needs two":             {Balanced, "", []zone{bare("a"), good("b")}, nil, "EC2 offers t4g.small in b, and topology balanced needs 2 zone(s)"},
+		"no zone offers":                {Single, "", []zone{bare("a"), bare("b")}, nil, "offers t4g.small in none of its zones"},
+		"no two VPC origins":            {Fargate, "", []zone{apart("a"), good("b")}, nil, "VPC origins in b, and topology fargate needs 2 such zones"},
+		"which https off does not need": {Fargate, HTTPSOff, []zone{apart("a"), good("b")}, []string{"b", "a"}, ""},
+		"one zone":                      {Single, "", []zone{good("a")}, nil, "has 1 zone(s)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Config{Topology: test.topology, HTTPS: test.https, InstanceType: "t4g.small", Region: "us-east-1"}
+			if c.HTTPS == "" {
+				c.HTTPS = HTTPSCloudFront
+			}
+			got, err := c.pickZones(test.zones)
+			if !slices.Equal(got, test.want) || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
+				t.Errorf("got %v, %v; want %v, %q", got, err, test.want, test.problem)
+			}
+		})
+	}
+}
+
+// TestZonesBeforeResources: a region where nothing can run is said before anything is made.
+func TestZonesBeforeResources(t *testing.T) {
+	setConfig(t, stackConfig(t, "stage2", map[string]string{"shoplab:image": anImage}))
+	r := &recorder{answers: map[string]map[string]any{
+		"aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"locations": []any{"us-east-1b"}},
+	}}
+	err := pulumi.RunErr(Deploy, pulumi.WithMocks("shoplab", "stage2", r))
+	if err == nil || !strings.Contains(err.Error(), "choose another shoplab:instanceType or aws:region") {
+		t.Errorf("got %v", err)
+	}
+	for _, res := range r.resources {
+		if res.Type != "pulumi:pulumi:Stack" {
+			t.Errorf("%s %s was registered before", res.Type, res.Name)
+		}
+	}
+}
