@@ -19,6 +19,7 @@ func TestEndToEndEdge(t *testing.T) {
 			account.Reset(t)
 			account.pulumi(t, "stack", "init", stack)
 			account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
+			account.pulumi(t, "config", "set", "-s", stack, "image", anImage) // nothing to build
 			for _, way := range []struct{ https, scheme string }{
 				{HTTPSCloudFront, "https"}, {HTTPSOff, "http"}, {HTTPSCloudFront, "https"},
 			} {
@@ -82,6 +83,7 @@ func TestEndToEndZones(t *testing.T) {
 	account.Fault(t, "zone-without-type", "t4g.small")
 	account.pulumi(t, "stack", "init", stack)
 	account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
+	account.pulumi(t, "config", "set", "-s", stack, "image", anImage)
 	account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
 	if zones := account.zones(t, stack); !slices.Equal(zones, []string{"us-east-1b", "us-east-1c"}) {
 		t.Errorf("subnets stand in %v; us-east-1a does not offer the type", zones)
