@@ -102,7 +102,6 @@ func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, routes *e
 	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
 		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), AvailabilityZone: pulumi.String(zone),
 	}, child(n, pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
-
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
