@@ -26,6 +26,7 @@ func TestStorefront(t *testing.T) {
 		b.payOrder()
 		b.cancelOrder()
 		b.returnAsGuest()
+		b.logOutEverywhere(phone(t))
 	})
 	t.Run("failures", func(t *testing.T) {
 		b := desktop(t)
@@ -198,6 +199,20 @@ func (b *tab) returnAsGuest() {
 	b.see("#logout")
 	b.visit("/cart")
 	b.says(".line h2", "Trail Compass")
+}
+
+// logOutEverywhere ends the session of another browser too.
+func (b *tab) logOutEverywhere(other *tab) {
+	other.visit("/login")
+	other.fill("#email", "ada@example.com")
+	other.fill("#password", "correct horse"+kb.Enter)
+	other.see("#logout")
+	b.visit("/orders")
+	b.click("#logout-everywhere")
+	b.see(`#account a[href="/login"]`)
+	other.expect("401")
+	other.visit("/orders")
+	other.see("form.sheet #email") // it is asked to log in
 }
 
 // breakFetch makes the next n requests of the page fail, before or after the shop has answered.
