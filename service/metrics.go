@@ -23,6 +23,7 @@ import (
 //	shoplab_db_pool_empty_acquires_total            acquires that had to wait for a connection
 //	shoplab_db_pool_empty_acquire_wait_seconds_total  time that those waited
 //	shoplab_db_pool_canceled_acquires_total         waits that were given up: the pool was exhausted
+//	shoplab_db_lock_timeouts_total                  transactions that gave up waiting for a lock
 //	shoplab_redis_up                                1 or 0
 //	shoplab_redis_pool_total, _idle                 connections now
 //	shoplab_redis_pool_timeouts_total               waits for a connection that were given up
@@ -47,7 +48,7 @@ func registerProcess(r prometheus.Registerer, version string) {
 
 // registerDatabase registers the pool's numbers.
 func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
-	gauge(r, "db_pool_acquired", "Database connections in use.", func() float64 { return float64(db.Stat().AcquiredConns()) })
+	gauge(r, "db_pool_acquired", "Database connections in use; all of them while writes wait for one.", func() float64 { return float64(db.Stat().AcquiredConns()) })
 	gauge(r, "db_pool_idle", "Database connections not in use.", func() float64 { return float64(db.Stat().IdleConns()) })
 	gauge(r, "db_pool_total", "Database connections, those being made included.", func() float64 { return float64(db.Stat().TotalConns()) })
 	gauge(r, "db_pool_max", "Database connections allowed.", func() float64 { return float64(db.Stat().MaxConns()) })
@@ -56,6 +57,7 @@ func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
 	counter(r, "db_pool_empty_acquires_total", "Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
 	counter(r, "db_pool_empty_acquire_wait_seconds_total", "Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
 	counter(r, "db_pool_canceled_acquires_total", "Waits that were given up: the pool was exhausted.", func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
+	counter(r, "db_lock_timeouts_total", "Transactions that gave up waiting for a lock.", func() float64 { return float64(db.Stat().LockTimeoutCount()) })
 }
 
 // registerRedis registers the client's numbers.

@@ -53,7 +53,7 @@ func cartParams() []*huma.Param {
 }
 
 func cartFails() []shop.Code {
-	return []shop.Code{shop.CodeInvalid, shop.CodeUnauthenticated, shop.CodeForbidden, shop.CodeNotFound, shop.CodeRateLimited}
+	return []shop.Code{shop.CodeInvalid, shop.CodeUnauthenticated, shop.CodeForbidden, shop.CodeNotFound, shop.CodeRateLimited, shop.CodeBusy}
 }
 
 // getCart answers GET /api/cart.

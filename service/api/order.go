@@ -59,10 +59,10 @@ func newOrder(o shop.Order) Order {
 	return out
 }
 
-// orderRefusals are the codes that say what is wrong with the cart; they are counted by name.
+// orderRefusals are the codes that say why there is no order; they are counted by name.
 var orderRefusals = []shop.Code{
 	shop.CodeEmptyCart, shop.CodeOutOfStock, shop.CodePriceChanged, shop.CodeTotalTooSmall, shop.CodeTotalTooLarge,
-	shop.CodeKeyReused,
+	shop.CodeKeyReused, shop.CodeBusy,
 }
 
 // placeOrder answers POST /api/orders.

@@ -53,6 +53,7 @@ var statuses = map[shop.Code]int{
 	shop.CodeInternal:           http.StatusInternalServerError,
 	codeNotImplemented:          http.StatusNotImplemented,
 	shop.CodeOverloaded:         http.StatusServiceUnavailable,
+	shop.CodeBusy:               http.StatusServiceUnavailable,
 	shop.CodePaymentUnavailable: http.StatusServiceUnavailable,
 	codeHTTPVersion:             http.StatusHTTPVersionNotSupported,
 }

@@ -14,7 +14,7 @@ import (
 func benchDB(b *testing.B) *postgres.DB {
 	b.Helper()
 	_, u := openNew(b, "")
-	db := open(b, postgres.Config{URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience})
+	db := open(b, postgres.Config{URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
 	if err := db.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}

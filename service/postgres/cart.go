@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shoplab/service/shop"
 )
@@ -42,7 +43,7 @@ const (
 
 // Cart implements shop.Carts.
 func (db *DB) Cart(ctx context.Context, o shop.Owner) (shop.Cart, error) {
-	return db.cart(ctx, "read cart", o, &pgx.Batch{})
+	return db.cart(ctx, "read cart", o, nil)
 }
 
 // AddItem implements shop.Carts.
@@ -66,13 +67,13 @@ func (db *DB) SetItem(ctx context.Context, o shop.Owner, productID int64, quanti
 
 func (db *DB) put(ctx context.Context, what, query string, o shop.Owner, args ...any) (shop.Cart, error) {
 	query, owner := owned(query, o)
-	b := &pgx.Batch{}
 	full := false
-	b.Queue(query, append([]any{owner}, args...)...).Exec(func(tag pgconn.CommandTag) error {
-		full = tag.RowsAffected() == 0
-		return nil
+	c, err := db.cart(ctx, what, o, func(b *pgx.Batch) {
+		b.Queue(query, append([]any{owner}, args...)...).Exec(func(tag pgconn.CommandTag) error {
+			full = tag.RowsAffected() == 0
+			return nil
+		})
 	})
-	c, err := db.cart(ctx, what, o, b)
 	switch {
 	case isCode(err, "23503"): // foreign_key_violation
 		return shop.Cart{}, notFound("product")
@@ -85,34 +86,48 @@ func (db *DB) put(ctx context.Context, what, query string, o shop.Owner, args ..
 // RemoveItem implements shop.Carts.
 func (db *DB) RemoveItem(ctx context.Context, o shop.Owner, productID int64) (shop.Cart, error) {
 	query, owner := owned(removeItem, o)
-	b := &pgx.Batch{}
-	b.Queue(query, owner, productID)
-	return db.cart(ctx, "remove from cart", o, b)
+	return db.cart(ctx, "remove from cart", o, func(b *pgx.Batch) { b.Queue(query, owner, productID) })
 }
 
-// cart runs b and reads the cart as it is then, in one round trip and one transaction.
-func (db *DB) cart(ctx context.Context, what string, o shop.Owner, b *pgx.Batch) (c shop.Cart, err error) {
+// cart makes a change, if one is given, and reads the cart as it is then, in one round trip and one
+// transaction.
+func (db *DB) cart(ctx context.Context, what string, o shop.Owner, change func(*pgx.Batch)) (c shop.Cart, err error) {
 	query, owner := owned(cartQuery, o)
-	b.Queue(query, owner).Query(func(rows pgx.Rows) (err error) {
-		c.Items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[shop.CartItem])
-		return err
-	})
-	err = db.send(ctx, what, b)
+	batch := func() *pgx.Batch {
+		b := &pgx.Batch{}
+		if change != nil {
+			change(b)
+		}
+		b.Queue(query, owner).Query(func(rows pgx.Rows) (err error) {
+			c.Items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[shop.CartItem])
+			return err
+		})
+		return b
+	}
+	if change == nil {
+		err = db.send(ctx, what, batch())
+	} else {
+		err = db.sendLocking(ctx, what, batch)
+	}
 	return c, err
 }
 
 // ClearCart implements shop.Carts.
 func (db *DB) ClearCart(ctx context.Context, o shop.Owner) error {
 	query, owner := owned(clearCart, o)
-	return db.exec(ctx, "clear cart", query, owner)
+	return db.lock(ctx, "clear cart", func(conn *pgxpool.Conn) error {
+		_, err := conn.Exec(ctx, query, owner)
+		return err
+	})
 }
 
 // MergeCart implements shop.Carts. The guest's items are deleted and put into the user's cart by
 // one statement, so that a merge that runs twice at once adds nothing twice.
 func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
-	b := &pgx.Batch{}
-	b.Queue(lockUser, userID)
-	b.Queue(`
+	return db.sendLocking(ctx, "merge carts", func() *pgx.Batch {
+		b := &pgx.Batch{}
+		b.Queue(lockUser, userID)
+		b.Queue(`
 			WITH moved AS (
 				DELETE FROM cart_items WHERE guest = $1 RETURNING id, product_id, quantity
 			), ranked AS (
@@ -126,8 +141,9 @@ func (db *DB) MergeCart(ctx context.Context, guest string, userID int64) error {
 			ORDER BY id
 			ON CONFLICT (user_id, product_id) DO UPDATE
 			SET updated_at = now(), quantity = least(c.quantity + excluded.quantity, $4)`,
-		guest, userID, shop.MaxCartItems, shop.MaxQuantity)
-	return db.send(ctx, "merge carts", b)
+			guest, userID, shop.MaxCartItems, shop.MaxQuantity)
+		return b
+	})
 }
 
 // DropGuestCarts forgets the items that guests put in before the given time, up to limit of them,

@@ -37,6 +37,8 @@ type Config struct {
 	// StatementTimeout is how long a statement may run, waiting for locks included. Zero means five
 	// seconds.
 	StatementTimeout time.Duration
+	// LockTimeout is how long a statement may wait for a lock. Zero means half a second.
+	LockTimeout time.Duration
 	// Log is told when the database goes away and comes back. nil means slog.Default().
 	Log *slog.Logger
 }
@@ -46,6 +48,7 @@ type Config struct {
 type DB struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
+	lockers        *lockers
 	log            *slog.Logger
 	trigram        atomic.Bool // pg_trgm is there
 	down           atomic.Pointer[error]
@@ -84,6 +87,7 @@ func openPool(ctx context.Context, c Config, pc *pgxpool.Config) (*DB, error) {
 	db := &DB{
 		pool:           pool,
 		acquireTimeout: cmp.Or(c.AcquireTimeout, time.Second),
+		lockers:        newLockers(pc.MaxConns),
 		log:            cmp.Or(c.Log, slog.Default()),
 		stopProbe:      stop,
 		probeDone:      make(chan struct{}),
@@ -108,7 +112,8 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.PingTimeout = 2 * time.Second
 	timeout := cmp.Or(c.StatementTimeout, 5*time.Second).Milliseconds()
-	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d", timeout, timeout)
+	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d; SET lock_timeout = %d",
+		timeout, timeout, cmp.Or(c.LockTimeout, 500*time.Millisecond).Milliseconds())
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		// Not as startup parameters: PgBouncer refuses the ones it does not know.
 		if err := conn.PgConn().Exec(ctx, settings).Close(); err != nil {
@@ -146,10 +151,6 @@ func (db *DB) Close() {
 	<-db.probeDone
 	db.pool.Close()
 }
-
-// Stat returns the pool's numbers, for metrics. CanceledAcquireCount counts the calls that found
-// the pool exhausted and gave up.
-func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 
 // Ready returns nil when the database answered the last time that it was asked, at most a few
 // seconds ago. It asks nothing itself, so that probes cost no connection.
@@ -233,6 +234,7 @@ var transient = []string{
 	"57014",                   // query_canceled: statement_timeout
 	"25P03",                   // idle_in_transaction_session_timeout
 	"40P01",                   // deadlock_detected
+	"55P03",                   // lock_not_available: lock_timeout
 	"53300",                   // too_many_connections
 	"57P01", "57P02", "57P03", // shutting down, starting up
 	"25006", // read_only_sql_transaction: failed over

@@ -33,11 +33,16 @@ func TestOpenErrors(t *testing.T) {
 // hold locks the user's row, on which PlaceOrder then waits, until release is called.
 func hold(t *testing.T, u string, userID int64) (release func()) {
 	t.Helper()
+	return holdRow(t, u, "users", userID)
+}
+
+func holdRow(t *testing.T, u, table string, id int64) (release func()) {
+	t.Helper()
 	tx, err := connect(t, u).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "SELECT FROM users WHERE id = $1 FOR UPDATE", userID); err != nil {
+	if _, err := tx.Exec(t.Context(), "SELECT FROM "+table+" WHERE id = $1 FOR UPDATE", id); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -64,7 +69,7 @@ func TestExhaustedPool(t *testing.T) {
 	t.Parallel()
 	_, u := openNew(t, "")
 	const wait = time.Second
-	db := open(t, postgres.Config{URL: u, MaxConns: 1, AcquireTimeout: wait, StatementTimeout: patience})
+	db := open(t, postgres.Config{URL: u, MaxConns: 1, AcquireTimeout: wait, StatementTimeout: patience, LockTimeout: patience})
 	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,13 +120,73 @@ func TestStatementTimeout(t *testing.T) {
 	}
 }
 
+// TestLockedProduct: orders that wait for a row that somebody holds leave the reads their connections, and give
+// up with a code of their own; one whose wait ends in time is placed.
+func TestLockedProduct(t *testing.T) {
+	t.Parallel()
+	_, u := openNew(t, "")
+	db := open(t, postgres.Config{URL: u, MaxConns: 4, AcquireTimeout: patience, LockTimeout: 200 * time.Millisecond})
+	p, err := db.PutProduct(t.Context(), shop.Product{Name: "p", Category: "c", PriceCents: 100, Stock: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	for i := range 8 {
+		user, err := db.CreateUser(t.Context(), shop.User{Email: fmt.Sprint(i, "@example.com")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.AddItem(t.Context(), shop.Owner{UserID: user.ID}, p.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, user.ID)
+	}
+	release := holdRow(t, u, "products", p.ID)
+	var ordering sync.WaitGroup
+	for _, id := range ids {
+		ordering.Go(func() {
+			_, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: id, Key: "k", TTL: time.Minute})
+			if shop.CodeOf(err) != shop.CodeBusy {
+				t.Errorf("ordering a locked product: %v", err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { ordering.Wait(); close(done) }()
+	reads := 0
+	for reading := true; reading; reads++ {
+		if _, err := db.Product(t.Context(), p.ID); err != nil {
+			t.Errorf("reading meanwhile: %v", err)
+		}
+		select {
+		case <-done:
+			reading = false
+		default:
+		}
+	}
+	if n := db.Stat().LockTimeoutCount(); n != int64(len(ids)) || reads < 10 {
+		t.Errorf("%d orders gave up, want %d; %d reads meanwhile", n, len(ids), reads)
+	}
+
+	placed := make(chan error)
+	go func() {
+		_, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: ids[0], Key: "k", TTL: time.Minute})
+		placed <- err
+	}()
+	awaitLock(t, u)
+	release()
+	if err := <-placed; err != nil {
+		t.Errorf("ordering what is let go in time: %v", err)
+	}
+}
+
 // TestBrokenConnection cuts the connection while an order waits: the shopper may try again, and the
 // next call gets another connection.
 func TestBrokenConnection(t *testing.T) {
 	t.Parallel()
 	_, direct := openNew(t, "")
 	proxy, cut := cutter(t, direct)
-	db := open(t, postgres.Config{URL: proxy, MaxConns: 1, AcquireTimeout: patience, StatementTimeout: patience})
+	db := open(t, postgres.Config{URL: proxy, MaxConns: 1, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
 	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
 		t.Fatal(err)

@@ -71,15 +71,18 @@ func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order
 		return shop.Order{}, false, err
 	}
 	var stock []int
-	b := &pgx.Batch{}
-	b.Queue(lockUser, r.UserID)
-	b.Queue(lockCart, r.UserID)
-	b.Queue(placeOrder, r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents).
-		Query(func(rows pgx.Rows) (err error) {
-			o, stock, err = collectPlaced(rows, r.UserID)
-			return err
-		})
-	if err := db.send(ctx, "place order", b); err != nil || o.ID != 0 {
+	err = db.sendLocking(ctx, "place order", func() *pgx.Batch {
+		b := &pgx.Batch{}
+		b.Queue(lockUser, r.UserID)
+		b.Queue(lockCart, r.UserID)
+		b.Queue(placeOrder, r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents).
+			Query(func(rows pgx.Rows) (err error) {
+				o, stock, err = collectPlaced(rows, r.UserID)
+				return err
+			})
+		return b
+	})
+	if err != nil || o.ID != 0 {
 		return o, o.ID != 0, err
 	}
 	// Not a new order: was the key used before, or did somebody just now who held the cart?
@@ -244,18 +247,21 @@ const (
 func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, err error) {
 	canceled := false
 	ids := []int64{id}
-	b := &pgx.Batch{}
-	b.Queue(lockOrder, ids)
-	b.Queue(lockStock, ids)
-	b.Queue(endOrders, ids, string(shop.OrderCanceled), userID).Exec(func(tag pgconn.CommandTag) error {
-		canceled = tag.RowsAffected() == 1
-		return nil
+	err = db.sendLocking(ctx, "cancel order", func() *pgx.Batch {
+		b := &pgx.Batch{}
+		b.Queue(lockOrder, ids)
+		b.Queue(lockStock, ids)
+		b.Queue(endOrders, ids, string(shop.OrderCanceled), userID).Exec(func(tag pgconn.CommandTag) error {
+			canceled = tag.RowsAffected() == 1
+			return nil
+		})
+		b.Queue(selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id, userID).Query(func(rows pgx.Rows) (err error) {
+			o, err = oneOrder(rows)
+			return err
+		})
+		return b
 	})
-	b.Queue(selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id, userID).Query(func(rows pgx.Rows) (err error) {
-		o, err = oneOrder(rows)
-		return err
-	})
-	if err := db.send(ctx, "cancel order", b); err != nil {
+	if err != nil {
 		return shop.Order{}, err
 	}
 	if !canceled {
@@ -266,7 +272,7 @@ func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, 
 
 // ExpireOrders implements shop.Orders.
 func (db *DB) ExpireOrders(ctx context.Context, limit int) (ids []int64, err error) {
-	err = db.do(ctx, "expire orders", func(conn *pgxpool.Conn) error {
+	err = db.lock(ctx, "expire orders", func(conn *pgxpool.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			rows, err := tx.Query(ctx, lockDue, limit)
 			if err != nil {

@@ -94,7 +94,7 @@ func openNew(tb testing.TB, params string) (*postgres.DB, string) {
 		tb.Fatal(err)
 	}
 	u := createDatabase(tb, template) + params
-	db := open(tb, postgres.Config{URL: u, MaxConns: 10, AcquireTimeout: patience})
+	db := open(tb, postgres.Config{URL: u, MaxConns: 10, AcquireTimeout: patience, LockTimeout: patience})
 	if err := db.Migrate(tb.Context()); err != nil { // nothing to do, but to look for pg_trgm
 		tb.Fatal(err)
 	}

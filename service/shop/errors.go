@@ -28,6 +28,7 @@ const (
 	CodeBadSignature       Code = "BAD_SIGNATURE"
 	CodeRateLimited        Code = "RATE_LIMITED"
 	CodeOverloaded         Code = "OVERLOADED"
+	CodeBusy               Code = "BUSY"
 	CodePaymentUnavailable Code = "PAYMENT_UNAVAILABLE"
 	CodeInternal           Code = "INTERNAL"
 )
