@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,15 +14,22 @@ import (
 // benchDB returns a seeded shop with a pool of eight.
 func benchDB(b *testing.B) *postgres.DB {
 	b.Helper()
-	_, u := openNew(b, "")
-	db := open(b, postgres.Config{URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
+	db, _ := benchShop(b)
+	return db
+}
+
+// benchShop is benchDB and its URL.
+func benchShop(b *testing.B) (db *postgres.DB, u string) {
+	b.Helper()
+	_, u = openNew(b, "")
+	db = open(b, postgres.Config{URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
 	if err := db.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	if err := db.Seed(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	return db
+	return db, u
 }
 
 func BenchmarkCatalog(b *testing.B) {
@@ -119,3 +127,63 @@ func purchase(b *testing.B, db *postgres.DB, u shop.User, i int64) error {
 	}
 	return err
 }
+
+// BenchmarkSearch searches among 50 products and among 100,000 by turns, and reports how much longer the
+// many take, by medians of three rounds.
+//
+//	go test ./service/postgres -run xxx -bench Search -benchtime 1x
+func BenchmarkSearch(b *testing.B) {
+	few := benchDB(b)
+	many, url := benchShop(b)
+	conn := connect(b, url)
+	for _, sql := range []string{manyProducts, "VACUUM ANALYZE products"} {
+		if err := conn.PgConn().Exec(b.Context(), sql).Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var all []float64
+	for _, search := range []string{"desk lamp", "lamp", "desk", "kettle", "the", "C++", "lether walet", "zzzz"} {
+		b.Run(search, func(b *testing.B) {
+			var took [2][]time.Duration
+			q := shop.ProductQuery{Search: search}
+			for range 3 {
+				took[0], took[1] = append(took[0], timeSearch(b, few, q)), append(took[1], timeSearch(b, many, q))
+			}
+			slices.Sort(took[0])
+			slices.Sort(took[1])
+			ratio := float64(took[1][1]) / float64(took[0][1])
+			all = append(all, ratio)
+			for b.Loop() { // measured above, in turns
+			}
+			b.ReportMetric(float64(took[0][1].Microseconds()), "few-µs")
+			b.ReportMetric(float64(took[1][1].Microseconds()), "many-µs")
+			b.ReportMetric(ratio, "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	slices.Sort(all)
+	b.Logf("the median search takes %.1f times as long among 100,000 products as among 50", all[len(all)/2])
+}
+
+// timeSearch is how long a search takes, on average of 50.
+func timeSearch(b *testing.B, db *postgres.DB, q shop.ProductQuery) time.Duration {
+	b.Helper()
+	const times = 50
+	began := time.Now()
+	for range times {
+		if _, err := db.Products(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(began) / times
+}
+
+// manyProducts adds 99,950 to the seeded 50. One in 20 is called and described like one of those, so that
+// "lamp" is in hundreds, "desk" in a thousand, and "the" in all.
+const manyProducts = `
+	INSERT INTO products (name, description, category, price_cents, stock, put_in, image_url, created_at)
+	SELECT CASE WHEN i % 20 = 0 THEN p.name ELSE 'Item' END || ' ' || i,
+		CASE WHEN i % 20 = 0 THEN p.description ELSE 'The thing of material' || i % 997 END,
+		CASE WHEN i % 20 = 0 THEN p.category ELSE 'Shelf ' || i % 200 END,
+		i * 31 % 30000, 10, 10, '/x.svg', now() - i * interval '1 minute'
+	FROM generate_series(1, 99950) i JOIN products p ON p.id = i / 20 % 50 + 1`

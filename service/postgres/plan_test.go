@@ -19,7 +19,7 @@ import (
 // sessions, 20,000 orders of two lines each, and as many payments, events and cart items.
 const fill = `
 	INSERT INTO products (name, description, category, price_cents, stock, put_in, image_url, created_at)
-	SELECT 'Thing ' || to_hex(i * 7919 % 20000), 'Made of material' || i % 997 || ' in colour' || i % 89, 'Category ' || i % 50,
+	SELECT 'Thing ' || to_hex(i * 7919 % 20000), 'Made of material' || i % 997 || ' in colour' || i % 89 || CASE i % 1000 WHEN 7 THEN ' and C++' ELSE '' END, 'Category ' || i % 50,
 		i * 31 % 30000, 1000, 1006, '/x.svg', now() - i * interval '1 minute'
 	FROM generate_series(1, 20000) i;
 	INSERT INTO users (email, first_name, last_name, password_hash)
@@ -137,7 +137,7 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	}
 	for _, sort := range []shop.Sort{shop.SortNewest, shop.SortPrice, shop.SortPriceDesc, shop.SortName} {
 		for _, category := range []string{"", "Category 7"} {
-			for _, search := range []string{"", "material7", "colour8 material9", "thi"} {
+			for _, search := range []string{"", "material7", "colour8 material9", "thi", "of", "C++"} {
 				q := shop.ProductQuery{Sort: sort, Category: category, Search: search, Limit: 1}
 				page, err := db.Products(ctx, q)
 				must(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,13 +62,17 @@ func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
 	if q.Category != "" {
 		where = append(where, "category = "+arg(q.Category))
 	}
+	var match, similar string
 	if q.Search != "" {
 		words := q.Words()
-		match := "search @@ to_tsquery('english', " + arg(prefixQuery(words)) + ")"
+		asked := arg(prefixQuery(words))
+		// Without the words that English drops, unless it drops them all.
+		match = strings.ReplaceAll("search @@ CASE numnode(to_tsquery('english', ASKED)) "+
+			"WHEN 0 THEN to_tsquery('simple', ASKED) ELSE to_tsquery('english', ASKED) END", "ASKED", asked)
 		if text := strings.Join(words, " "); trigram && len(text) >= 4 {
-			match = "(" + match + " OR name %> " + arg(text) + ")"
+			none := "NOT EXISTS (SELECT FROM products WHERE " + strings.Join(append(slices.Clip(where), match), " AND ") + ")"
+			similar = "name %> " + arg(text) + " AND " + none
 		}
-		where = append(where, match)
 	}
 	column, before, descending := "created_at", "<", " DESC"
 	switch q.Sort {
@@ -92,12 +97,23 @@ func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
 		}
 		where = append(where, fmt.Sprintf("(%s, id) %s (%s, %s)", column, before, arg(v), arg(id)))
 	}
-	query := "SELECT " + productColumns + " FROM products"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+	order := fmt.Sprintf(" ORDER BY %s%s, id%s LIMIT %s", column, descending, descending, arg(q.Limit+1))
+	page := func(match string) string {
+		query := "SELECT " + productColumns + " FROM products"
+		all := where
+		if match != "" {
+			all = append(slices.Clip(where), match)
+		}
+		if len(all) > 0 {
+			query += " WHERE " + strings.Join(all, " AND ")
+		}
+		return query + order
 	}
-	query += fmt.Sprintf(" ORDER BY %s%s, id%s LIMIT %s", column, descending, descending, arg(q.Limit+1))
-	return query, args, nil
+	if similar == "" {
+		return page(match), args, nil
+	}
+	// Typing errors are forgiven where nothing is called as it was typed.
+	return "(" + page(match) + ") UNION ALL (" + page(similar) + ")", args, nil
 }
 
 // prefixQuery returns the words as a tsquery in which each begins a word: 'desk':* & 'lam':*. Words

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,12 +89,23 @@ func (q ProductQuery) Normalize() (ProductQuery, error) {
 	return q, v.err()
 }
 
-// Words returns the words of the search, in lower case: runs of letters and digits. A product is
-// found when each word begins a word of its name, description or category.
+// Words returns the words of the search, in lower case: runs of letters and digits, with "++" and "#"
+// after one spelled out, as in C++ and C#. A product is found when each word begins a word of its name,
+// description or category. Words as common as "the" count only in a search of nothing else.
 func (q ProductQuery) Words() []string {
-	return strings.FieldsFunc(strings.ToLower(q.Search), func(r rune) bool {
+	return strings.FieldsFunc(strings.ToLower(signs.ReplaceAllStringFunc(q.Search, spelled)), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
+}
+
+// signs are those that are part of a word. The index of a database has to spell them as Words does.
+var signs = regexp.MustCompile(`[0-9A-Za-z](\+\+|#)`)
+
+func spelled(word string) string {
+	if letter, ok := strings.CutSuffix(word, "++"); ok {
+		return letter + "plusplus"
+	}
+	return strings.TrimSuffix(word, "#") + "sharp"
 }
 
 // SortKey returns what p is sorted by in q's order, before its id.

@@ -118,6 +118,9 @@ func TestProductQueryNormalize(t *testing.T) {
 	if got, want := (ProductQuery{Search: "Über-desk's (2)"}).Words(), []string{"über", "desk", "s", "2"}; !slices.Equal(got, want) {
 		t.Errorf("words are %q, want %q", got, want)
 	}
+	if got, want := (ProductQuery{Search: "C++ c# 1+1 ++ # A+"}).Words(), []string{"cplusplus", "csharp", "1", "1", "a"}; !slices.Equal(got, want) {
+		t.Errorf("words are %q, want %q", got, want)
+	}
 }
 
 func TestPageLimit(t *testing.T) {

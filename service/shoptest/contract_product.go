@@ -162,6 +162,8 @@ func testSearch(t *testing.T, s suite) {
 		{Name: "Brass Desk Lamp", Description: "A warm, dimmable light.", Category: "Desk"},
 		{Name: "Oak Shelf", Description: "For books and one lamp.", Category: "Home"},
 		{Name: "Garden Chair", Description: "Folds flat.", Category: "Outdoors"},
+		{Name: "Programming in C++", Description: "The language, from C++11 on.", Category: "Books"},
+		{Name: "C# for Cooks", Description: "Salt/pepper, and a 3.5 mm jack.", Category: "Books"},
 	} {
 		_, err := s.PutProduct(t.Context(), p)
 		s.must(err)
@@ -178,10 +180,18 @@ func testSearch(t *testing.T, s suite) {
 		{"outdoors", []string{"Garden Chair"}},
 		{"amp", nil},
 		{"lamp chair", nil},
+		{"the", []string{"Programming in C++"}},
+		{"the lamp", []string{"Brass Desk Lamp", "Oak Shelf"}},
+		{"a lamp for the desk", []string{"Brass Desk Lamp"}},
+		{"C++", []string{"Programming in C++"}},
+		{"c++11", []string{"Programming in C++"}},
+		{"C#", []string{"C# for Cooks"}},
+		{"3.5 mm", []string{"C# for Cooks"}},
+		{"pepper", []string{"C# for Cooks"}},
 		{"?!'", nil},
 		{`'); DROP TABLE products; --`, nil},
 		{"lamp:*&|!<->\\", []string{"Brass Desk Lamp", "Oak Shelf"}},
-		{"", []string{"Brass Desk Lamp", "Garden Chair", "Oak Shelf"}},
+		{"", []string{"Brass Desk Lamp", "C# for Cooks", "Garden Chair", "Oak Shelf", "Programming in C++"}},
 	} {
 		t.Run(tt.q, func(t *testing.T) {
 			var got []string

@@ -54,6 +54,9 @@ func matches(q shop.ProductQuery, p shop.Product) bool {
 	}
 	text := shop.ProductQuery{Search: p.Name + " " + p.Description + " " + p.Category}.Words()
 	words := q.Words()
+	if telling := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(common, w) }); len(telling) > 0 {
+		words = telling
+	}
 	for _, w := range words {
 		if !slices.ContainsFunc(text, func(t string) bool { return strings.HasPrefix(t, w) }) {
 			return false
@@ -61,3 +64,6 @@ func matches(q shop.ProductQuery, p shop.Product) bool {
 	}
 	return len(words) > 0
 }
+
+// common are words that tell nothing beside others. PostgreSQL knows some more.
+var common = []string{"a", "an", "and", "for", "in", "of", "on", "s", "the", "to", "with"}
