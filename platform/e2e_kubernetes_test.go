@@ -28,7 +28,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, folder := range temporary {
+		_ = os.RemoveAll(folder)
+	}
+	os.Exit(code)
 }
 
 func serveKubernetes() error {

@@ -53,9 +53,7 @@ func deployTo(t *testing.T, stack, root string, mocks pulumi.MockResourceMonitor
 	t.Helper()
 	setConfig(t, stackConfig(t, stack, change))
 	t.Setenv(pulumi.EnvConfigSecretKeys, `["shoplab:kubeconfig"]`)
-	if err := pulumi.RunErr(Deploy, pulumi.WithMocks("shoplab", stack, mocks), func(info *pulumi.RunInfo) {
-		info.RootDirectory = root
-	}); err != nil {
+	if err := runProgram(t, stack, mocks, Deploy, func(info *pulumi.RunInfo) { info.RootDirectory = root }); err != nil {
 		t.Fatalf("%s: %v", stack, err)
 	}
 }

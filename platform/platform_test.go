@@ -38,11 +38,11 @@ func deploy(t *testing.T, stack string, change map[string]string) (*recorder, []
 	t.Setenv(pulumi.EnvConfigSecretKeys, `["shoplab:stripeSecretKey","shoplab:stripeWebhookSecret","shoplab:kubeconfig"]`)
 	root := standIn(t)
 	var outputs []string
-	if err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+	if err := runProgram(t, stack, r, func(ctx *pulumi.Context) error {
 		err := Deploy(ctx)
 		outputs = slices.Sorted(maps.Keys(ctx.GetCurrentExportMap()))
 		return err
-	}, pulumi.WithMocks("shoplab", stack, r), func(info *pulumi.RunInfo) { info.RootDirectory = root }); err != nil {
+	}, func(info *pulumi.RunInfo) { info.RootDirectory = root }); err != nil {
 		t.Fatalf("%s: %v", stack, err)
 	}
 	return r, outputs

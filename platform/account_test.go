@@ -1,0 +1,241 @@
+package platform
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shoplab/platform/awstest"
+)
+
+// account is an emulated AWS account and a copy of this repository to deploy from.
+type account struct {
+	*awstest.Emulator
+	repository string
+	env        []string
+	pushes     *atomic.Int32
+}
+
+// Hosts that the program under test reaches through the account's proxy.
+const (
+	ecrHost     = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+	checkIPHost = "checkip.amazonaws.com"
+)
+
+// operatorAddress is the address from which the account's checkip service sees everybody.
+const operatorAddress = "203.0.113.7"
+
+// newAccount is an empty account of the test's own, with every plugin that the stages need. The copy of the
+// repository is shared by all accounts of this process, so that the program is linked once.
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	awstest.TakesMinutes(t)
+	a := &account{Emulator: awstest.Emulate(t, ".."), pushes: &atomic.Int32{}}
+	a.repository = repositoryCopy(t)
+	a.env = slices.Concat(os.Environ(), a.Env, outsideOfAccount(t, a.pushes))
+	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL")))
+	a.installKubernetes(t)
+	return a
+}
+
+// stack is a stack of a topology in an account that was emptied: its file as it is in the repository, and
+// pairs of keys and values on top.
+func (a *account) stack(t *testing.T, name string, config ...string) {
+	t.Helper()
+	a.Reset(t) // should a test before have failed
+	file := "Pulumi." + name + ".yaml"
+	data, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(a.repository, file), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.pulumi(t, "stack", "init", name)
+	a.config(t, name, append([]string{"aws:maxRetries", "3"}, config...)...)
+}
+
+// config sets pairs of keys and values.
+func (a *account) config(t *testing.T, stack string, pairs ...string) {
+	t.Helper()
+	args := []string{"config", "set-all", "-s", stack}
+	for pair := range slices.Chunk(pairs, 2) {
+		args = append(args, "--plaintext", pair[0]+"="+pair[1])
+	}
+	a.pulumi(t, args...)
+}
+
+// up deploys a stack that must come up.
+func (a *account) up(t *testing.T, stack string) {
+	t.Helper()
+	a.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+}
+
+// fails deploys a stack that must not come up, and returns what was written. It wants each of the texts in it.
+func (a *account) fails(t *testing.T, stack string, want ...string) string {
+	t.Helper()
+	out, err := a.try(t, "up", "-s", stack, "--yes", "--skip-preview")
+	if err == nil {
+		t.Errorf("up succeeds:\n%s", out)
+	}
+	for _, text := range want {
+		if !strings.Contains(out, text) {
+			t.Errorf("up does not say %q:\n%s", text, out)
+		}
+	}
+	return out
+}
+
+// down destroys a stack and looks for what is left of it: in the account, and by the laboratory's own sweep.
+func (a *account) down(t *testing.T, stack string) {
+	t.Helper()
+	a.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
+	a.Leftovers(t)
+	a.sweeps(t, stack, true)
+	a.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+}
+
+// variable is the last value of an environment variable.
+func (a *account) variable(name string) (value string) {
+	for _, v := range a.env {
+		if text, ok := strings.CutPrefix(v, name+"="); ok {
+			value = text
+		}
+	}
+	return value
+}
+
+// pulumi runs the CLI in the copied repository; it must succeed.
+func (a *account) pulumi(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := a.try(t, args...)
+	if err != nil {
+		t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// try runs the CLI and returns what it wrote.
+func (a *account) try(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	start := time.Now()
+	cmd := a.command(t, args...)
+	out, err := cmd.CombinedOutput()
+	t.Logf("pulumi %s: %.0f s", strings.Join(args, " "), time.Since(start).Seconds())
+	return string(out), err
+}
+
+// command is the CLI, not yet started: the emulator's own, which this process's PATH does not lead to.
+func (a *account) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	first, _, _ := strings.Cut(a.variable("PATH"), string(os.PathListSeparator))
+	cmd := exec.CommandContext(t.Context(), filepath.Join(first, "pulumi"), append(args, "--non-interactive", "--color=never")...)
+	cmd.Dir, cmd.Env = a.repository, a.env
+	return cmd
+}
+
+// buildLab compiles the laboratory, whose sweep proves a teardown, into the copied repository.
+func buildLab(repository string) error {
+	build := exec.Command("go", "build", "-o", filepath.Join(repository, "bin", "lab"), "./lab")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the laboratory: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// sweeps takes the inventory as a user does. Of a stage that is up it has to see a resource of every
+// service that the tagging API does not list.
+func (a *account) sweeps(t *testing.T, stack string, clean bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep", "--stage", stack, "--json")
+	cmd.Dir, cmd.Env = a.repository, a.env
+	out, err := cmd.Output()
+	if (err == nil) != clean {
+		t.Errorf("lab sweep: %v\n%s", err, out)
+	}
+	for _, service := range []string{"ec2", "iam", "budgets", "cloudwatch", "logs"} {
+		if !clean && !bytes.Contains(out, []byte(`"service": "`+service+`"`)) {
+			t.Errorf("lab sweep sees nothing of %s:\n%s", service, out)
+		}
+	}
+}
+
+// outputs are the stack's outputs as compact JSON by name.
+func (a *account) outputs(t *testing.T, stack string) map[string]string {
+	t.Helper()
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(a.pulumi(t, "stack", "output", "-s", stack, "--json")), &raw); err != nil {
+		t.Fatalf("read the outputs: %v", err)
+	}
+	texts := map[string]string{}
+	for name, value := range raw {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, value); err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = compact.String()
+	}
+	return texts
+}
+
+// repositoryCopy is a copy of this repository, of which stacks write into the configuration files, with the
+// laboratory built in it. TestMain removes it.
+func repositoryCopy(t *testing.T) string {
+	t.Helper()
+	path, err := copiedRepository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var copiedRepository = sync.OnceValues(func() (string, error) {
+	to, err := os.MkdirTemp("", "shoplab-e2e-")
+	if err != nil {
+		return "", err
+	}
+	temporary = append(temporary, to)
+	if err := copyRepository(to); err != nil {
+		return "", err
+	}
+	return to, buildLab(to)
+})
+
+// temporary are folders that outlive a test; TestMain removes them.
+var temporary []string
+
+// copyRepository copies what git knows or could know.
+func copyRepository(to string) error {
+	list, err := exec.Command("git", "-C", "..", "ls-files", "-co", "--exclude-standard").Output()
+	if err != nil {
+		return fmt.Errorf("list the repository's files: %w", err)
+	}
+	for name := range strings.Lines(string(list)) {
+		name = strings.TrimSpace(name)
+		data, err := os.ReadFile(filepath.Join("..", name))
+		if os.IsNotExist(err) {
+			continue // deleted, not yet committed
+		}
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o750); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
