@@ -85,8 +85,18 @@ func newProxy() *proxy {
 			b, _ := r.In.Context().Value(backendKey{}).(*backend)
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", b.host
 			r.Out.Host = r.In.Host
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			// Otherwise the proxy would leave out of the query what it cannot parse: a ";", a bare "%".
+			r.Out.URL.RawQuery, r.Out.URL.ForceQuery = r.In.URL.RawQuery, r.In.URL.ForceQuery
+			for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "Forwarded"} {
+				if sent, ok := r.In.Header[name]; ok {
+					r.Out.Header[name] = sent
+				}
+			}
+			host, sent := r.Out.Header["X-Forwarded-Host"]
 			r.SetXForwarded()
+			if delete(r.Out.Header, "X-Forwarded-Host"); sent { // an ALB and nginx set none
+				r.Out.Header["X-Forwarded-Host"] = host
+			}
 		},
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,

@@ -111,6 +111,7 @@ http {
     listen 127.0.0.1:{{.Port}} backlog=4096;
     keepalive_timeout 75s;
     keepalive_requests 1000000;
+    client_max_body_size 0; # an ALB has no limit either; the shop has its own
     location / {
       proxy_pass http://shop;
       proxy_http_version 1.1;
