@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 
 func newFindingsCommand() *cobra.Command {
 	p := findings.Plan{Repeats: 3, Seconds: 10}
-	out, quick := filepath.Join("report", "findings.json"), false
+	out, quick := "report", false
 	cmd := &cobra.Command{
 		Use:   "findings [pool|pooler|index|health]...",
 		Short: "Replay the original experiment's lessons, each by turning one knob",
@@ -41,6 +40,10 @@ not reproduced.`,
 			if p.Repeats < 1 || p.Repeats > 20 || p.Seconds < 1 || p.Seconds > 600 {
 				return errors.New("--repeats: want 1 to 20; --seconds: want 1 to 600")
 			}
+			if !cmd.Flags().Changed("out") {
+				out = inRepository(out)
+			}
+			out = outFile(out, "findings.json")
 			if err := result.CheckFile(out); err != nil {
 				return fmt.Errorf("--out: %w", err)
 			}
@@ -68,7 +71,7 @@ not reproduced.`,
 	fl.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each side is measured, alternately")
 	fl.IntVar(&p.Seconds, "seconds", p.Seconds, "`seconds` of one measurement under load")
 	fl.BoolVar(&quick, "quick", false, "one repeat of 3 s: a first impression")
-	fl.StringVar(&out, "out", out, "the `file` to write, for lab report")
+	fl.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its findings.json, or a file that ends in .json")
 	return cmd
 }
 

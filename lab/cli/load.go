@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,23 +20,34 @@ import (
 
 func newLoadCommand() *cobra.Command {
 	l := loading{load: load.Load{Purpose: result.PurposeLoad, Settle: time.Second}}
+	failIf := ""
 	cmd := &cobra.Command{
-		Use:   "load",
+		Use:   "load --url URL",
 		Short: "Send shoppers to any deployed shop",
 		Long: `Load sends the same shoppers as "lab run" to a shop that is up already: a number of users who
 each wait for their answers (--users), or requests at a constant rate (--rate), whose latency
 counts from when each was due. The shop must simulate payments; accounts are registered and
-orders placed in it.`,
+orders placed in it. Ctrl-C ends it early, prints what was measured until then, and saves that with --out.
+
+Exit status: 0, 1 after an error or where the measurement cannot tell, 3 if a threshold of --fail-if is
+missed, 130 after Ctrl-C.`,
 		Example: `  go run ./lab load --url http://127.0.0.1:8080
   go run ./lab load --url https://shop.example --users 200 --duration 1m
-  go run ./lab load --url http://127.0.0.1:8080 --rate 300 --out load.json`,
+  go run ./lab load --url http://127.0.0.1:8080 --rate 300 --out load.json
+  go run ./lab load --url https://shop.example --fail-if p95=500ms,errors=1%     for CI
+  go run ./lab load --url https://localhost:8443 --insecure                      a self-signed certificate`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if l.load.Rate > 0 && cmd.Flags().Changed("users") {
-				return errors.New("give either --users or --rate")
-			}
-			if l.load.Rate > 0 {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if cmd.Flags().Changed("rate") {
+				if cmd.Flags().Changed("users") {
+					return errors.New("give either --users or --rate")
+				}
 				l.load.Users = 0
+			}
+			if failIf != "" {
+				if l.thresholds, err = load.ParseThresholds(failIf); err != nil {
+					return fmt.Errorf("--fail-if: %w", err)
+				}
 			}
 			l.command = commandLine(cmd)
 			l.progress = newProgress(cmd.ErrOrStderr())
@@ -42,11 +56,13 @@ orders placed in it.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&l.url, "url", "", "the shop's `address`")
+	f.StringVar(&l.options.URL, "url", "", "the shop's `address`")
 	f.IntVar(&l.load.Users, "users", 50, fmt.Sprintf("concurrent `users`, up to %d", load.MaxUsers))
 	f.Float64Var(&l.load.Rate, "rate", 0, "`requests` a second instead of users")
 	f.DurationVar(&l.load.Duration, "duration", 20*time.Second, "how long to measure, up to 1h")
-	f.StringVar(&l.out, "out", "", "also write the result to this `file`, for lab report")
+	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, mean, max, errors, throughput")
+	f.BoolVar(&l.options.Insecure, "insecure", false, "accept any certificate of the shop")
+	f.StringVar(&l.out, "out", "", "also write the result, for lab report: a `folder`, for its load.json, or a file that ends in .json")
 	if err := cmd.MarkFlagRequired("url"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -55,31 +71,77 @@ orders placed in it.`,
 
 // loading is one run of the command.
 type loading struct {
-	url, out, command string
-	load              load.Load
-	progress          *progress
+	options      load.Options
+	out, command string
+	load         load.Load
+	thresholds   []load.Threshold
+	progress     *progress
 }
 
-func (l *loading) run(ctx context.Context, stdout io.Writer) error {
+// check refuses what cannot be meant, before the shop is asked anything.
+func (l *loading) check() (err error) {
+	if _, err := load.ParseURL(l.options.URL); err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
 	if l.load.Duration < time.Second || l.load.Duration > time.Hour {
 		return fmt.Errorf("--duration is %s, want 1s to 1h", l.load.Duration)
 	}
 	l.load.Duration = l.load.Duration.Round(time.Second)
-	if l.out != "" {
-		if err := result.CheckFile(l.out); err != nil {
-			return fmt.Errorf("--out: %w", err)
+	if err := l.load.Check(); err != nil {
+		return fmt.Errorf("--users, --rate: %w", err)
+	}
+	if l.out == "" {
+		return nil
+	}
+	l.out = outFile(l.out, "load.json")
+	if err := result.CheckFile(l.out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
+
+func (l *loading) run(ctx context.Context, stdout io.Writer) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	res, err := experiment.Load(ctx, l.options, l.load, l.progress.step)
+	l.progress.done()
+	if len(res.Stages) != 1 {
+		return err
+	}
+	st := res.Stages[0]
+	if len(st.Steps) == 1 {
+		err = errors.Join(err, printStep(stdout, st))
+		if res.Incomplete != "" {
+			_, _ = fmt.Fprintln(stdout, strings.Replace(res.Incomplete, "interrupted", "INTERRUPTED", 1))
 		}
 	}
-	res, err := experiment.Load(ctx, l.url, l.load, l.progress.step)
-	l.progress.done()
-	if len(res.Stages) == 1 && len(res.Stages[0].Steps) == 1 {
-		err = errors.Join(err, printStep(stdout, res.Stages[0]))
-	}
-	if l.out != "" && len(res.Stages) == 1 {
+	if l.out != "" {
 		res.Command = l.command
 		err = errors.Join(err, result.WriteFile(l.out, res))
 	}
+	if err == nil {
+		err = l.judge(st)
+	}
 	return err
+}
+
+// judge holds the step against the thresholds.
+func (l *loading) judge(st result.Stage) error {
+	step := st.Steps[0]
+	switch {
+	case step.Requests == 0:
+		return errors.New("INVALID: no request was measured")
+	case len(l.thresholds) > 0 && st.Invalid():
+		return fmt.Errorf("--fail-if cannot be told from an INVALID measurement: %s", strings.Join(st.Validity.Reasons, "; "))
+	}
+	var errs []error
+	for _, t := range l.thresholds {
+		if why := t.Missed(step); why != "" {
+			errs = append(errs, fmt.Errorf("%w: %s", errThreshold, why))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // printStep prints what the shoppers saw.
@@ -104,8 +166,11 @@ func printStep(out io.Writer, st result.Stage) error {
 	}
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // as above
 	line("\n%.0f requests a second, %.2f%% failed, %d orders paid", s.Throughput, 100*s.ErrorRatio, s.Orders)
-	for kind, n := range s.Errors {
-		line("  %s: %d", kind, n)
+	for _, kind := range slices.Sorted(maps.Keys(s.Errors)) {
+		line("  %s: %d", kind, s.Errors[kind])
+	}
+	if n := s.RateLimited(); n > 0 {
+		line("%d of them were refused by the shop's own rate limit, not because it could not serve them: %s", n, result.LiftRateLimit)
 	}
 	if s.MissedSends != nil {
 		line("%d requests left more than 10 ms late", *s.MissedSends)
@@ -114,7 +179,7 @@ func printStep(out io.Writer, st result.Stage) error {
 		line("%s: %s (%s)", inv.Rule, inv.Status, inv.Detail)
 	}
 	if st.Invalid() {
-		line("INVALID: %v", st.Validity.Reasons)
+		line("INVALID: %s", strings.Join(st.Validity.Reasons, "; "))
 	}
 	return nil
 }

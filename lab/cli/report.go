@@ -22,6 +22,9 @@ func newReportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("out") {
+				dir = inRepository(dir)
+			}
 			if err := report.Write(dir, results...); err != nil {
 				return err
 			}
@@ -29,7 +32,7 @@ func newReportCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dir, "out", dir, "the folder to write to")
+	cmd.Flags().StringVar(&dir, "out", dir, "the `folder` to write to (by default in the repository)")
 	return cmd
 }
 

@@ -24,7 +24,7 @@ func newRunCommand() *cobra.Command {
 	var r measuring
 	where := "local"
 	cmd := &cobra.Command{
-		Use:   "run",
+		Use:   "run [STAGE]...",
 		Short: "Measure the stages: load, breaking point, verdict, report",
 		Long: `Run brings each stage up, warms it, holds the declared numbers of users, searches the
 breaking point and the highest arrival rate, names the resource that gave out and proves it,
@@ -35,11 +35,19 @@ On this machine, shop and load generator share the CPUs: the report says which f
 spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each, and
 stay at the instances they start with: --config shoplab:maxInstances=N lets them scale to N.`,
 		Example: `  go run ./lab run --quick                   all four stages in under six minutes
-  go run ./lab run --stages stage1,stage3    two stages, three repeats each
-  go run ./lab run --target aws --stages stage2
+  go run ./lab run stage1 stage3             two stages, three repeats each
+  go run ./lab run stage2 --target aws
   go run ./lab run --target aws --config shoplab:https=off      load the origin, not CloudFront`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if len(r.plan.Stages) > 0 {
+					return errors.New("name the stages, without --stages")
+				}
+				r.plan.Stages = args
+			}
+			if !cmd.Flags().Changed("out") {
+				r.out = inRepository(r.out)
+			}
 			r.command = commandLine(cmd)
 			r.progress = newProgress(cmd.ErrOrStderr())
 			defer r.progress.done()
@@ -55,13 +63,16 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&r.plan.Stages, "stages", nil, "the `stages` to measure, by comma (default: all)")
+	f.StringSliceVar(&r.plan.Stages, "stages", nil, "the `stages` to measure, by comma")
+	if err := f.MarkDeprecated("stages", "name the stages as arguments"); err != nil {
+		panic(err) // the flag is defined above
+	}
 	f.StringVar(&where, "target", where, "where: `local|aws`")
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
 	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
-	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to")
+	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the repository)")
 	return cmd
 }
 

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,12 +19,21 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 		"run --target moon":             "local or aws",
 		"load":                          "url",
 		"load --url ftp://shop.example": "want http",
+		"load --url http://127.0.0.1:1 --rate NaN":         "--rate",
+		"load --url http://127.0.0.1:1 --rate 0":           "--rate",
+		"load --url http://127.0.0.1:1 --users 0":          "--users",
+		"load --url http://127.0.0.1:1 --fail-if p95=fast": "--fail-if",
+		"load --url http://user:hunter2@127.0.0.1:1":       "leave them out and type http://127.0.0.1:1",
+		"load --url http://127.0.0.1:1/?a=b":               "type http://127.0.0.1:1/",
+		"run stage1 --stages stage2":                       "--stages",
+		"sweep stage1 --stage stage2":                      "--stage",
+		"sweep stage9":                                     "no stage",
 		"load --url http://127.0.0.1:1 --duration 2h":      "--duration",
 		"load --url http://127.0.0.1:1 --users 5 --rate 5": "either",
 		"load --url http://127.0.0.1:1 --users 5":          "connection refused",
-		"load --url http://127.0.0.1:1 --out .":            "is a folder",
+		"load --url http://127.0.0.1:1 --out run.go":       "not a directory",
 		"findings weather":                                 "weather",
-		"findings index --out .":                           "is a folder",
+		"findings index --out run.go":                      "not a directory",
 		"run --out run.go":                                 "not a directory",
 		"findings index --repeats 100":                     "--repeats",
 	} {
@@ -57,7 +69,7 @@ func TestPrintStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"search", "34.0", "2.00% failed", "3 orders paid", "timeout: 2", "7 requests left", "nothing is lost: held", "INVALID: [the machine was busy]"} {
+	for _, want := range []string{"search", "34.0", "2.00% failed", "3 orders paid", "timeout: 2", "7 requests left", "nothing is lost: held", "INVALID: the machine was busy"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
@@ -76,5 +88,49 @@ func TestPrintFinding(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
+	}
+}
+
+// Nothing is asked of a shop for a load that is then refused.
+func TestLoadIsCheckedBeforeTheShopIsTouched(t *testing.T) {
+	touched := 0
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		touched++
+		_, _ = w.Write([]byte(`{"payments":"stripe"}`))
+	}))
+	defer shop.Close()
+	for _, args := range []string{
+		"--users 0", "--users 1000000", "--users -5", "--rate NaN", "--rate 0", "--rate -1", "--rate 1e9", "--rate 0.01", "--duration 0s", "--duration 2h",
+		"--out run.go", "--fail-if p95", "--fail-if errors=200%", "--users 5 --rate 5",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), append([]string{"load", "--url", shop.URL}, strings.Fields(args)...), &stdout, &stderr)
+		if code != 1 || touched > 0 {
+			t.Errorf("%s: exit status %d after %d requests: %s", args, code, touched, stderr.String())
+		}
+		touched = 0
+	}
+	var stdout, stderr bytes.Buffer
+	if Run(t.Context(), []string{"load", "--url", shop.URL}, &stdout, &stderr); touched == 0 {
+		t.Errorf("a load that is right asks nothing: %s", stderr.String())
+	}
+}
+
+func TestOutIsAFolderOrAFile(t *testing.T) {
+	for out, want := range map[string]string{"here": filepath.Join("here", "load.json"), "./": "load.json", "x/monday.json": "x/monday.json"} {
+		if got := outFile(out, "load.json"); got != want {
+			t.Errorf("--out %s writes %s, want %s", out, got, want)
+		}
+	}
+}
+
+func TestDefaultsAreInTheRepository(t *testing.T) {
+	t.Chdir("..")
+	if got, want := inRepository(filepath.Join("report", "result.json")), filepath.Join("..", "report", "result.json"); got != want {
+		t.Errorf("from lab it is %s, want %s", got, want)
+	}
+	t.Chdir(t.TempDir())
+	if got := inRepository("report"); got != "report" {
+		t.Errorf("outside of a repository it is %s", got)
 	}
 }

@@ -25,7 +25,7 @@ func newUpCommand() *cobra.Command {
 	var u up
 	var rateLimit string
 	cmd := &cobra.Command{
-		Use:   "up [stage]",
+		Use:   "up [STAGE]",
 		Short: "Run a stage's topology on this machine and print the shop's URL",
 		Long: `Up builds the shop, starts it the way the stage does (as many instances, the same
 pool sizes and limits, behind a load balancer) with a PostgreSQL and a Redis of its own,

@@ -130,11 +130,7 @@ func (c *Crowd) register(ctx context.Context, n int) (*account, error) {
 		}
 		busy := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 		if !busy || try == 10 {
-			hint := ""
-			if status == http.StatusTooManyRequests {
-				hint = "; the shop limits rates: run it with RATE_LIMIT=off to measure it"
-			}
-			return nil, fmt.Errorf("register: %s%s", statusKind(status, answer), hint)
+			return nil, fmt.Errorf("register: %s%s", statusKind(status, answer), limitHint(status, answer))
 		}
 		if err := pause(ctx, retryAfter(header)); err != nil {
 			return nil, err

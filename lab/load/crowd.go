@@ -25,6 +25,8 @@ type Options struct {
 	Objective result.Objective
 	// Timeout is how long a shopper waits for an answer; 10 s if zero.
 	Timeout time.Duration
+	// Insecure accepts any certificate.
+	Insecure bool
 	// Dial replaces the network, in tests; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -72,9 +74,9 @@ type catalog struct {
 // NewCrowd looks at the shop and gathers shoppers before it. The shop must have products and
 // simulated payments.
 func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, Info{}, fmt.Errorf("shop URL %q: want http://host or https://host", o.URL)
+	address, err := ParseURL(o.URL)
+	if err != nil {
+		return nil, Info{}, err
 	}
 	if o.Objective == (result.Objective{}) {
 		o.Objective = DefaultObjective
@@ -90,18 +92,19 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	}
 	c := &Crowd{
 		inMemory: proxy == nil,
-		url:      strings.TrimSuffix(o.URL, "/"), objective: o.Objective, timeout: o.Timeout,
+		url:      address, objective: o.Objective, timeout: o.Timeout,
 		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36), //nolint:gosec // no secret
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
 			Proxy:               proxy,
 			DialContext:         o.Dial,
+			TLSClientConfig:     tlsConfig(o.Insecure),
 			MaxIdleConnsPerHost: 1 << 16, IdleConnTimeout: 90 * time.Second,
 			DisableCompression: true, // bodies are thrown away; unpacking them is not the shop's time
 		},
 	}
-	var info Info
-	if err := c.ask(ctx, "/api/info", &info); err != nil {
+	info, err := c.meet(ctx)
+	if err != nil {
 		return nil, Info{}, err
 	}
 	if info.Payments != "simulated" {

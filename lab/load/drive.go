@@ -37,10 +37,10 @@ type Load struct {
 	Duration time.Duration // measured
 }
 
-// Run holds the load and returns what the shoppers saw. Errors of the shop are part of the step; an
-// error means that there is no step.
+// Run holds the load and returns what the shoppers saw. Errors of the shop are part of the step. When ctx
+// ends early its error comes with what was measured until then; another error means that there is no step.
 func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
-	if err := l.check(); err != nil {
+	if err := l.Check(); err != nil {
 		return result.Step{}, err
 	}
 	if err := c.Prepare(ctx, 1, nil); err != nil {
@@ -63,8 +63,11 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	for range attacker.Attack(r.target, &r.pace, l.Settle+l.Duration, "") {
 		// What happened is in r.samples: the transport knows the shopper and the operation.
 	}
-	if err := ctx.Err(); err != nil {
-		return result.Step{}, err
+	err := ctx.Err()
+	if err != nil {
+		if l.Duration = r.measured(l); l.Duration <= 0 {
+			return result.Step{}, err
+		}
 	}
 	step := r.summary(l, c.objective)
 	step.StartedAt = wall.Add(l.Settle).UTC()
@@ -74,19 +77,33 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	if after, ok := watch.ReadCPU(); ok && metered && !c.inMemory {
 		after.Since(before, &step)
 	}
-	return step, nil
+	return step, err
 }
 
-func (l Load) check() error {
+// measured is how much of a load's measured window has passed.
+func (r *runner) measured(l Load) time.Duration {
+	if r.pace.began.IsZero() {
+		return 0
+	}
+	return min(l.Duration, time.Since(r.pace.began)-l.Settle).Truncate(time.Millisecond)
+}
+
+// MaxRate bounds an open loop, in requests a second.
+const MaxRate = 100_000
+
+// Check says whether the load can be sent.
+func (l Load) Check() error {
 	switch {
-	case (l.Users > 0) == (l.Rate > 0):
-		return errors.New("load: give either users or a rate")
 	case l.Users < 0 || l.Users > MaxUsers:
 		return fmt.Errorf("load: %d users: want 1 to %d", l.Users, MaxUsers)
-	case l.Rate < 0 || l.Rate > 100_000:
-		return fmt.Errorf("load: %g requests per second: want up to 100000", l.Rate)
+	case !(l.Rate >= 0 && l.Rate <= MaxRate): // NaN is neither
+		return fmt.Errorf("load: %g requests per second: want up to %d", l.Rate, MaxRate)
+	case (l.Users > 0) == (l.Rate > 0):
+		return errors.New("load: give either users or a rate, more than 0")
 	case l.Duration <= 0 || l.Settle < 0:
 		return errors.New("load: the duration must be positive")
+	case l.Rate > 0 && l.Rate*l.Duration.Seconds() < 1:
+		return fmt.Errorf("load: %g requests per second are less than one in %s", l.Rate, l.Duration)
 	}
 	return nil
 }
@@ -176,6 +193,9 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	end := time.Since(r.pace.began)
 	kind := s.take(status, header, body.Bytes(), err)
+	if err != nil && r.ctx.Err() != nil {
+		kind = kindCanceled // whatever ended the load, Ctrl-C or a deadline, the shop did not
+	}
 	if kind != kindCanceled {
 		r.mu.Lock()
 		r.samples = append(r.samples, sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})

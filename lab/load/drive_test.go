@@ -224,6 +224,40 @@ func TestRunStopsWhenCanceled(t *testing.T) {
 	})
 }
 
+// A load that is broken off gives what was measured until then, at that length.
+func TestABrokenOffLoadGivesWhatItMeasured(t *testing.T) {
+	for name, l := range map[string]Load{
+		"closed": {Users: 10, Settle: time.Second, Duration: time.Minute}, "open": {Rate: 100, Settle: time.Second, Duration: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shop := loadtest.New(t, 0, 5*time.Millisecond)
+				c := newTestCrowd(t, shop)
+				if err := c.Prepare(t.Context(), AccountsFor(l), nil); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
+				defer cancel()
+				step, err := c.Run(ctx, l)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("error %v", err)
+				}
+				if step.Seconds < 9.9 || step.Seconds > 10.1 || step.Latency == nil || step.Failed > 0 {
+					t.Errorf("measured %g s, failed %d (%v)", step.Seconds, step.Failed, step.Errors)
+				}
+				if name == "open" && (step.Requests < 990 || step.Throughput < 99 || *step.MissedSends > 1) {
+					t.Errorf("%d requests, %.1f a second, %d missed", step.Requests, step.Throughput, *step.MissedSends)
+				}
+				ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+				defer cancel()
+				if step, err = c.Run(ctx, l); err == nil || step.Requests > 0 {
+					t.Errorf("while it settles nothing is measured: %+v, %v", step, err)
+				}
+			})
+		})
+	}
+}
+
 func TestLoadIsBounded(t *testing.T) {
 	for _, l := range []Load{
 		{Duration: time.Second},
@@ -231,7 +265,7 @@ func TestLoadIsBounded(t *testing.T) {
 		{Users: MaxUsers + 1, Duration: time.Second},
 		{Users: 1},
 	} {
-		if err := l.check(); err == nil {
+		if err := l.Check(); err == nil {
 			t.Errorf("%+v was accepted", l)
 		}
 	}

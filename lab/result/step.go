@@ -70,6 +70,16 @@ type Step struct {
 	Series *Series `json:"series,omitempty"`
 }
 
+// ErrorRateLimited is the kind of error of a request that the shop's own rate limit refused: not because the
+// shop could not serve it.
+const ErrorRateLimited = "429 RATE_LIMITED"
+
+// LiftRateLimit says where that limit is switched off.
+const LiftRateLimit = "lift it for load tests: shoplab:rateLimit off on a stack, `lab up --rate-limit off` here, RATE_LIMIT=off of the service"
+
+// RateLimited is how many of the step's requests the shop's own rate limit refused.
+func (s Step) RateLimited() int { return s.Errors[ErrorRateLimited] }
+
 // Latency holds exact percentiles (nearest rank over all samples, no buckets), in milliseconds.
 type Latency struct {
 	MeanMS float64 `json:"mean_ms"`

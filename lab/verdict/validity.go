@@ -25,7 +25,9 @@ const (
 
 // Valid passes the measured steps and repeats through the validity gate.
 func Valid(steps []result.Step, bp *result.BreakingPoint, levels []result.Level) *result.Validity {
-	gates := []result.Gate{generatorGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels)}
+	gates := []result.Gate{
+		requestsGate(steps), limitedGate(steps), generatorGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels),
+	}
 	v := &result.Validity{Valid: true, Gates: gates}
 	for _, g := range gates {
 		if !g.Passed {
@@ -34,6 +36,45 @@ func Valid(steps []result.Step, bp *result.BreakingPoint, levels []result.Level)
 		}
 	}
 	return v
+}
+
+// requestsGate wants something to have been measured at all.
+func requestsGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "requests", Limit: 1, Unit: "requests measured, at least", Passed: true}
+	if len(steps) == 0 {
+		return g
+	}
+	total := 0.0
+	for _, s := range steps {
+		if s.Purpose != result.PurposeWarmUp {
+			total += float64(s.Requests)
+		}
+	}
+	g.Value = &total
+	if total < g.Limit {
+		g.Passed = false
+		g.Reason = "no request was measured"
+	}
+	return g
+}
+
+// maxLimited is the share of requests that the shop's own rate limit may have refused: then the load is not
+// what the shop could carry.
+const maxLimited = 0.01
+
+// limitedGate looks for the shop's own rate limit.
+func limitedGate(steps []result.Step) result.Gate {
+	g := result.Gate{Name: "rate limit", Limit: maxLimited, Unit: "share of a step's requests that the shop's own rate limit refused", Passed: true}
+	for _, s := range steps {
+		if n := s.RateLimited(); s.Requests > 0 && (g.Value == nil || float64(n)/float64(s.Requests) > *g.Value) {
+			g.Value = result.Ptr(float64(n) / float64(s.Requests))
+		}
+	}
+	if g.Value != nil && *g.Value > g.Limit {
+		g.Passed = false
+		g.Reason = fmt.Sprintf("the shop's own rate limit refused %.1f%% of the requests (limit %.0f%%); %s", *g.Value*100, g.Limit*100, result.LiftRateLimit)
+	}
+	return g
 }
 
 // takes notes the greatest share of a machine that was taken from the shop. While there was CPU to

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"strings"
 	"testing"
 
 	"shoplab/lab/result"
@@ -8,7 +9,7 @@ import (
 
 func TestValidityGates(t *testing.T) {
 	step := func(share, machine float64) result.Step {
-		return result.Step{GeneratorShare: &share, MachineCPU: &machine}
+		return result.Step{Requests: 100, GeneratorShare: &share, MachineCPU: &machine}
 	}
 	foreign := step(.1, 1)
 	foreign.Usage = []result.Usage{{Resource: result.ResourceForeignCPU, Mean: .5, Limit: result.Ptr(2.0)}}
@@ -52,5 +53,30 @@ func TestValidityGates(t *testing.T) {
 				t.Errorf("tripped %q, valid %v, reasons %q", tripped, v.Valid, v.Reasons)
 			}
 		})
+	}
+}
+
+func TestARateLimitIsNamed(t *testing.T) {
+	steps := func(limited int) []result.Step {
+		return []result.Step{{Purpose: result.PurposeLoad, Requests: 100, Errors: map[string]int{result.ErrorRateLimited: limited, "429": 50}}}
+	}
+	if v := Valid(steps(9), nil, nil); v.Valid || !strings.Contains(strings.Join(v.Reasons, " "), "rate limit refused 9.0%") {
+		t.Errorf("9 of 100: %+v", v)
+	}
+	if v := Valid(steps(1), nil, nil); !v.Valid {
+		t.Errorf("1 of 100: %+v", v)
+	}
+}
+
+func TestNoRequestIsInvalid(t *testing.T) {
+	for _, steps := range [][]result.Step{
+		{{Purpose: result.PurposeLoad}}, {{Purpose: result.PurposeWarmUp, Requests: 10}, {Purpose: result.PurposeLevel}},
+	} {
+		if v := Valid(steps, nil, nil); v.Valid || v.Reasons[0] != "no request was measured" {
+			t.Errorf("%+v: %+v", steps, v)
+		}
+	}
+	if v := Valid(nil, nil, nil); !v.Valid {
+		t.Errorf("nothing to judge: %+v", v)
 	}
 }
