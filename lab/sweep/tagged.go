@@ -7,16 +7,13 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 )
 
-// tagged lists what carries the project's tag, less what is gone: the tagging API goes on listing
-// terminated instances for about an hour, and ECS keeps inactive services, task definitions and clusters.
+// tagged lists what carries the project's tag and is confirmed by its own service.
 func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 	in := &resourcegroupstaggingapi.GetResourcesInput{
 		TagFilters: []tagtypes.TagFilter{{Key: aws.String("project"), Values: []string{Project}}},
@@ -36,53 +33,17 @@ func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 			out = append(out, r)
 		}
 	}
-	return alive(ctx, cfg, out)
+	return confirmed(ctx, cfg, out)
 }
 
-func alive(ctx context.Context, cfg aws.Config, all []Resource) ([]Resource, error) {
-	instances, err := livingInstances(ctx, ec2.NewFromConfig(cfg))
-	if err != nil {
-		return nil, fmt.Errorf("EC2 instances: %w", err)
-	}
-	var out []Resource
-	for _, r := range all {
-		gone := false
-		switch {
-		case strings.Contains(r.ID, ":instance/"):
-			gone = !instances[r.ID[strings.LastIndex(r.ID, "/")+1:]]
-		case r.Service == "ecs":
-			if gone, err = inactive(ctx, ecs.NewFromConfig(cfg), r.ID); err != nil {
-				return nil, err
-			}
-		}
-		if !gone {
-			out = append(out, r)
-		}
-	}
-	return out, nil
-}
-
-func livingInstances(ctx context.Context, c *ec2.Client) (map[string]bool, error) {
-	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{{Name: aws.String("tag:project"), Values: []string{Project}}}}
-	out := map[string]bool{}
-	for p := ec2.NewDescribeInstancesPaginator(c, in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, res := range page.Reservations {
-			for _, i := range res.Instances {
-				if i.State == nil || i.State.Name != ec2types.InstanceStateNameTerminated {
-					out[aws.ToString(i.InstanceId)] = true
-				}
-			}
-		}
-	}
-	return out, nil
-}
-
-// inactive tells whether ECS has only the memory of a task definition, service or cluster: it costs
+// lookECS tells whether ECS has more than the memory of a task definition, service or cluster, which it keeps, costs
 // nothing and runs nothing.
+func lookECS(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
+	gone, err := inactive(ctx, ecs.NewFromConfig(cfg), arn)
+	return !gone, err
+}
+
+// inactive tells whether ECS has only the memory of a task definition, service or cluster.
 func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
 	parts := strings.SplitN(arn, ":", 6) // arn:aws:ecs:REGION:ACCOUNT:KIND/NAME
 	kind, name, _ := strings.Cut(parts[len(parts)-1], "/")
