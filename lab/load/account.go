@@ -103,7 +103,8 @@ func (c *Crowd) Prepare(ctx context.Context, n int, progress func(done, total in
 	return g.Wait()
 }
 
-// register makes the account, asking again for a while when the shop is busy.
+// register makes the account, asking again for a while when the shop is busy. A busy shop may have made it
+// before it said so; then it is signed in to.
 func (c *Crowd) register(ctx context.Context, n int) (*account, error) {
 	acc := &account{
 		email:    fmt.Sprintf("load-%s-%d@example.com", c.run, n),
@@ -115,18 +116,23 @@ func (c *Crowd) register(ctx context.Context, n int) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
+	path := "/api/auth/register"
 	for try := 1; ; try++ {
-		status, header, answer, err := c.call(ctx, http.MethodPost, "/api/auth/register", body, "")
+		status, header, answer, err := c.call(ctx, http.MethodPost, path, body, "")
 		if err != nil {
 			return nil, err
 		}
-		if status == http.StatusCreated {
+		if status == http.StatusCreated || status == http.StatusOK {
 			var in struct{ Token string }
 			if err := json.Unmarshal(answer, &in); err != nil || in.Token == "" {
 				return nil, fmt.Errorf("register: no token in the answer")
 			}
 			acc.token = in.Token
 			return acc, nil
+		}
+		if status == http.StatusConflict && try > 1 {
+			path = "/api/auth/login" // which takes the email and the password, and ignores the names
+			continue
 		}
 		busy := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 		if !busy || try == 10 {

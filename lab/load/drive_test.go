@@ -283,3 +283,22 @@ func newTestCrowd(t *testing.T, f *loadtest.Shop) *Crowd {
 	}
 	return c
 }
+
+// A shop that is too busy to answer may have made the account all the same.
+func TestAnAccountThatABusyShopMadeIsSignedInTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shop := loadtest.New(t, 0, 0)
+		c := newTestCrowd(t, shop)
+		var asked []string
+		shop.Fail = func(path string) int {
+			asked = append(asked, path)
+			return map[int]int{1: http.StatusServiceUnavailable, 2: http.StatusConflict}[len(asked)]
+		}
+		if err := c.Prepare(t.Context(), 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"/api/auth/register", "/api/auth/register", "/api/auth/login"}; !slices.Equal(asked, want) {
+			t.Errorf("asked %v, want %v", asked, want)
+		}
+	})
+}
