@@ -48,6 +48,10 @@ const (
 	EnvAccessLog              = "ACCESS_LOG"
 )
 
+// PaymentAlarm is in each entry of the service's log that says that money is not where it should be;
+// the platform has an alarm on it.
+const PaymentAlarm = "payment alarm"
+
 // Env lists every name above, for tests that hold the platform against the service.
 var Env = []string{
 	EnvAddr, EnvAdminAddr, EnvDatabaseURL, EnvDatabaseMaxConns, EnvDatabaseAcquireTimeout,

@@ -130,7 +130,7 @@ func keys() []key {
 		{name: "payments", kind: "string", value: PaymentsSimulated, about: "simulated or stripe"},
 		{name: "stripeSecretKey", kind: "string", secret: true, about: "With payments stripe: sk_..."},
 		{name: "stripePublishableKey", kind: "string", about: "With payments stripe: pk_..."},
-		{name: "stripeWebhookSecret", kind: "string", secret: true, about: "With payments stripe: whsec_..."},
+		{name: "stripeWebhookSecret", kind: "string", secret: true, about: "With payments stripe: whsec_..., once the endpoint is there; without it the shop asks Stripe"},
 		{name: "logRetentionDays", kind: "integer", value: "7", about: "Days that CloudWatch keeps logs"},
 		{name: "expires", kind: "string", about: "Time (RFC 3339) after which the stack counts as forgotten; tags everything"},
 		{name: "monthlyBudget", kind: "integer", value: "0", about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology"},

@@ -71,8 +71,7 @@ func (r *reader) checkOptions(c Config) {
 	}
 	if c.Payments == PaymentsStripe {
 		for name, value := range map[string]string{
-			"stripeSecretKey":      c.StripeSecretKey,
-			"stripePublishableKey": c.StripePublishableKey, "stripeWebhookSecret": c.StripeWebhookSecret,
+			"stripeSecretKey": c.StripeSecretKey, "stripePublishableKey": c.StripePublishableKey,
 		} {
 			if value == "" {
 				r.problem("shoplab:payments stripe needs shoplab:%s", name)

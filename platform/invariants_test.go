@@ -58,7 +58,8 @@ func (g *graphOf) named(res registered) {
 // untaggable are the types of AWS that take no tags.
 var untaggable = []string{
 	"appautoscaling/policy:Policy", "autoscaling/policy:Policy", "acm/certificateValidation:CertificateValidation",
-	"cloudwatch/dashboard:Dashboard", "ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
+	"cloudwatch/dashboard:Dashboard", "cloudwatch/logMetricFilter:LogMetricFilter",
+	"ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
 	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy", "ecs/clusterCapacityProviders:ClusterCapacityProviders",
 	"iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment", "route53/record:Record",
 	"sns/topicSubscription:TopicSubscription",

@@ -4,6 +4,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // Watched are the parts of a stage that have metrics; nil where a stage lacks one.
@@ -181,6 +183,13 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		graphs = append(graphs, graph{"Cache hits, misses and evictions", []metric{
 			{"AWS/ElastiCache", "CacheHits", "Sum", of}, {"AWS/ElastiCache", "CacheMisses", "Sum", of}, {"AWS/ElastiCache", "Evictions", "Sum", of},
 		}})
+	}
+	if c.Payments == PaymentsStripe {
+		graphs = append(graphs, graph{"Payment alarms in the log", []metric{c.paymentAlarms()}})
+		alarms = append(alarms, alarm{
+			"payments", "Money is not where it should be: the service's log says \"" + contract.PaymentAlarm + "\" and what to do",
+			above, c.paymentAlarms(), 0, 1,
+		})
 	}
 	return graphs, alarms
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -79,6 +81,9 @@ func TestInvariants(t *testing.T) {
 			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64",
 		}},
+		"stage1 Stripe, no webhooks yet": {"stage1", map[string]string{
+			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+		}},
 		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
 		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
 		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
@@ -107,6 +112,42 @@ func TestInvariants(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPaymentAlarm: where money moves, what the service's log says of it reaches an alarm, on every
+// stage; where it is simulated, nothing is paid for watching it.
+func TestPaymentAlarm(t *testing.T) {
+	for _, stack := range stacks {
+		for _, payments := range []string{PaymentsStripe, PaymentsSimulated} {
+			t.Run(stack+" "+payments, func(t *testing.T) {
+				r, _ := deploy(t, stack, map[string]string{
+					"shoplab:payments": payments, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+				})
+				var counted, watched []string
+				for _, res := range r.resources {
+					switch res.Type {
+					case "aws:cloudwatch/logMetricFilter:LogMetricFilter":
+						if p := res.Inputs["pattern"].StringValue(); p != `"`+contract.PaymentAlarm+`"` {
+							t.Errorf("the pattern is %s", p)
+						}
+						m := res.Inputs["metricTransformation"].ObjectValue()
+						counted = append(counted, m["namespace"].StringValue()+" "+m["name"].StringValue())
+					case "aws:cloudwatch/metricAlarm:MetricAlarm":
+						if strings.HasPrefix(res.Inputs["namespace"].StringValue(), "shoplab/") {
+							watched = append(watched, res.Inputs["namespace"].StringValue()+" "+res.Inputs["metricName"].StringValue())
+						}
+					}
+				}
+				want := 0
+				if payments == PaymentsStripe {
+					want = 1
+				}
+				if len(counted) != want || !slices.Equal(counted, watched) {
+					t.Errorf("counted are %q, watched %q, want %d", counted, watched, want)
+				}
+			})
+		}
 	}
 }
 

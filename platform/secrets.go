@@ -66,7 +66,9 @@ func ownSecrets(ctx *pulumi.Context, name string, c Config, parent pulumi.Resour
 	values := map[string]pulumi.StringOutput{contract.EnvSessionKey: session}
 	if c.Payments == PaymentsStripe {
 		values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
-		values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
+		if c.StripeWebhookSecret != "" { // known only after the URL is
+			values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)
+		}
 	}
 	return values, nil
 }

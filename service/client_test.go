@@ -34,6 +34,7 @@ type answer struct {
 	Status     any // of an order a word, of a problem a number
 	Token      string
 	TotalCents int64  `json:"total_cents"`
+	Refunded   int64  `json:"refunded_cents"`
 	Secret     string `json:"client_secret"`
 	Items      []item
 }
@@ -154,8 +155,9 @@ func webhook(t testing.TB, p *program, body []byte, signature string) int {
 	return res.StatusCode
 }
 
-// metric adds up the samples of a metric on the admin listener; false if it is not there.
-func (p *program) metric(t testing.TB, name string) (sum float64, ok bool) {
+// metric adds up the samples of a metric on the admin listener, or those with the label's value;
+// false if it is not there.
+func (p *program) metric(t testing.TB, name string, label ...string) (sum float64, ok bool) {
 	t.Helper()
 	res, err := shared.Get(p.admin + "/metrics")
 	if err != nil {
@@ -172,6 +174,13 @@ func (p *program) metric(t testing.TB, name string) (sum float64, ok bool) {
 		return 0, false
 	}
 	for _, m := range f.GetMetric() {
+		wanted := len(label) == 0
+		for _, l := range m.GetLabel() {
+			wanted = wanted || l.GetValue() == label[0]
+		}
+		if !wanted {
+			continue
+		}
 		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 	}
 	return sum, true

@@ -69,7 +69,7 @@ func (c *config) variables() []variable {
 		{name: contract.EnvPayments, doc: "stripe, or simulated: no money moves (default: stripe if its keys are set)", read: oneOf(&c.payments, "", "stripe", "simulated")},
 		{name: contract.EnvStripeSecretKey, doc: "Stripe's secret key, sk_... or rk_...", secret: true, read: text(&c.stripeSecretKey)},
 		{name: contract.EnvStripePublishableKey, doc: "Stripe's publishable key, pk_...", read: text(&c.stripePublishableKey)},
-		{name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...", secret: true, read: text(&c.stripeWebhookSecret)},
+		{name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...; without it the shop asks Stripe what became of payments", secret: true, read: text(&c.stripeWebhookSecret)},
 		{name: contract.EnvStripeAPIURL, doc: "another address of Stripe's API, for tests", read: urlOf(&c.stripeAPIURL, "http", "https")},
 		{name: contract.EnvRateLimit, fallback: "on", doc: "on, or off for load tests", read: onOff(&c.rateLimit)},
 		{name: contract.EnvTrustedProxies, doc: "networks of proxies that are believed about client and protocol, such as 10.0.0.0/16,127.0.0.1", read: prefixes(&c.trustedProxies)},
@@ -139,14 +139,16 @@ func (c *config) checkPayments() (problems []error) {
 		return nil
 	}
 	if c.payments == "" && c.stripeSecretKey == "" {
-		return []error{fmt.Errorf("%s: set %s, %s and %s for real payments, or %[1]s=simulated", contract.EnvPayments,
-			contract.EnvStripeSecretKey, contract.EnvStripePublishableKey, contract.EnvStripeWebhookSecret)}
+		return []error{fmt.Errorf("%s: set %s and %s for real payments, or %[1]s=simulated", contract.EnvPayments,
+			contract.EnvStripeSecretKey, contract.EnvStripePublishableKey)}
 	}
 	c.payments = "stripe"
+	if v := c.stripeWebhookSecret; v != "" && !strings.HasPrefix(v, "whsec_") {
+		problems = append(problems, fmt.Errorf("%s: begins with whsec_, or is left out", contract.EnvStripeWebhookSecret))
+	}
 	for _, k := range []struct{ name, value, begins, orBegins string }{
 		{contract.EnvStripeSecretKey, c.stripeSecretKey, "sk_", "rk_"},
 		{contract.EnvStripePublishableKey, c.stripePublishableKey, "pk_", "pk_"},
-		{contract.EnvStripeWebhookSecret, c.stripeWebhookSecret, "whsec_", "whsec_"},
 	} {
 		if !strings.HasPrefix(k.value, k.begins) && !strings.HasPrefix(k.value, k.orBegins) {
 			problems = append(problems, fmt.Errorf("%s: needed for payments by Stripe, and begins with %s", k.name, k.begins))

@@ -156,8 +156,13 @@ func TestConfigPayments(t *testing.T) {
 		for name := range stripe {
 			less := maps.Clone(env)
 			delete(less, name)
+			optional := name == contract.EnvStripeWebhookSecret // it is not known before the shop's URL is
+			if c, err := load(less); (err == nil) != optional {
+				t.Errorf("PAYMENTS=%s without %s: %s, %v", payments, name, c.payments, err)
+			}
+			less[name] = "nonsense"
 			if c, err := load(less); err == nil {
-				t.Errorf("PAYMENTS=%s without %s: %s", payments, name, c.payments)
+				t.Errorf("PAYMENTS=%s with nonsense for %s: %s", payments, name, c.payments)
 			}
 		}
 	}

@@ -179,6 +179,11 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	sh.Cashier = shop.NewCashier(db, db, gateway)
 	sh.Cashier.Log = s.log
 	sh.Cashier.Observe = s.metrics.ObserveCashier
+	sh.Cashier.Webhooks = s.stripeWebhookSecret != ""
+	sh.Cashier.Polls = s.payments == "stripe"
+	if !sh.Cashier.Webhooks {
+		s.log.Info("no webhook secret: Stripe is asked what became of payments")
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSweep = stop
 	s.sweep.Go(func() { sh.Cashier.Sweep(ctx) })

@@ -257,7 +257,7 @@ func TestWebhooks(t *testing.T) {
 	audit(t, p.database)
 
 	unknown := event("evt_unknown", "payment_intent.succeeded", "pi_of_somebody", 100)
-	if got := webhook(t, p, unknown, sign(unknown, webhookSecret, now)); got != http.StatusOK {
+	if got := webhook(t, p, unknown, sign(unknown, webhookSecret, now)); got != http.StatusBadRequest {
 		t.Errorf("somebody else's payment: %d", got)
 	}
 }

@@ -35,6 +35,7 @@ func TestStorefront(t *testing.T) {
 		b.buyTooMany()
 		b.loseAnswers()
 	})
+	t.Run("money that moves without the page", func(t *testing.T) { desktop(t).meetTheBank(p.database) })
 	t.Run("measures of a desktop", func(t *testing.T) { desktop(t).measure("desktop@example.com") })
 	t.Run("measures of a phone", func(t *testing.T) { phone(t).measure("phone@example.com") })
 }
@@ -268,6 +269,31 @@ func (b *tab) meetNewPrice(database string) {
 	b.click("#place")
 	b.see("#pay")
 	b.says("#payment-title", "$123.45")
+}
+
+// meetTheBank looks at an order that is paid while its page offers to cancel it, and of which a part is
+// given back and disputed then.
+func (b *tab) meetTheBank(database string) {
+	b.visit("/register")
+	b.register("hedy@example.com")
+	b.see("#logout")
+	b.openProduct("Trail Compass")
+	b.click("#buy button")
+	b.says("#cart-count", "1")
+	b.visit("/checkout")
+	b.click("#place")
+	b.see("#pay")
+	b.click(`#checkout a[href^="/order?"]`)
+	b.see("#cancel")
+	id := query(b.t, database, "SELECT max(id) FROM orders")
+	query(b.t, database, "UPDATE payments SET status = 'captured', captured_cents = amount_cents, refunded_cents = 150, dispute = 'open' WHERE order_id = $1 RETURNING 1", id)
+	query(b.t, database, "UPDATE orders SET status = 'paid' WHERE id = $1 RETURNING 1", id)
+	b.expect("409")
+	b.click("#cancel")
+	b.click("#cancel-confirm")
+	b.see(`[data-status="paid"]`)
+	b.says("[data-refunded]", "$1.50")
+	b.says(`[data-dispute="open"]`, "dispute")
 }
 
 // buyTooMany orders five of which three are left, and then takes the three.

@@ -227,11 +227,18 @@ func (fakeGateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, 
 // brokenCents is the amount that fakeGateway fails on.
 const brokenCents = 666
 
-func (fakeGateway) CancelIntent(context.Context, string) error { return nil }
+func (fakeGateway) Intent(context.Context, string) ([]shop.Event, error) { return nil, nil }
 
-func (fakeGateway) RefundIntent(context.Context, shop.Refund) error { return nil }
+func (fakeGateway) CancelIntent(context.Context, string) ([]shop.Event, error) { return nil, nil }
+
+func (fakeGateway) RefundIntent(_ context.Context, r shop.Refund) (shop.Return, error) {
+	return shop.Return{ID: "re_" + r.IntentID, AmountCents: r.AmountCents, Status: shop.ReturnSucceeded}, nil
+}
 
 func (fakeGateway) ParseEvent(body []byte, signature string) (e shop.Event, err error) {
+	if signature == "off" {
+		return e, shop.Errorf(shop.CodeWebhooksOff, "There is no secret.")
+	}
 	if signature != "good" || json.Unmarshal(body, &e) != nil {
 		return e, shop.Errorf(shop.CodeBadSignature, "The signature is not ours.")
 	}

@@ -22,6 +22,9 @@ type Order struct {
 	Currency   string      `json:"currency" example:"usd"`
 	CreatedAt  time.Time   `json:"created_at"`
 	ExpiresAt  time.Time   `json:"expires_at" doc:"Until then the stock is held, unless the order is paid."`
+
+	RefundedCents int64  `json:"refunded_cents" doc:"What has been given back of the payment."`
+	Dispute       string `json:"dispute,omitempty" enum:"open,won,lost" doc:"How a dispute of the payment at the shopper's bank stands: open, won by the shop, or lost, so that the money went back. Absent without one."`
 }
 
 // NewOrder says what the shopper expects of an order.
@@ -49,6 +52,7 @@ func newOrder(o shop.Order) Order {
 	out := Order{
 		ID: o.ID, Status: string(o.Status), Items: make([]OrderItem, len(o.Items)), TotalCents: o.TotalCents,
 		Currency: shop.Currency, CreatedAt: o.CreatedAt.UTC(), ExpiresAt: o.ExpiresAt.UTC(),
+		RefundedCents: o.RefundedCents, Dispute: string(o.Dispute),
 	}
 	for i, item := range o.Items {
 		out.Items[i] = OrderItem{
@@ -133,6 +137,7 @@ func (s *Server) getOrder(c *fiber.Ctx) error {
 	if err != nil {
 		return fmt.Errorf("get order %d: %w", id, err)
 	}
+	s.Cashier.CheckSoon(c.UserContext(), o)
 	return sendOrder(c, fiber.StatusOK, o)
 }
 

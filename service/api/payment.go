@@ -45,13 +45,15 @@ func (s *Server) startPayment(c *fiber.Ctx) error {
 	return c.JSON(Payment{ClientSecret: p.ClientSecret, AmountCents: p.AmountCents, Currency: p.Currency})
 }
 
-// webhook answers POST /api/webhooks/stripe. Any failure but a bad signature makes Stripe send the
-// event again.
+// webhook answers POST /api/webhooks/stripe. Any failure makes Stripe send the event again.
 func (s *Server) webhook(c *fiber.Ctx) error {
 	// The signature covers the bytes as they came: c.Body would decompress them.
 	outcome, err := s.Cashier.Webhook(c.UserContext(), c.Request().Body(), c.Get(signatureHeader))
-	if shop.CodeOf(err) == shop.CodeBadSignature {
+	switch shop.CodeOf(err) {
+	case shop.CodeBadSignature:
 		s.metrics.payment("bad_signature")
+		return err
+	case shop.CodeEventRefused, shop.CodeWebhooksOff:
 		return err
 	}
 	if err != nil {

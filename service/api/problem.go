@@ -31,10 +31,12 @@ var statuses = map[shop.Code]int{
 	shop.CodeInvalidCursor:      http.StatusBadRequest,
 	shop.CodeIdempotencyKey:     http.StatusBadRequest,
 	shop.CodeBadSignature:       http.StatusBadRequest,
+	shop.CodeEventRefused:       http.StatusBadRequest,
 	shop.CodeUnauthenticated:    http.StatusUnauthorized,
 	shop.CodeInvalidCredentials: http.StatusUnauthorized,
 	shop.CodeForbidden:          http.StatusForbidden,
 	shop.CodeNotFound:           http.StatusNotFound,
+	shop.CodeWebhooksOff:        http.StatusNotFound, // not 503: anybody could make as many server errors as they like
 	codeMethodNotAllowed:        http.StatusMethodNotAllowed,
 	codeTimeout:                 http.StatusRequestTimeout,
 	shop.CodeEmailTaken:         http.StatusConflict,

@@ -88,6 +88,8 @@ func TestEveryError(t *testing.T) {
 			{"PUT", "/api/cart/items/1", Quantity{-1}, nil, shop.CodeInvalid},
 			{"POST", "/api/webhooks/stripe", "{}", []string{"Stripe-Signature", "forged"}, shop.CodeBadSignature},
 			{"POST", "/api/webhooks/stripe", "{}", nil, shop.CodeBadSignature},
+			{"POST", "/api/webhooks/stripe", "{}", []string{"Stripe-Signature", "off"}, shop.CodeWebhooksOff},
+			{"POST", "/api/webhooks/stripe", shop.Event{ID: "evt_1", Type: shop.EventSucceeded, IntentID: "pi_x"}, []string{"Stripe-Signature", "good"}, shop.CodeEventRefused},
 			{"POST", "/api/payments/simulate", `{"client_secret":"","outcome":"succeeded"}`, nil, shop.CodeNotFound},
 			{"POST", "/api/payments/simulate", `{"client_secret":"x","outcome":"maybe"}`, nil, shop.CodeInvalid},
 		} {

@@ -91,7 +91,7 @@ func (s *Server) operations() []operation {
 		{
 			method: http.MethodPost, path: "/api/webhooks/stripe", id: "stripeWebhook", summary: "Takes Stripe's events. The signature is checked on the raw body.",
 			handler: s.webhook, signed: true, params: []*huma.Param{header(signatureHeader, "Stripe's signature.", `^t=[0-9]{1,12}(,v[0-9]+=[0-9a-f]{64})+$`, true)}, status: ok, out: Received{},
-			fails: []shop.Code{shop.CodeBadSignature, codeTooLarge},
+			fails: []shop.Code{shop.CodeBadSignature, shop.CodeEventRefused, shop.CodeWebhooksOff, codeTooLarge},
 		},
 		{
 			method: http.MethodPost, path: "/api/payments/simulate", id: "simulatePayment", summary: "Pays, or fails to, where payments are simulated. The event follows by the webhook's way.",

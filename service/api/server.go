@@ -9,10 +9,16 @@
 //	shoplab_http_requests_in_flight         gauge
 //	shoplab_catalog_cache_total{layer,result}  layer "process": hit, miss; layer "redis": hit, miss,
 //	                                        bypass (Redis is down), error
-//	shoplab_orders_total{outcome}           placed, repeated, empty_cart, out_of_stock, canceled, expired
-//	shoplab_payments_total{outcome}         started, unavailable, bad_signature, and what became of
-//	                                        each event: paid, refund, refunded, failed, ignored,
-//	                                        duplicate; refund_settled, refund_failed
+//	shoplab_orders_total{outcome}           placed, repeated, canceled, expired; refused: empty_cart,
+//	                                        out_of_stock, price_changed, total_too_small,
+//	                                        total_too_large, idempotency_key_reused
+//	shoplab_payments_total{outcome}         started, unavailable, bad_signature, refused, and what
+//	                                        became of each event: paid, refund (owed), refunded,
+//	                                        partly_refunded, disputed, failed, canceled, ignored,
+//	                                        duplicate, unknown; refund_settled, refund_pending,
+//	                                        refund_failed; found (by asking the gateway),
+//	                                        webhook_missed (found, but a webhook should have told),
+//	                                        check_failed
 //	shoplab_sweep_failures_total            rounds of the sweeper that failed
 //	shoplab_rate_limited_total{limit}       requests that were refused
 package api

@@ -124,8 +124,9 @@ const (
 	// selectOrders and orderOfItems stand around a condition: orders with their items, one row an item.
 	selectOrders = `
 		SELECT o.id, o.user_id, o.status, o.total_cents, o.created_at, o.expires_at,
+			coalesce(p.refunded_cents, 0), coalesce(p.dispute, ''),
 			i.product_id, i.name, i.image_url, i.quantity, i.unit_price_cents
-		FROM orders o JOIN order_items i ON i.order_id = o.id `
+		FROM orders o JOIN order_items i ON i.order_id = o.id LEFT JOIN payments p ON p.order_id = o.id `
 	orderOfItems = ` ORDER BY o.id DESC, i.product_id`
 
 	// listOrders limits the orders before the join, not the items after it.
@@ -142,7 +143,7 @@ func collectOrders(rows pgx.Rows) (orders []shop.Order, err error) {
 		i shop.OrderItem
 	)
 	_, err = pgx.ForEachRow(rows, []any{
-		&o.ID, &o.UserID, &o.Status, &o.TotalCents, &o.CreatedAt, &o.ExpiresAt,
+		&o.ID, &o.UserID, &o.Status, &o.TotalCents, &o.CreatedAt, &o.ExpiresAt, &o.RefundedCents, &o.Dispute,
 		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {
@@ -216,9 +217,11 @@ const (
 	lockOrder = `SELECT FROM orders WHERE id = ANY ($1) FOR NO KEY UPDATE`
 
 	lockDue = `
-		SELECT id FROM orders WHERE status = 'pending' AND expires_at <= now()
-		ORDER BY expires_at LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`
+		SELECT o.id FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+		WHERE o.status = 'pending' AND o.expires_at <= now()
+			AND (o.expires_at <= now() - make_interval(secs => $2) OR p.status IS DISTINCT FROM 'open')
+		ORDER BY o.expires_at LIMIT $1
+		FOR NO KEY UPDATE OF o SKIP LOCKED`
 
 	lockStock = `
 		SELECT FROM products
@@ -271,10 +274,10 @@ func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, 
 }
 
 // ExpireOrders implements shop.Orders.
-func (db *DB) ExpireOrders(ctx context.Context, limit int) (ids []int64, err error) {
+func (db *DB) ExpireOrders(ctx context.Context, limit int, grace time.Duration) (ids []int64, err error) {
 	err = db.lock(ctx, "expire orders", func(conn *pgxpool.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, lockDue, limit)
+			rows, err := tx.Query(ctx, lockDue, limit, grace.Seconds())
 			if err != nil {
 				return err
 			}

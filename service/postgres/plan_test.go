@@ -40,7 +40,8 @@ const fill = `
 		CASE status WHEN 'paid' THEN 'captured' WHEN 'canceled' THEN 'refunding' ELSE 'open' END,
 		CASE status WHEN 'pending' THEN 0 ELSE 100 END
 	FROM orders;
-	INSERT INTO payment_events (id, order_id, type) SELECT 'evt_' || id, id, 'payment_intent.succeeded' FROM orders;`
+	INSERT INTO payment_events (id, order_id, type) SELECT 'evt_' || id, id, 'payment_intent.succeeded' FROM orders;
+	INSERT INTO returns (id, order_id, dispute, amount_cents, status) SELECT 're_' || id, id, false, 1, 'failed' FROM orders;`
 
 // recorder notes the statements that a pool sends, with their arguments.
 type recorder struct {
@@ -201,8 +202,13 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	must(err)
 	_, err = db.DueRefunds(ctx, 10, time.Minute)
 	must(err)
-	must(db.SettleRefund(ctx, p.IntentID))
-	ids, err := db.ExpireOrders(ctx, 10)
+	_, err = db.ApplyEvent(ctx, shop.Event{ID: "evt_y", Type: shop.EventRefund, IntentID: p.IntentID, Return: shop.Return{ID: "re_x", AmountCents: 1, Status: shop.ReturnPending}})
+	must(err)
+	_, err = db.CheckSoon(ctx, o.ID, 0)
+	must(err)
+	_, err = db.DueChecks(ctx, 10)
+	must(err)
+	ids, err := db.ExpireOrders(ctx, 10, 0)
 	must(err)
 	if len(ids) != 10 {
 		t.Fatal(fmt.Sprint("expired ", ids))

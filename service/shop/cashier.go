@@ -2,6 +2,7 @@ package shop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,10 +16,19 @@ const (
 	ObservedOrderExpired       = "order_expired"
 	ObservedPaymentStarted     = "payment_started"
 	ObservedPaymentUnavailable = "payment_unavailable"
+	ObservedPaymentRefused     = "payment_refused"        // an event that cannot be one of this shop's
+	ObservedPaymentFound       = "payment_found"          // the gateway was asked, and told news
+	ObservedWebhookMissed      = "payment_webhook_missed" // news that a webhook should have told before
+	ObservedCheckFailed        = "payment_check_failed"
 	ObservedRefundSettled      = "refund_settled"
+	ObservedRefundPending      = "refund_pending"
 	ObservedRefundFailed       = "refund_failed"
 	ObservedSweepFailed        = "sweep_failed"
 )
+
+// Alarm begins the messages in the log that somebody has to act on, because money is not where it
+// should be. They are errors; the platform's alarm looks for these words.
+const Alarm = "payment alarm: "
 
 const (
 	expireBatch = 50 // orders in one transaction
@@ -27,14 +37,15 @@ const (
 	// two instances work on one refund. They could: refunds are idempotent.
 	refundTimeout = 5 * time.Second
 	refundLease   = time.Minute
-	// cancelTimeout bounds what a shopper who cancels waits for the gateway, and cancelBudget what
-	// the next expiry waits for it.
+	// cancelTimeout bounds what a shopper who cancels waits for the gateway.
 	cancelTimeout = 2 * time.Second
-	cancelBudget  = 5 * time.Second
+	// expireGrace is how long a due order whose payment is open waits for the gateway's answer. When
+	// it does not come, the stock is given back, and the money later if there was any.
+	expireGrace = time.Minute
 )
 
-// Cashier joins the stores and the gateway: it starts payments, applies webhooks, cancels orders,
-// and sweeps up what is overdue. Many may run at once on the same stores.
+// Cashier joins the stores and the gateway: it starts payments, applies webhooks, asks about what no
+// webhook tells, cancels orders, and sweeps up what is overdue. Many may run at once on the same stores.
 type Cashier struct {
 	Orders   Orders
 	Payments Payments
@@ -47,8 +58,14 @@ type Cashier struct {
 	Observe func(event string)
 	// SweepEvery is the mean time between two sweeps. Default: 5 s.
 	SweepEvery time.Duration
+	// Webhooks says that the gateway's webhooks come in: what they should have told and did not is an
+	// error then. Default: false, the gateway is asked about everything.
+	Webhooks bool
+	// Polls makes CheckSoon ask. Default: false, for a gateway that can tell no news.
+	Polls bool
 
 	wake chan struct{} // a refund has just become due here
+	look chan struct{} // a check has just become due here
 }
 
 // NewCashier returns a Cashier with its defaults.
@@ -59,6 +76,7 @@ func NewCashier(o Orders, p Payments, g Gateway) *Cashier {
 		Observe:    func(string) {},
 		SweepEvery: 5 * time.Second,
 		wake:       make(chan struct{}, 1),
+		look:       make(chan struct{}, 1),
 	}
 }
 
@@ -77,6 +95,9 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 		return Payment{}, ErrOrderNotPending(OrderExpired)
 	}
 	p, err := c.Payments.Payment(ctx, orderID)
+	if err == nil && p.Status == PaymentCanceled {
+		return Payment{}, Errorf(CodeOrderNotPending, "The payment of this order was canceled; please order again.")
+	}
 	if err == nil && p.Status != PaymentOpen { // paid in another amount or currency than asked for
 		return Payment{}, Errorf(CodeOrderNotPending, "What was paid for this order is being given back; please order again.")
 	}
@@ -84,7 +105,7 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 		return p, err
 	}
 	// The gateway gives the same intent to all who ask at once, and SavePayment keeps the first. If
-	// the order is canceled in between, a payment of the intent is refunded by its webhook.
+	// the order is canceled in between, a check cancels the intent, or finds it paid and owed back.
 	p, err = c.Gateway.CreateIntent(ctx, o)
 	if err != nil {
 		c.Observe(ObservedPaymentUnavailable)
@@ -99,65 +120,53 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 	return p, nil
 }
 
-// Webhook checks and applies a webhook's raw body. CodeBadSignature if it is not the gateway's;
-// any other error means not applied: the sender should try again.
-func (c *Cashier) Webhook(ctx context.Context, body []byte, signature string) (Outcome, error) {
-	e, err := c.Gateway.ParseEvent(body, signature)
-	if err != nil {
-		return "", err
-	}
-	outcome := OutcomeIgnored
-	switch e.Type {
-	case EventSucceeded, EventFailed, EventCanceled, EventRefunded:
-		outcome, err = c.Payments.ApplyEvent(ctx, e)
-		if err != nil {
-			return "", fmt.Errorf("apply event %s: %w", e.ID, err)
-		}
-	}
-	if outcome == OutcomeRefund {
-		c.Log.WarnContext(ctx, "payment is owed back", "event", e.ID, "intent", e.IntentID)
-		select {
-		case c.wake <- struct{}{}:
-		default: // a sweep is already asked for
-		}
-	}
-	c.Observe("payment_" + string(outcome))
-	return outcome, nil
-}
-
-// Cancel cancels the user's pending order, then its payment intent if the gateway can be reached;
-// should it be paid all the same, the webhook leads to a refund.
+// Cancel cancels the user's pending order, after its payment: if that turns out to be paid, so is the
+// order, and it is not canceled. When the gateway does not answer the order is canceled all the same;
+// a check asks again later, and what was paid is given back.
 func (c *Cashier) Cancel(ctx context.Context, userID, orderID int64) (Order, error) {
-	o, err := c.Orders.CancelOrder(ctx, userID, orderID)
+	o, err := c.Orders.Order(ctx, userID, orderID)
+	if err != nil {
+		return Order{}, err
+	}
+	if o.Status != OrderPending {
+		return Order{}, ErrOrderNotPending(o.Status)
+	}
+	if err := c.withdraw(context.WithoutCancel(ctx), orderID); err != nil {
+		c.Log.WarnContext(ctx, "cancel payment intent", "order", orderID, "error", err)
+	}
+	o, err = c.Orders.CancelOrder(ctx, userID, orderID)
 	if err != nil {
 		return Order{}, err
 	}
 	c.Observe(ObservedOrderCanceled)
-	c.cancelIntent(context.WithoutCancel(ctx), orderID)
 	return o, nil
 }
 
-// cancelIntent makes the order's intent unpayable, as far as the gateway can be reached.
-func (c *Cashier) cancelIntent(ctx context.Context, orderID int64) {
+// withdraw makes the order's intent unpayable and applies what became of it.
+func (c *Cashier) withdraw(ctx context.Context, orderID int64) error {
 	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
 	defer cancel()
 	p, err := c.Payments.Payment(ctx, orderID)
 	if CodeOf(err) == CodeNotFound {
-		return // nobody began to pay
+		return nil // nobody began to pay
 	}
-	if err == nil {
-		err = c.Gateway.CancelIntent(ctx, p.IntentID)
+	if err != nil || p.Status != PaymentOpen {
+		return err
 	}
+	events, err := c.Gateway.CancelIntent(ctx, p.IntentID)
 	if err != nil {
-		c.Log.WarnContext(ctx, "cancel payment intent", "order", orderID, "error", err)
+		return err
 	}
+	return c.applyFound(ctx, events)
 }
 
-// Sweep expires orders that are due and gives back payments that are owed, again and again until
-// ctx is done. What fails is logged, and tried again by a later sweep of any instance.
+// Sweep expires orders that are due, asks about payments that may have been paid, and gives back what
+// is owed, again and again until ctx is done. What fails is logged, and tried again by a later sweep
+// of any instance.
 func (c *Cashier) Sweep(ctx context.Context) {
-	var loops sync.WaitGroup // two, so that a gateway that hangs in refunds holds up no stock
+	var loops sync.WaitGroup // three, so that a gateway that hangs holds up no stock
 	loops.Go(func() { c.repeat(ctx, "expire orders", nil, c.expireOrders) })
+	loops.Go(func() { c.repeat(ctx, "check payments", c.look, c.check) })
 	loops.Go(func() { c.repeat(ctx, "refund payments", c.wake, c.refund) })
 	loops.Wait()
 }
@@ -182,26 +191,20 @@ func (c *Cashier) repeat(ctx context.Context, what string, wake <-chan struct{},
 	}
 }
 
-// expireOrders gives back all the stock that is due, then makes the orders' intents unpayable. An
-// intent that is left out because time ran out or the gateway is down leads to a refund if paid.
+// expireOrders gives back all the stock that is due.
 func (c *Cashier) expireOrders(ctx context.Context) error {
-	var expired []int64
-	var err error
-	for full := true; full && err == nil; {
-		var ids []int64
-		ids, err = c.Orders.ExpireOrders(ctx, expireBatch)
-		full = len(ids) == expireBatch
-		expired = append(expired, ids...)
-	}
-	budget, cancel := context.WithTimeout(ctx, cancelBudget)
-	defer cancel()
-	for _, id := range expired {
-		c.Observe(ObservedOrderExpired)
-		if budget.Err() == nil {
-			c.cancelIntent(budget, id)
+	for {
+		ids, err := c.Orders.ExpireOrders(ctx, expireBatch, expireGrace)
+		if err != nil {
+			return err
+		}
+		for range ids {
+			c.Observe(ObservedOrderExpired)
+		}
+		if len(ids) < expireBatch {
+			return nil
 		}
 	}
-	return err
 }
 
 // refund gives back what is due.
@@ -215,10 +218,8 @@ func (c *Cashier) refund(ctx context.Context) error {
 			if err := c.refundOne(ctx, r); err != nil {
 				// Its lease runs out, then somebody claims it again.
 				c.Observe(ObservedRefundFailed)
-				c.Log.ErrorContext(ctx, "refund", "order", r.OrderID, "intent", r.IntentID, "error", err)
-				continue
+				c.Log.ErrorContext(ctx, Alarm+"cannot refund", "order", r.OrderID, "intent", r.IntentID, "attempt", r.Attempt, "error", err)
 			}
-			c.Observe(ObservedRefundSettled)
 		}
 		if len(due) < refundBatch || ctx.Err() != nil {
 			return nil
@@ -226,11 +227,27 @@ func (c *Cashier) refund(ctx context.Context) error {
 	}
 }
 
+// refundOne gives money back and notes how that stands: it is settled when the gateway says that it
+// succeeded, now or by a later event.
 func (c *Cashier) refundOne(ctx context.Context, r Refund) error {
 	ctx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
-	if err := c.Gateway.RefundIntent(ctx, r); err != nil {
+	back, err := c.Gateway.RefundIntent(ctx, r)
+	if err != nil { // perhaps somebody else has refunded it: the books must know what is left
+		if _, askErr := c.ask(ctx, r.IntentID); askErr != nil || !errors.Is(err, ErrRefunded) {
+			return errors.Join(err, askErr)
+		}
+		return nil
+	}
+	e := Event{ID: "asked:" + back.ID + ":" + string(back.Status), Type: EventRefund, IntentID: r.IntentID, Return: back, CreatedAt: time.Now()}
+	if _, err := c.apply(ctx, e); err != nil {
 		return err
 	}
-	return c.Payments.SettleRefund(ctx, r.IntentID)
+	switch back.Status {
+	case ReturnSucceeded:
+		c.Observe(ObservedRefundSettled)
+	case ReturnPending:
+		c.Observe(ObservedRefundPending)
+	}
+	return nil
 }

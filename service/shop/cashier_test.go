@@ -1,6 +1,7 @@
 package shop_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,19 +15,30 @@ import (
 	"shoplab/service/shoptest"
 )
 
-// gateway is a shop.Gateway that records what it is asked, and can be made to fail.
+// gateway is a shop.Gateway that records what it is asked, knows what was paid, and can be made to fail.
 type gateway struct {
 	mu       sync.Mutex
 	err      error
 	created  int
+	asked    int
 	canceled []string
+	told     map[string][]shop.Event // by intent, what became of it
 	refunded map[string]int
+	refund   shop.ReturnStatus // of what is refunded from now on; default: succeeded
 }
 
 func (g *gateway) fail(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.err = err
+}
+
+// happens lets the gateway know what became of an intent, without a webhook.
+func (g *gateway) happens(e shop.Event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e.ID = fmt.Sprintf("asked:%s %s %+v", e.Type, e.IntentID, e.Return)
+	g.told[e.IntentID] = append(g.told[e.IntentID], e)
 }
 
 func (g *gateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, error) {
@@ -39,21 +51,33 @@ func (g *gateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, e
 	return shop.Payment{OrderID: o.ID, IntentID: intentOf(o.ID), ClientSecret: "secret", AmountCents: o.TotalCents, Currency: shop.Currency, Status: shop.PaymentOpen}, nil
 }
 
-func (g *gateway) CancelIntent(_ context.Context, id string) error {
+func (g *gateway) Intent(_ context.Context, id string) ([]shop.Event, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.canceled = append(g.canceled, id)
-	return g.err
+	g.asked++
+	return g.told[id], g.err
 }
 
-func (g *gateway) RefundIntent(_ context.Context, r shop.Refund) error {
+func (g *gateway) CancelIntent(ctx context.Context, id string) ([]shop.Event, error) {
+	if events, err := g.Intent(ctx, id); err != nil || len(events) > 0 {
+		return events, err
+	}
+	g.happens(shop.Event{Type: shop.EventCanceled, IntentID: id})
+	g.mu.Lock()
+	g.canceled = append(g.canceled, id)
+	g.mu.Unlock()
+	return g.Intent(ctx, id)
+}
+
+func (g *gateway) RefundIntent(_ context.Context, r shop.Refund) (shop.Return, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err != nil {
-		return g.err
+		return shop.Return{}, g.err
 	}
 	g.refunded[r.IntentID]++
-	return nil
+	id := fmt.Sprintf("re_%s_%d", r.IntentID, r.Attempt)
+	return shop.Return{ID: id, AmountCents: r.AmountCents, Status: cmp.Or(g.refund, shop.ReturnSucceeded)}, nil
 }
 
 // refunds returns how often the intent was refunded.
@@ -87,7 +111,7 @@ type till struct {
 
 func newTill(t *testing.T) *till {
 	t.Helper()
-	l := &till{store: shoptest.NewStore(), gateway: &gateway{refunded: map[string]int{}}, seen: map[string]int{}}
+	l := &till{store: shoptest.NewStore(), gateway: &gateway{refunded: map[string]int{}, told: map[string][]shop.Event{}}, seen: map[string]int{}}
 	l.Cashier = l.another()
 	var err error
 	l.product, err = l.store.PutProduct(t.Context(), shop.Product{Name: "Mug", Category: "Kitchen", PriceCents: 1000, Stock: 100})

@@ -7,36 +7,46 @@ type Decision struct {
 	Payment       PaymentStatus
 	CapturedCents int64
 	RefundedCents int64
+	PendingCents  int64
+	Dispute       Dispute
+	Return        Return // to be stored; empty if nothing new is known of one
 }
 
-// Decide says what event e, which was not applied before, does to order o and its payment p. It
-// has no side effects. Events may come late, in any order, and not at all: a payment only ever
-// moves forward, open -> captured or refunding -> refunded, so whatever comes after the fact is
-// ignored. Money that was captured without a claim to it, because the order is canceled or expired
-// or because amount or currency are not the order's, is owed back.
-func Decide(o Order, p Payment, e Event) Decision {
+// Decide says what event e, which was not applied before, does to order o and its payment p; known are
+// p's returns, which only the event of a return needs. It has no side effects. Events may come late, in
+// any order, and not at all: a payment only ever moves forward, open -> captured or refunding ->
+// refunded, so whatever comes after the fact is ignored. The one way back is that of the money: what
+// was given back and did not arrive is owed again. Money that was captured without a claim to it,
+// because the order is canceled or expired or because amount or currency are not the order's, is owed
+// back.
+func Decide(o Order, p Payment, e Event, known []Return) Decision {
 	d := Decision{
 		Outcome: OutcomeIgnored,
 		Order:   o.Status, Payment: p.Status,
 		CapturedCents: p.CapturedCents, RefundedCents: p.RefundedCents,
+		PendingCents: p.PendingCents, Dispute: p.Dispute,
 	}
 	switch e.Type {
 	case EventSucceeded:
 		return d.succeeded(o, p, e)
-	case EventRefunded:
-		return d.refunded(p, e)
+	case EventRefund, EventDispute:
+		return d.returned(p, e.Return, known)
 	case EventFailed:
 		if o.Status == OrderPending && p.Status == PaymentOpen {
 			d.Outcome = OutcomeFailed
 		}
+	case EventCanceled: // an order whose intent was canceled elsewhere expires
+		if p.Status == PaymentOpen {
+			d.Outcome, d.Payment = OutcomeCanceled, PaymentCanceled
+		}
 	}
-	// A canceled intent needs nothing: the shop cancels it after its order, and an order whose
-	// intent was canceled elsewhere expires.
 	return d
 }
 
+// succeeded applies a capture. Stripe captures no canceled intent, but the news may come in any order,
+// and money that is there counts.
 func (d Decision) succeeded(o Order, p Payment, e Event) Decision {
-	if p.Status != PaymentOpen || e.AmountCents <= 0 {
+	if p.Status.HasMoney() || e.AmountCents <= 0 {
 		return d
 	}
 	d.CapturedCents = e.AmountCents
@@ -53,21 +63,37 @@ func (d Decision) succeeded(o Order, p Payment, e Event) Decision {
 	return d
 }
 
-// refunded applies a refund, whose amount is the sum of all refunds of the charge, as Stripe's
-// charge.amount_refunded is. A partial one leaves the order paid; one that comes before the capture
-// is only noted.
-func (d Decision) refunded(p Payment, e Event) Decision {
-	if p.Status == PaymentRefunded || e.AmountCents <= p.RefundedCents {
+// returned applies what is new of a refund or dispute. One that is known of before the capture is only
+// noted. A part leaves the order paid.
+func (d Decision) returned(p Payment, r Return, known []Return) Decision {
+	now, isNew := news(known, r)
+	if !isNew {
 		return d
 	}
-	d.RefundedCents = e.AmountCents
-	if p.Status == PaymentOpen || e.AmountCents < p.CapturedCents {
+	d.Return = r
+	d.RefundedCents, d.PendingCents, d.Dispute = sum(now)
+	if !p.Status.HasMoney() {
 		return d
 	}
-	d.RefundedCents = p.CapturedCents // more than was captured cannot come back
-	d.Outcome, d.Payment = OutcomeRefunded, PaymentRefunded
-	if d.Order.CanBecome(OrderRefunded) {
-		d.Order = OrderRefunded
+	d.RefundedCents = min(d.RefundedCents, p.CapturedCents) // more than was captured cannot come back
+	all := d.RefundedCents == p.CapturedCents
+	switch {
+	case all && p.Status != PaymentRefunded:
+		d.Outcome, d.Payment = OutcomeRefunded, PaymentRefunded
+		if d.Order.CanBecome(OrderRefunded) {
+			d.Order = OrderRefunded
+		}
+		return d
+	case !all && p.Status == PaymentRefunded:
+		d.Payment = PaymentRefunding
+	}
+	switch {
+	case r.Status == ReturnFailed && !r.Dispute:
+		d.Outcome = OutcomeRefundFailed
+	case r.Status == ReturnPending && r.Dispute:
+		d.Outcome = OutcomeDisputed
+	case d.RefundedCents > p.RefundedCents:
+		d.Outcome = OutcomePartlyRefunded
 	}
 	return d
 }
@@ -80,3 +106,6 @@ func (p Payment) OwedCents() int64 {
 	}
 	return p.CapturedCents - p.RefundedCents
 }
+
+// DueCents is what of it is not under way.
+func (p Payment) DueCents() int64 { return max(0, p.OwedCents()-p.PendingCents) }

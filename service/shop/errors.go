@@ -26,6 +26,8 @@ const (
 	CodeIdempotencyKey     Code = "IDEMPOTENCY_KEY_REQUIRED"
 	CodeKeyReused          Code = "IDEMPOTENCY_KEY_REUSED"
 	CodeBadSignature       Code = "BAD_SIGNATURE"
+	CodeEventRefused       Code = "EVENT_REFUSED"
+	CodeWebhooksOff        Code = "WEBHOOKS_OFF"
 	CodeRateLimited        Code = "RATE_LIMITED"
 	CodeOverloaded         Code = "OVERLOADED"
 	CodeBusy               Code = "BUSY"

@@ -59,6 +59,9 @@ type Order struct {
 	TotalCents int64
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
+	// RefundedCents and Dispute are those of its payment.
+	RefundedCents int64
+	Dispute       Dispute
 }
 
 // OrderPage is a page of orders, newest first. NextCursor is "" at the end.
@@ -133,8 +136,9 @@ type Orders interface {
 	// CancelOrder gives the stock back; CodeOrderNotPending when it is no longer pending.
 	CancelOrder(ctx context.Context, userID, id int64) (Order, error)
 	// ExpireOrders expires up to limit pending orders that are due, gives their stock back and
-	// returns their ids. Safe with many instances at once (FOR UPDATE SKIP LOCKED).
-	ExpireOrders(ctx context.Context, limit int) ([]int64, error)
+	// returns their ids. One whose payment is open waits until the gateway has said what became of
+	// it, but no longer than grace. Safe with many instances at once (FOR UPDATE SKIP LOCKED).
+	ExpireOrders(ctx context.Context, limit int, grace time.Duration) ([]int64, error)
 }
 
 // ErrEmptyCart is the error of ordering nothing.

@@ -116,15 +116,18 @@ func TestSweepAfterACrash(t *testing.T) {
 	})
 }
 
-// TestSweepWithAHungGateway expires orders whose intents cannot be canceled while a refund hangs:
-// stock must come back all the same.
+// TestSweepWithAHungGateway expires orders while the gateway does not answer: what nobody began to pay
+// comes back to stock at once, and what may have been paid after the grace.
 func TestSweepWithAHungGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newTill(t)
 		owed := l.started(t, time.Hour)
 		l.pays(t, owed, 1, shop.OutcomeRefund)
-		const due = 60 // more than one batch
-		for range due {
+		const unpaid, begun = 60, 30 // the first are more than one batch
+		for range unpaid {
+			l.order(t, time.Second)
+		}
+		for range begun {
 			l.started(t, time.Second)
 		}
 		l.Gateway = hung{l.gateway}
@@ -132,17 +135,22 @@ func TestSweepWithAHungGateway(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var sweeping sync.WaitGroup
 		sweeping.Go(func() { l.Sweep(ctx) })
-		time.Sleep(time.Millisecond)
-		stock, err := l.store.Product(t.Context(), l.product.ID)
-		if err != nil || stock.Stock != 99 {
-			t.Errorf("stock is %d, %v, want all back but the order that is pending", stock.Stock, err)
+		inStock := func(want int) {
+			t.Helper()
+			if p, err := l.store.Product(t.Context(), l.product.ID); err != nil || p.Stock != want {
+				t.Errorf("stock is %d, %v, want %d", p.Stock, err, want)
+			}
 		}
+		time.Sleep(time.Millisecond)
+		inStock(100 - 1 - begun)
 		late := l.order(t, time.Second)
 		time.Sleep(20 * time.Second)
 		if l.status(t, late) != shop.OrderExpired {
 			t.Errorf("an order that came due meanwhile is %s", l.status(t, late))
 		}
-		if l.observed(shop.ObservedOrderExpired) != due+1 || l.observed(shop.ObservedRefundFailed) == 0 {
+		time.Sleep(50 * time.Second)
+		inStock(100 - 1)
+		if l.observed(shop.ObservedOrderExpired) != unpaid+begun+1 || l.observed(shop.ObservedRefundFailed) == 0 || l.observed(shop.ObservedCheckFailed) == 0 {
 			t.Errorf("observed %v", l.seen)
 		}
 		stop()
@@ -153,14 +161,18 @@ func TestSweepWithAHungGateway(t *testing.T) {
 // hung is a gateway that does not answer any more.
 type hung struct{ shop.Gateway }
 
-func (hung) CancelIntent(ctx context.Context, _ string) error {
+func (hung) Intent(ctx context.Context, _ string) ([]shop.Event, error) {
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
-func (hung) RefundIntent(ctx context.Context, _ shop.Refund) error {
+func (h hung) CancelIntent(ctx context.Context, id string) ([]shop.Event, error) {
+	return h.Intent(ctx, id)
+}
+
+func (hung) RefundIntent(ctx context.Context, _ shop.Refund) (shop.Return, error) {
 	<-ctx.Done()
-	return ctx.Err()
+	return shop.Return{}, ctx.Err()
 }
 
 func TestSweepOutlivesTheDatabase(t *testing.T) {

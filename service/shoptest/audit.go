@@ -53,7 +53,7 @@ func (s *Store) MoneyAudit(context.Context) (MoneyAudit, error) {
 	defer s.mu.Unlock()
 	var a MoneyAudit
 	for id, p := range s.payments {
-		if p.Status != shop.PaymentOpen {
+		if p.Status.HasMoney() {
 			a.Captured += p.CapturedCents
 			a.Refunded += p.RefundedCents
 			a.Owed += p.OwedCents()

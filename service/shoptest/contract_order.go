@@ -190,7 +190,7 @@ func testZeroTotal(t *testing.T, s suite) {
 	}
 	_, err = s.CancelOrder(t.Context(), u.ID, o.ID)
 	wantCode(t, err, shop.CodeOrderNotPending)
-	ids, err := s.ExpireOrders(t.Context(), 10)
+	ids, err := s.ExpireOrders(t.Context(), 10, 0)
 	s.must(err)
 	if len(ids) != 0 {
 		t.Fatalf("a paid order expired: %v", ids)
@@ -338,11 +338,11 @@ func testExpireOrders(t *testing.T, s suite) {
 		due = append(due, s.order(u, p, 3, fmt.Sprint("due", i), 0).ID)
 	}
 	s.wantStock(p, 10, 10, 0)
-	first, err := s.ExpireOrders(ctx, 2)
+	first, err := s.ExpireOrders(ctx, 2, 0)
 	s.must(err)
-	second, err := s.ExpireOrders(ctx, 2)
+	second, err := s.ExpireOrders(ctx, 2, 0)
 	s.must(err)
-	third, err := s.ExpireOrders(ctx, 2)
+	third, err := s.ExpireOrders(ctx, 2, 0)
 	s.must(err)
 	got := slices.Sorted(slices.Values(append(first, second...)))
 	if len(first) != 2 || len(third) != 0 || !slices.Equal(got, due) {

@@ -20,6 +20,13 @@ func TestPayments(t *testing.T, newStore func(*testing.T) Backend) {
 		"late":                       testPaidLate,
 		"wrong amount":               testWrongAmount,
 		"refund by event":            testRefundEvents,
+		"returns":                    testReturns,
+		"refund that fails":          testRefundFails,
+		"dispute":                    testDispute,
+		"intent canceled":            testIntentCanceled,
+		"expiry waits for an answer": testExpiryWaits,
+		"checks":                     testChecks,
+		"checks claimed at once":     testChecksAtOnce,
 		"refund leases":              testRefundLeases,
 		"refunds claimed at once":    testRefundsAtOnce,
 		"cancel and payment at once": testCancelAgainstPayment,
@@ -47,6 +54,26 @@ func (s suite) event(id string, kind shop.EventType, p shop.Payment) shop.Outcom
 	})
 	s.must(err)
 	return outcome
+}
+
+// returned applies an event of a refund or dispute of p.
+func (s suite) returned(event string, p shop.Payment, r shop.Return) shop.Outcome {
+	s.t.Helper()
+	kind := shop.EventRefund
+	if r.Dispute {
+		kind = shop.EventDispute
+	}
+	outcome, err := s.ApplyEvent(s.ctx(), shop.Event{ID: event, Type: kind, IntentID: p.IntentID, Return: r, CreatedAt: time.Now()})
+	s.must(err)
+	return outcome
+}
+
+// settle gives the refund back, as a gateway does that answers at once.
+func (s suite) settle(r shop.Refund) {
+	s.t.Helper()
+	id := fmt.Sprintf("re_%s_%d", r.IntentID, r.Attempt)
+	back := shop.Return{ID: id, AmountCents: r.AmountCents, Status: shop.ReturnSucceeded}
+	wantOutcome(s.t, s.returned("asked "+id, shop.Payment{IntentID: r.IntentID}, back), shop.OutcomeRefunded)
 }
 
 // wantStates compares the state of an order and of its payment.
@@ -114,12 +141,12 @@ func testPaid(t *testing.T, s suite) {
 
 	unknown := p
 	unknown.IntentID = "pi_unknown"
-	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeIgnored)
-	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeIgnored)
+	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeUnknown)
+	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, unknown), shop.OutcomeUnknown)
 
 	_, err := s.CancelOrder(t.Context(), u.ID, o.ID)
 	wantCode(t, err, shop.CodeOrderNotPending)
-	ids, err := s.ExpireOrders(t.Context(), 10) // due, but paid
+	ids, err := s.ExpireOrders(t.Context(), 10, 0) // due, but paid
 	s.must(err)
 	if len(ids) != 0 {
 		t.Fatalf("a paid order expired: %v", ids)
@@ -176,11 +203,10 @@ func testPaidLate(t *testing.T, s suite) {
 	if want := []shop.Refund{{IntentID: p.IntentID, OrderID: o.ID, AmountCents: 200}}; !slices.Equal(refunds, want) {
 		t.Fatalf("refunds are %+v, want %+v", refunds, want)
 	}
-	s.must(s.SettleRefund(ctx, p.IntentID))
-	s.must(s.SettleRefund(ctx, p.IntentID))
-	s.must(s.SettleRefund(ctx, "pi_unknown"))
+	s.settle(refunds[0])
 	s.wantStates(o, shop.OrderCanceled, shop.PaymentRefunded)
-	wantOutcome(t, s.event("evt_2", shop.EventRefunded, p), shop.OutcomeIgnored)
+	again := shop.Return{ID: "re_" + p.IntentID + "_0", AmountCents: 200, Status: shop.ReturnSucceeded}
+	wantOutcome(t, s.returned("evt_2", p, again), shop.OutcomeIgnored)
 	s.wantMoney(MoneyAudit{Captured: 200, Refunded: 200})
 }
 
@@ -204,12 +230,15 @@ func testRefundEvents(t *testing.T, s suite) {
 	o := s.order(u, product, 1, "k", time.Minute)
 	p := s.pay(o)
 	wantOutcome(t, s.event("evt_1", shop.EventSucceeded, p), shop.OutcomePaid)
-	part := p
-	part.AmountCents = 30
-	wantOutcome(t, s.event("evt_2", shop.EventRefunded, part), shop.OutcomeIgnored)
+	wantOutcome(t, s.returned("evt_2", p, shop.Return{ID: "re_1", AmountCents: 30, Status: shop.ReturnSucceeded}), shop.OutcomePartlyRefunded)
 	s.wantStates(o, shop.OrderPaid, shop.PaymentCaptured)
 	s.wantMoney(MoneyAudit{Captured: 100, Paid: 70, Refunded: 30})
-	wantOutcome(t, s.event("evt_3", shop.EventRefunded, p), shop.OutcomeRefunded)
+	shown, err := s.Order(t.Context(), u.ID, o.ID)
+	s.must(err)
+	if shown.RefundedCents != 30 {
+		t.Fatalf("the order says %d cents are refunded, want 30", shown.RefundedCents)
+	}
+	wantOutcome(t, s.returned("evt_3", p, shop.Return{ID: "re_2", AmountCents: 70, Status: shop.ReturnSucceeded}), shop.OutcomeRefunded)
 	s.wantStates(o, shop.OrderRefunded, shop.PaymentRefunded)
 	s.wantMoney(MoneyAudit{Captured: 100, Refunded: 100})
 	s.wantStock(product, 9, 0, 1)
@@ -217,7 +246,7 @@ func testRefundEvents(t *testing.T, s suite) {
 	// The news of a refund overtakes that of its capture.
 	o = s.order(u, product, 1, "k2", time.Minute)
 	p = s.pay(o)
-	wantOutcome(t, s.event("evt_4", shop.EventRefunded, p), shop.OutcomeIgnored)
+	wantOutcome(t, s.returned("evt_4", p, shop.Return{ID: "re_3", AmountCents: 100, Status: shop.ReturnSucceeded}), shop.OutcomeIgnored)
 	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, p), shop.OutcomeRefunded)
 	s.wantStates(o, shop.OrderPending, shop.PaymentRefunded)
 	s.wantMoney(MoneyAudit{Captured: 200, Refunded: 200})

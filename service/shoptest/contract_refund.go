@@ -38,7 +38,7 @@ func testRefundLeases(t *testing.T, s suite) {
 	if again := claim(10, 0); len(again) != 2 || slices.Contains(again, first[0]) {
 		t.Fatalf("leases that ran out give %v", again)
 	}
-	s.must(s.SettleRefund(t.Context(), rest[0].IntentID))
+	s.settle(rest[0])
 	if again := claim(10, time.Hour); len(again) != 1 || again[0] != rest[1] {
 		t.Fatalf("after one is settled: %v", again)
 	}

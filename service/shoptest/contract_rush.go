@@ -84,7 +84,7 @@ func testExpireAtOnce(t *testing.T, s suite) {
 	for range 6 {
 		wg.Go(func() {
 			for {
-				ids, err := s.ExpireOrders(t.Context(), 3)
+				ids, err := s.ExpireOrders(t.Context(), 3, 0)
 				if err != nil {
 					t.Errorf("expire: %v", err)
 				}
@@ -173,7 +173,7 @@ func testOrderStorm(t *testing.T, s suite) {
 						t.Errorf("cancel: %v", err)
 					}
 				}
-				if _, err := s.ExpireOrders(t.Context(), 2); err != nil {
+				if _, err := s.ExpireOrders(t.Context(), 2, 0); err != nil {
 					t.Errorf("expire: %v", err)
 				}
 				if err := s.ClearCart(t.Context(), shop.Owner{UserID: u.ID}); err != nil {

@@ -14,10 +14,13 @@ type order struct {
 	key string
 }
 
-// copied returns an order that shares nothing with the store.
-func (o *order) copied() shop.Order {
+// copied returns the order as it is shown, which shares nothing with the store.
+func (s *Store) copied(o *order) shop.Order {
 	out := o.Order
 	out.Items = slices.Clone(o.Items)
+	if p, ok := s.payments[o.ID]; ok {
+		out.RefundedCents, out.Dispute = p.RefundedCents, p.Dispute
+	}
 	return out
 }
 
@@ -47,7 +50,7 @@ func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order
 			if !r.Repeats(placed.Order, o.Items) {
 				return shop.Order{}, false, shop.ErrKeyReused()
 			}
-			return placed.copied(), false, nil
+			return s.copied(placed), false, nil
 		}
 	}
 	if err := r.Refusal(o.Items, stock); err != nil {
@@ -64,7 +67,7 @@ func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order
 	stored := &order{Order: o, key: r.Key}
 	s.orders[o.ID] = stored
 	delete(s.carts, owner)
-	return stored.copied(), true, nil
+	return s.copied(stored), true, nil
 }
 
 // Order implements shop.Orders.
@@ -78,7 +81,7 @@ func (s *Store) Order(ctx context.Context, userID, id int64) (shop.Order, error)
 	if err != nil {
 		return shop.Order{}, err
 	}
-	return o.copied(), nil
+	return s.copied(o), nil
 }
 
 func (s *Store) order(userID, id int64) (*order, error) {
@@ -106,7 +109,7 @@ func (s *Store) Orders(ctx context.Context, userID int64, limit int, cursor stri
 	var found []shop.Order
 	for _, o := range s.orders {
 		if o.UserID == userID && (before == 0 || o.ID < before) {
-			found = append(found, o.copied())
+			found = append(found, s.copied(o))
 		}
 	}
 	slices.SortFunc(found, func(a, b shop.Order) int { return cmp.Compare(b.ID, a.ID) })
@@ -131,7 +134,7 @@ func (s *Store) CancelOrder(ctx context.Context, userID, id int64) (shop.Order, 
 		return shop.Order{}, shop.ErrOrderNotPending(o.Status)
 	}
 	s.end(o, shop.OrderCanceled)
-	return o.copied(), nil
+	return s.copied(o), nil
 }
 
 // end gives the order's stock back.
@@ -143,7 +146,7 @@ func (s *Store) end(o *order, status shop.OrderStatus) {
 }
 
 // ExpireOrders implements shop.Orders.
-func (s *Store) ExpireOrders(ctx context.Context, limit int) ([]int64, error) {
+func (s *Store) ExpireOrders(ctx context.Context, limit int, grace time.Duration) ([]int64, error) {
 	unlock, err := s.lock(ctx)
 	defer unlock()
 	if err != nil {
@@ -151,7 +154,12 @@ func (s *Store) ExpireOrders(ctx context.Context, limit int) ([]int64, error) {
 	}
 	var due []*order
 	for _, o := range s.orders {
-		if o.Status.CanBecome(shop.OrderExpired) && !o.ExpiresAt.After(s.clock()) {
+		p := s.payments[o.ID]
+		wait := time.Duration(0)
+		if p != nil && p.Status == shop.PaymentOpen {
+			wait = grace
+		}
+		if o.Status.CanBecome(shop.OrderExpired) && !o.ExpiresAt.Add(wait).After(s.clock()) {
 			due = append(due, o)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 type payment struct {
 	shop.Payment
-	claimedUntil time.Time
+	createdAt, claimedUntil, askedAt, checkAt time.Time
 }
 
 // Payment implements shop.Payments.
@@ -35,14 +35,16 @@ func (s *Store) SavePayment(ctx context.Context, p shop.Payment) (shop.Payment, 
 	if err != nil {
 		return shop.Payment{}, err
 	}
-	if s.orders[p.OrderID] == nil {
+	o := s.orders[p.OrderID]
+	if o == nil {
 		return shop.Payment{}, errNotFound("order")
 	}
 	if had, ok := s.payments[p.OrderID]; ok {
 		return had.Payment, nil
 	}
 	p.Status, p.CapturedCents, p.RefundedCents = shop.PaymentOpen, 0, 0
-	s.payments[p.OrderID] = &payment{Payment: p}
+	now := s.clock()
+	s.payments[p.OrderID] = &payment{Payment: p, createdAt: now, askedAt: now, checkAt: earlier(now.Add(shop.FirstCheck), o.ExpiresAt)}
 	return p, nil
 }
 
@@ -55,16 +57,24 @@ func (s *Store) ApplyEvent(ctx context.Context, e shop.Event) (shop.Outcome, err
 	}
 	p := s.byIntent(e.IntentID)
 	if p == nil {
-		return shop.OutcomeIgnored, nil
+		return shop.OutcomeUnknown, nil
 	}
 	if s.events[e.ID] {
 		return shop.OutcomeDuplicate, nil
 	}
 	s.events[e.ID] = true
 	o := s.orders[p.OrderID]
-	d := shop.Decide(o.Order, p.Payment, e)
+	d := shop.Decide(o.Order, p.Payment, e, s.returns[o.ID])
+	if d.Payment != p.Status || d.PendingCents != p.PendingCents {
+		p.checkAt = s.clock().Add(time.Hour)
+	}
 	o.Status = d.Order
 	p.Status, p.CapturedCents, p.RefundedCents = d.Payment, d.CapturedCents, d.RefundedCents
+	p.PendingCents, p.Dispute = d.PendingCents, d.Dispute
+	if r := d.Return; r.ID != "" {
+		known := slices.DeleteFunc(s.returns[o.ID], func(k shop.Return) bool { return k.ID == r.ID })
+		s.returns[o.ID] = append(known, r)
+	}
 	return d.Outcome, nil
 }
 
@@ -87,28 +97,75 @@ func (s *Store) DueRefunds(ctx context.Context, limit int, lease time.Duration) 
 	now := s.clock()
 	var due []*payment
 	for _, p := range s.payments {
-		if p.Status == shop.PaymentRefunding && !p.claimedUntil.After(now) {
+		if p.DueCents() > 0 && !p.claimedUntil.After(now) {
 			due = append(due, p)
 		}
 	}
 	slices.SortFunc(due, func(a, b *payment) int { return cmp.Compare(a.OrderID, b.OrderID) })
 	var refunds []shop.Refund
 	for _, p := range due[:min(limit, len(due))] {
-		p.claimedUntil = now.Add(lease)
-		refunds = append(refunds, shop.Refund{IntentID: p.IntentID, OrderID: p.OrderID, AmountCents: p.OwedCents()})
+		failed := 0
+		for _, r := range s.returns[p.OrderID] {
+			if r.Status == shop.ReturnFailed {
+				failed++
+			}
+		}
+		p.claimedUntil = now.Add(lease << min(failed, 10))
+		refunds = append(refunds, shop.Refund{IntentID: p.IntentID, OrderID: p.OrderID, AmountCents: p.DueCents(), Attempt: failed})
 	}
 	return refunds, nil
 }
 
-// SettleRefund implements shop.Payments.
-func (s *Store) SettleRefund(ctx context.Context, intentID string) error {
+// DueChecks implements shop.Payments.
+func (s *Store) DueChecks(ctx context.Context, limit int) ([]shop.Check, error) {
 	unlock, err := s.lock(ctx)
 	defer unlock()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p := s.byIntent(intentID); p != nil && p.Status == shop.PaymentRefunding {
-		p.Status, p.RefundedCents = shop.PaymentRefunded, p.CapturedCents
+	now := s.clock()
+	var due []*payment
+	for _, p := range s.payments {
+		if p.Status != shop.PaymentCanceled && !p.checkAt.After(now) {
+			due = append(due, p)
+		}
 	}
-	return nil
+	slices.SortFunc(due, func(a, b *payment) int { return a.checkAt.Compare(b.checkAt) })
+	var checks []shop.Check
+	for _, p := range due[:min(limit, len(due))] {
+		o := s.orders[p.OrderID]
+		expired := o.Status != shop.OrderPending || !o.ExpiresAt.After(now)
+		age := now.Sub(p.createdAt)
+		p.askedAt, p.checkAt = now, now.Add(max(time.Hour, age))
+		if p.Status == shop.PaymentOpen || p.PendingCents > 0 {
+			p.checkAt = now.Add(max(shop.FirstCheck, min(24*time.Hour, age/2)))
+		}
+		if !expired {
+			p.checkAt = earlier(p.checkAt, o.ExpiresAt)
+		}
+		checks = append(checks, shop.Check{IntentID: p.IntentID, OrderID: p.OrderID, Over: p.Status == shop.PaymentOpen && expired})
+	}
+	return checks, nil
+}
+
+// CheckSoon implements shop.Payments.
+func (s *Store) CheckSoon(ctx context.Context, orderID int64, wait time.Duration) (bool, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return false, err
+	}
+	p, ok := s.payments[orderID]
+	if !ok || p.Status == shop.PaymentCanceled || !p.checkAt.After(p.askedAt.Add(wait)) {
+		return false, nil
+	}
+	p.checkAt = p.askedAt.Add(wait)
+	return !p.checkAt.After(s.clock()), nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

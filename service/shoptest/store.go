@@ -24,7 +24,8 @@ type Store struct {
 	sessions map[string]shop.Session
 	carts    map[shop.Owner][]line
 	orders   map[int64]*order
-	payments map[int64]*payment // by order
+	payments map[int64]*payment      // by order
+	returns  map[int64][]shop.Return // by order
 	events   map[string]bool
 }
 
@@ -52,6 +53,7 @@ func NewStore() *Store {
 		carts:    map[shop.Owner][]line{},
 		orders:   map[int64]*order{},
 		payments: map[int64]*payment{},
+		returns:  map[int64][]shop.Return{},
 		events:   map[string]bool{},
 	}
 }

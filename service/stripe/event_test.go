@@ -30,12 +30,44 @@ func TestParseEvent(t *testing.T) {
 			shop.Event{Type: shop.EventCanceled, IntentID: "pi_1", Currency: "usd"},
 		},
 		{
-			"refunded", "2023-10-16", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
-			shop.Event{Type: shop.EventRefunded, IntentID: "pi_1", AmountCents: 1000, Currency: "usd"},
+			"charge refunded", "2023-10-16", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
+			shop.Event{Type: shop.EventChargeRefunded, IntentID: "pi_1"},
 		},
 		{
 			"refunded charge of no intent", "2023-10-16", "charge.refunded", `{"id":"ch_1","payment_intent":null,"amount_refunded":1000,"currency":"usd"}`,
-			shop.Event{Type: shop.EventRefunded, AmountCents: 1000, Currency: "usd"},
+			shop.Event{Type: shop.EventChargeRefunded},
+		},
+		{
+			"refund made", "2023-10-16", "refund.created", `{"id":"re_1","object":"refund","payment_intent":"pi_1","amount":1000,"currency":"usd","status":"pending"}`,
+			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnPending}},
+		},
+		{
+			"refund updated", "2023-10-16", "refund.updated", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"succeeded"}`,
+			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnSucceeded}},
+		},
+		{
+			"refund failed", "2025-03-31.basil", "refund.failed", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"failed","failure_reason":"lost_or_stolen_card"}`,
+			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed}},
+		},
+		{
+			"refund failed, in the older words", "2023-10-16", "charge.refund.updated", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"canceled"}`,
+			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed}},
+		},
+		{
+			"disputed", "2023-10-16", "charge.dispute.created", `{"id":"dp_1","object":"dispute","payment_intent":"pi_1","amount":4999,"status":"needs_response"}`,
+			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnPending}},
+		},
+		{
+			"inquiry", "2023-10-16", "charge.dispute.created", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"warning_needs_response"}`,
+			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, Status: shop.ReturnPending}},
+		},
+		{
+			"dispute won", "2023-10-16", "charge.dispute.closed", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"won"}`,
+			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnFailed}},
+		},
+		{
+			"dispute lost", "2023-10-16", "charge.dispute.closed", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"lost"}`,
+			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnSucceeded}},
 		},
 		{
 			"partly received in another currency", "2023-10-16", "payment_intent.succeeded", `{"id":"pi_1","amount":4999,"amount_received":1,"currency":"eur"}`,
@@ -54,7 +86,7 @@ func TestParseEvent(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.ID, tt.want.CreatedAt = "evt_1", time.Unix(1700000000, 0).UTC()
 			body := fmt.Appendf(nil, envelope, tt.version, tt.typ, tt.object)
-			got, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, slog.New(slog.DiscardHandler))
+			got, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, false, slog.New(slog.DiscardHandler))
 			if err != nil || got != tt.want {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, tt.want)
 			}
@@ -83,7 +115,7 @@ func TestParseEventRefusesWhatIsNotSigned(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parseEvent(tt.body, tt.signature, testSecret, slog.New(slog.DiscardHandler))
+			_, err := parseEvent(tt.body, tt.signature, testSecret, false, slog.New(slog.DiscardHandler))
 			if shop.CodeOf(err) != tt.code {
 				t.Errorf("err = %v, want code %q", err, tt.code)
 			}
@@ -91,10 +123,45 @@ func TestParseEventRefusesWhatIsNotSigned(t *testing.T) {
 	}
 }
 
+// TestParseEventRefusesWhatIsNotOurs: signed with our secret, and still not about this shop's money.
+func TestParseEventRefusesWhatIsNotOurs(t *testing.T) {
+	const intent = `"data":{"object":{"id":"pi_1","amount_received":4999,"currency":"usd"}}`
+	for name, tt := range map[string]struct {
+		body     string
+		livemode bool
+	}{
+		"without an id":      {`{"type":"payment_intent.succeeded",` + intent + `}`, false},
+		"with an empty id":   {`{"id":"","type":"payment_intent.succeeded",` + intent + `}`, false},
+		"live in a test":     {`{"id":"evt_1","livemode":true,"type":"payment_intent.succeeded",` + intent + `}`, false},
+		"a test when live":   {`{"id":"evt_1","livemode":false,"type":"payment_intent.succeeded",` + intent + `}`, true},
+		"another account's":  {`{"id":"evt_1","account":"acct_1","type":"payment_intent.succeeded",` + intent + `}`, false},
+		"without data":       {`{"id":"evt_1","type":"payment_intent.succeeded"}`, false},
+		"with a broken part": {`{"id":"evt_1","type":"refund.updated","data":{"object":{"amount":"x"}}}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := []byte(tt.body)
+			e, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, tt.livemode, slog.New(slog.DiscardHandler))
+			if shop.CodeOf(err) != shop.CodeEventRefused {
+				t.Errorf("got %+v, %v", e, err)
+			}
+		})
+	}
+}
+
+// TestParseEventWithoutASecret: nobody may sign with the empty key.
+func TestParseEventWithoutASecret(t *testing.T) {
+	body, _ := signedEvent(shop.EventSucceeded, "pi_1", 4999, "usd")
+	for _, signature := range []string{"", sign(body, "", time.Now()), sign(body, testSecret, time.Now())} {
+		if e, err := parseEvent(body, signature, "", false, slog.New(slog.DiscardHandler)); shop.CodeOf(err) != shop.CodeWebhooksOff {
+			t.Errorf("got %+v, %v", e, err)
+		}
+	}
+}
+
 // FuzzParseEvent holds two things: what is not signed never passes, and what is signed never
 // panics and never comes out as anything but an event or a client's error.
 func FuzzParseEvent(f *testing.F) {
-	for _, typ := range []shop.EventType{shop.EventSucceeded, shop.EventFailed, shop.EventCanceled, shop.EventRefunded} {
+	for _, typ := range []shop.EventType{shop.EventSucceeded, shop.EventFailed, shop.EventCanceled, shop.EventChargeRefunded, shop.EventRefund, shop.EventDispute} {
 		body, signature := signedEvent(typ, "pi_1", 4999, "usd")
 		f.Add(body, signature)
 	}
@@ -104,10 +171,10 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(`null`), ",,==")
 	log := slog.New(slog.DiscardHandler)
 	f.Fuzz(func(t *testing.T, body []byte, signature string) {
-		if _, err := parseEvent(body, signature, "whsec_unknown_to_the_fuzzer", log); shop.CodeOf(err) != shop.CodeBadSignature {
+		if _, err := parseEvent(body, signature, "whsec_unknown_to_the_fuzzer", false, log); shop.CodeOf(err) != shop.CodeBadSignature {
 			t.Fatalf("forged: %v", err)
 		}
-		_, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, log)
+		_, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, false, log)
 		if shop.CodeOf(err) == shop.CodeInternal {
 			t.Fatalf("signed: %v", err)
 		}

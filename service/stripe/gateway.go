@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/dispute"
 	"github.com/stripe/stripe-go/v76/paymentintent"
 	"github.com/stripe/stripe-go/v76/refund"
 
@@ -22,7 +24,7 @@ import (
 // Config says which Stripe account to use.
 type Config struct {
 	SecretKey     string // "sk_..." or "rk_..."
-	WebhookSecret string // "whsec_...", of the endpoint that calls /api/webhooks/stripe
+	WebhookSecret string // "whsec_...", of the endpoint that calls /api/webhooks/stripe; "" for no webhooks
 	APIURL        string // default: https://api.stripe.com
 	Log           *slog.Logger
 }
@@ -40,6 +42,8 @@ const (
 type Gateway struct {
 	intents       paymentintent.Client
 	refunds       refund.Client
+	disputes      dispute.Client
+	livemode      bool // of the key, and so of all that it sees
 	webhookSecret string
 	log           *slog.Logger
 }
@@ -59,6 +63,8 @@ func New(c Config) *Gateway {
 	return &Gateway{
 		intents:       paymentintent.Client{B: backend, Key: c.SecretKey},
 		refunds:       refund.Client{B: backend, Key: c.SecretKey},
+		disputes:      dispute.Client{B: backend, Key: c.SecretKey},
+		livemode:      strings.Contains(c.SecretKey, "_live_"),
 		webhookSecret: c.WebhookSecret,
 		log:           log,
 	}
@@ -67,16 +73,15 @@ func New(c Config) *Gateway {
 // CreateIntent makes the PaymentIntent of an order. Order and amount are the idempotency key, so
 // that many callers, or one that tries again after a crash, get the same intent; Stripe remembers
 // keys for at least 24 hours, which is far longer than an order stays pending. The time of the
-// order keeps two throwaway databases on one test account apart, which both begin at order 1.
+// order keeps two throwaway databases on one test account apart, which both begin at order 1. Only
+// methods are offered that pay at once; see docs/decisions/0035.
 func (g *Gateway) CreateIntent(ctx context.Context, o shop.Order) (shop.Payment, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	params := &stripe.PaymentIntentParams{
-		Amount:   stripe.Int64(o.TotalCents),
-		Currency: stripe.String(shop.Currency),
-		AutomaticPaymentMethods: &stripe.PaymentIntentAutomaticPaymentMethodsParams{
-			Enabled: stripe.Bool(true),
-		},
+		Amount:             stripe.Int64(o.TotalCents),
+		Currency:           stripe.String(shop.Currency),
+		PaymentMethodTypes: stripe.StringSlice([]string{string(stripe.PaymentMethodTypeCard)}),
 	}
 	params.AddMetadata("order_id", strconv.FormatInt(o.ID, 10))
 	params.SetIdempotencyKey(fmt.Sprintf("order-%d-%d-%d", o.ID, o.CreatedAt.UnixMicro(), o.TotalCents))
@@ -95,27 +100,9 @@ func (g *Gateway) CreateIntent(ctx context.Context, o shop.Order) (shop.Payment,
 	}, nil
 }
 
-// CancelIntent makes the intent unpayable. One that was paid, canceled or never known is no error.
-func (g *Gateway) CancelIntent(ctx context.Context, intentID string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	params := &stripe.PaymentIntentCancelParams{
-		CancellationReason: stripe.String(string(stripe.PaymentIntentCancellationReasonAbandoned)),
-	}
-	params.Context = ctx
-	_, err := g.intents.Cancel(intentID, params)
-	if hasCode(err, stripe.ErrorCodePaymentIntentUnexpectedState, stripe.ErrorCodeResourceMissing) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("stripe: cancel intent %s: %w", intentID, redact(err))
-	}
-	return nil
-}
-
-// RefundIntent gives the money back. Intent and amount are the idempotency key; a charge that is already
-// refunded is no error.
-func (g *Gateway) RefundIntent(ctx context.Context, r shop.Refund) error {
+// RefundIntent gives the money back. Intent, amount and attempt are the idempotency key: with the same
+// key Stripe would answer with the refund that failed.
+func (g *Gateway) RefundIntent(ctx context.Context, r shop.Refund) (shop.Return, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	params := &stripe.RefundParams{
@@ -123,24 +110,21 @@ func (g *Gateway) RefundIntent(ctx context.Context, r shop.Refund) error {
 		Amount:        stripe.Int64(r.AmountCents),
 	}
 	params.AddMetadata("order_id", strconv.FormatInt(r.OrderID, 10))
-	params.SetIdempotencyKey(fmt.Sprintf("refund-%s-%d", r.IntentID, r.AmountCents))
+	params.SetIdempotencyKey(fmt.Sprintf("refund-%s-%d-%d", r.IntentID, r.AmountCents, r.Attempt))
 	params.Context = ctx
 	re, err := g.refunds.New(params)
 	if hasCode(err, stripe.ErrorCodeChargeAlreadyRefunded) {
-		return nil
+		return shop.Return{}, fmt.Errorf("stripe: refund %s: %w", r.IntentID, shop.ErrRefunded)
 	}
 	if err != nil {
-		return fmt.Errorf("stripe: refund %s: %w", r.IntentID, redact(err))
+		return shop.Return{}, fmt.Errorf("stripe: refund %s: %w", r.IntentID, redact(err))
 	}
-	if re.Status == stripe.RefundStatusFailed || re.Status == stripe.RefundStatusCanceled {
-		return fmt.Errorf("stripe: refund %s of %s is %s: %s; settle it by hand in the dashboard", re.ID, r.IntentID, re.Status, re.FailureReason)
-	}
-	return nil
+	return refundOf(re), nil
 }
 
 // ParseEvent checks the signature of a webhook's raw body and decodes it.
 func (g *Gateway) ParseEvent(body []byte, signature string) (shop.Event, error) {
-	return parseEvent(body, signature, g.webhookSecret, g.log)
+	return parseEvent(body, signature, g.webhookSecret, g.livemode, g.log)
 }
 
 func hasCode(err error, codes ...stripe.ErrorCode) bool {

@@ -127,20 +127,30 @@ func (s *Simulation) CreateIntent(_ context.Context, o shop.Order) (shop.Payment
 	}, nil
 }
 
-// CancelIntent does nothing: see Simulation.
-func (s *Simulation) CancelIntent(context.Context, string) error { return nil }
+// Intent knows nothing that its event does not tell: see Simulation.
+func (s *Simulation) Intent(context.Context, string) ([]shop.Event, error) { return nil, nil }
 
-// RefundIntent sends the event that Stripe sends when money has been given back.
-func (s *Simulation) RefundIntent(_ context.Context, r shop.Refund) error {
-	return s.enqueue(eventBody("evt_refunded_"+r.IntentID, shop.EventRefunded, map[string]any{
-		"id": "ch" + strings.TrimPrefix(r.IntentID, "pi"), "object": "charge", "payment_intent": r.IntentID,
-		"amount_refunded": r.AmountCents, "currency": shop.Currency, "refunded": true,
+// CancelIntent says that the intent is canceled, which is forgotten at once: see Simulation.
+func (s *Simulation) CancelIntent(_ context.Context, intentID string) ([]shop.Event, error) {
+	return []shop.Event{{
+		ID: "asked:" + intentID + ":canceled", Type: shop.EventCanceled, IntentID: intentID, Currency: shop.Currency, CreatedAt: time.Now(),
+	}}, nil
+}
+
+// RefundIntent says that the refund has succeeded, and sends the event that Stripe sends then.
+func (s *Simulation) RefundIntent(_ context.Context, r shop.Refund) (shop.Return, error) {
+	back := shop.Return{
+		ID:          fmt.Sprintf("re%s_%d", strings.TrimPrefix(r.IntentID, "pi"), r.Attempt),
+		AmountCents: r.AmountCents, Status: shop.ReturnSucceeded,
+	}
+	return back, s.enqueue(eventBody("evt_refunded_"+back.ID, shop.EventRefund, map[string]any{
+		"id": back.ID, "object": "refund", "payment_intent": r.IntentID, "amount": r.AmountCents, "currency": shop.Currency, "status": "succeeded",
 	}))
 }
 
 // ParseEvent is the same code as for Stripe's events.
 func (s *Simulation) ParseEvent(body []byte, signature string) (shop.Event, error) {
-	return parseEvent(body, signature, s.secret, s.log)
+	return parseEvent(body, signature, s.secret, false, s.log)
 }
 
 // enqueue queues an event's body for delivery.

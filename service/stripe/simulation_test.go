@@ -204,7 +204,7 @@ func TestSimulationDeliversAgain(t *testing.T) {
 		until := 3
 		s := NewSimulation(testSecret, func(_ context.Context, body []byte, signature string) error {
 			attempts = append(attempts, signature)
-			if _, err := parseEvent(body, signature, testSecret, slog.Default()); err != nil {
+			if _, err := parseEvent(body, signature, testSecret, false, slog.Default()); err != nil {
 				t.Error(err)
 			}
 			if len(attempts) < until {

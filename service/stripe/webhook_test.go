@@ -50,8 +50,8 @@ type notice struct {
 
 func (w notice) body() []byte {
 	object := map[string]any{"id": "pi_1", "amount_received": w.cents, "currency": w.currency}
-	if w.typ == shop.EventRefunded {
-		object = map[string]any{"id": "ch_1", "payment_intent": "pi_1", "amount_refunded": w.cents, "currency": w.currency}
+	if w.typ == shop.EventRefund {
+		object = map[string]any{"id": "re_1", "payment_intent": "pi_1", "amount": w.cents, "status": "succeeded"}
 	}
 	return eventBody(w.id, w.typ, object)
 }
@@ -79,7 +79,7 @@ var (
 	succeeded = notice{"evt_s", shop.EventSucceeded, 5000, "usd"}
 	failed    = notice{"evt_f", shop.EventFailed, 0, "usd"}
 	canceled  = notice{"evt_c", shop.EventCanceled, 0, "usd"}
-	refunded  = notice{"evt_r", shop.EventRefunded, 5000, "usd"}
+	refunded  = notice{"evt_r", shop.EventRefund, 5000, "usd"}
 )
 
 func TestWebhooks(t *testing.T) {

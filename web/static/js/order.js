@@ -70,3 +70,10 @@ export const statuses = {
   expired: { label: "Expired", meaning: "It was not paid in time, so the goods went back on the shelf. A payment that arrives late is given back." },
   refunded: { label: "Refunded", meaning: "The money was given back." },
 };
+
+// What is said beside the status when the shopper's bank was asked to take the payment back.
+export const disputes = {
+  open: "Your bank is looking into a dispute of this payment.",
+  won: "The dispute of this payment is closed: the payment stands.",
+  lost: "Your bank gave the money back after a dispute.",
+};

@@ -3,7 +3,7 @@ import { signedIn } from "../account.js";
 import { bill } from "../bill.js";
 import { clock, moment, price } from "../format.js";
 import { html, render } from "../html.js";
-import { cancelOrder, getOrder, settled, statuses } from "../order.js";
+import { cancelOrder, disputes, getOrder, settled, statuses } from "../order.js";
 import { announce, busy, inform, load } from "../view.js";
 
 const element = document.getElementById("order");
@@ -28,6 +28,14 @@ const meaning = (order) =>
     ? `The goods are held for you until ${clock(order.expires_at)}.`
     : statuses[order.status].meaning;
 
+// What else is to be said of the money: what was given back in part, and a dispute.
+const money = (order) => [
+  order.status === "paid" &&
+    order.refunded_cents > 0 &&
+    html`<p data-refunded>${price(order.refunded_cents, order.currency)} of it was given back.</p>`,
+  order.dispute && html`<p data-dispute="${order.dispute}">${disputes[order.dispute]}</p>`,
+];
+
 function show(order, note) {
   const status = statuses[order.status];
   document.title = `Order ${order.id} · Shoplab`;
@@ -38,7 +46,7 @@ function show(order, note) {
       <section class="standing ${order.status}" aria-labelledby="standing">
         <h2 id="standing" data-status="${order.status}">${status.label}</h2>
         <p>${note ?? meaning(order)}</p>
-        ${actions(order)}
+        ${money(order)} ${actions(order)}
       </section>
       ${bill(order)}`,
   );
@@ -77,7 +85,11 @@ document.getElementById("cancel-confirm").addEventListener("click", async (event
     announce(`Order ${order.id} is canceled.`);
     document.getElementById("main").focus();
   } catch (problem) {
-    inform(alert, problem);
+    if (problem.code !== "ORDER_NOT_PENDING") return inform(alert, problem);
+    // It was paid or has expired meanwhile: the page shows how it stands now.
+    dialog.close();
+    await load(element, async () => show(await signedIn(() => getOrder(id))));
+    announce(problem.message);
   }
 });
 
