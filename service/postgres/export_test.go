@@ -7,6 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Migrations are the migrations' files.
+var Migrations = migrations
+
 // OpenTraced is Open with a tracer on each connection.
 func OpenTraced(ctx context.Context, c Config, tracer pgx.QueryTracer) (*DB, error) {
 	pc, err := poolConfig(c)

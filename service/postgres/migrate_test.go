@@ -38,6 +38,62 @@ func TestMigrateAtOnce(t *testing.T) {
 	}
 }
 
+// TestPaymentsMigrate brings a shop with payments in each state from before returns were kept: the books
+// balance, and what was refunded in part is learned again.
+func TestPaymentsMigrate(t *testing.T) {
+	t.Parallel()
+	dbURL := createDatabase(t, "")
+	conn := connect(t, dbURL)
+	first, err := postgres.Migrations.ReadFile("migrations/00001_shop.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, _, _ := strings.Cut(string(first), "-- +goose Down")
+	const before = `
+		CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now());
+		INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true);
+		INSERT INTO users (email, first_name, last_name, password_hash) VALUES ('ada@example.com', 'Ada', 'L', '');
+		INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at)
+		SELECT 1, i, (ARRAY['pending', 'paid', 'paid', 'refunded', 'canceled', 'pending'])[i], 100, now() FROM generate_series(1, 6) i;
+		INSERT INTO payments (order_id, intent_id, client_secret, amount_cents, currency, status, captured_cents, refunded_cents) VALUES
+			(1, 'pi_1', '', 100, 'usd', 'open', 0, 0), (2, 'pi_2', '', 100, 'usd', 'captured', 100, 0),
+			(3, 'pi_3', '', 100, 'usd', 'captured', 100, 30), (4, 'pi_4', '', 100, 'usd', 'refunded', 100, 100),
+			(5, 'pi_5', '', 100, 'usd', 'refunding', 100, 40), (6, 'pi_6', '', 100, 'usd', 'open', 0, 100);`
+	for _, sql := range []string{up, before} {
+		if err := conn.PgConn().Exec(t.Context(), sql).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := open(t, postgres.Config{URL: dbURL, AcquireTimeout: patience})
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	balance := func(refunded int) {
+		t.Helper()
+		var off bool
+		var got int
+		err := conn.QueryRow(t.Context(), "SELECT captured <> paid + owed + refunded, refunded FROM money_audit").Scan(&off, &got)
+		if err != nil || off || got != refunded {
+			t.Fatalf("the books are off: %v; refunded %d, want %d; %v", off, got, refunded, err)
+		}
+	}
+	balance(100)
+	checks, err := db.DueChecks(t.Context(), 10)
+	if err != nil || len(checks) != 6 {
+		t.Fatalf("%d payments are asked about, want all: %v", len(checks), err)
+	}
+	for intent, r := range map[string]shop.Return{
+		"pi_3": {ID: "re_3", AmountCents: 30, Status: shop.ReturnSucceeded},
+		"pi_4": {ID: "re_4", AmountCents: 100, Status: shop.ReturnSucceeded},
+		"pi_5": {ID: "re_5", AmountCents: 40, Status: shop.ReturnSucceeded},
+	} {
+		if _, err := db.ApplyEvent(t.Context(), shop.Event{ID: "asked:" + r.ID, Type: shop.EventRefund, IntentID: intent, Return: r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	balance(170)
+}
+
 // TestSeedKeeps: seeding again changes nothing that was sold or repriced.
 func TestSeedKeeps(t *testing.T) {
 	t.Parallel()
