@@ -41,6 +41,7 @@ const (
 	EnvRateLimit              = "RATE_LIMIT"
 	EnvTrustedProxies         = "TRUSTED_PROXIES"
 	EnvHTTPS                  = "HTTPS"
+	EnvOrderHold              = "ORDER_HOLD"
 	EnvOrderTTL               = "ORDER_TTL"
 	EnvDrainDelay             = "DRAIN_DELAY"
 	EnvHashConcurrency        = "HASH_CONCURRENCY"
@@ -57,7 +58,7 @@ var Env = []string{
 	EnvAddr, EnvAdminAddr, EnvDatabaseURL, EnvDatabaseMaxConns, EnvDatabaseAcquireTimeout,
 	EnvRedisURL, EnvSessionKey, EnvStage, EnvTopology, EnvInstance, EnvPayments,
 	EnvStripeSecretKey, EnvStripePublishableKey, EnvStripeWebhookSecret, EnvStripeAPIURL,
-	EnvRateLimit, EnvTrustedProxies, EnvHTTPS, EnvOrderTTL, EnvDrainDelay, EnvHashConcurrency,
+	EnvRateLimit, EnvTrustedProxies, EnvHTTPS, EnvOrderHold, EnvOrderTTL, EnvDrainDelay, EnvHashConcurrency,
 	EnvLogLevel, EnvAccessLog,
 }
 

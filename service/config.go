@@ -39,7 +39,8 @@ type config struct {
 	stripeAPIURL                   string
 	rateLimit, accessLog, httpsAll bool
 	trustedProxies                 []netip.Prefix
-	orderTTL, drainDelay           time.Duration
+	orderHold, orderTTL            time.Duration
+	drainDelay                     time.Duration
 	hashConcurrency                int
 	logLevel                       slog.Level
 }
@@ -71,10 +72,11 @@ func (c *config) variables() []variable {
 		{name: contract.EnvStripePublishableKey, doc: "Stripe's publishable key, pk_...", read: text(&c.stripePublishableKey)},
 		{name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...; without it the shop asks Stripe what became of payments", secret: true, read: text(&c.stripeWebhookSecret)},
 		{name: contract.EnvStripeAPIURL, doc: "another address of Stripe's API, for tests", read: urlOf(&c.stripeAPIURL, "http", "https")},
-		{name: contract.EnvRateLimit, fallback: "on", doc: "on, or off for load tests", read: onOff(&c.rateLimit)},
+		{name: contract.EnvRateLimit, fallback: "on", doc: "on, or off for load tests: limits of rates, and of what unpaid orders hold", read: onOff(&c.rateLimit)},
 		{name: contract.EnvTrustedProxies, doc: "networks of proxies that are believed about client and protocol, such as 10.0.0.0/16,127.0.0.1", read: prefixes(&c.trustedProxies)},
 		{name: contract.EnvHTTPS, fallback: "auto", doc: "auto: as a trusted proxy says; always: clients come by HTTPS only", read: choice(&c.httpsAll, "always", "auto")},
-		{name: contract.EnvOrderTTL, fallback: "15m", doc: "how long an unpaid order holds its stock", read: duration(&c.orderTTL, time.Second, 24*time.Hour)},
+		{name: contract.EnvOrderHold, fallback: "5m", doc: "how long an order holds its stock before its payment has begun", read: duration(&c.orderHold, time.Second, 24*time.Hour)},
+		{name: contract.EnvOrderTTL, fallback: "15m", doc: "how long it does once the payment has begun, from its placing on", read: duration(&c.orderTTL, time.Second, 24*time.Hour)},
 		{name: contract.EnvDrainDelay, fallback: "5s", doc: "on SIGTERM, how long to go on after /readyz begins to fail", read: duration(&c.drainDelay, 0, 5*time.Minute)},
 		{name: contract.EnvHashConcurrency, fallback: strconv.Itoa(runtime.GOMAXPROCS(0)), doc: "passwords hashed at once (default: the number of CPUs), 19 MiB each", read: number(&c.hashConcurrency, 1, 1000)},
 		{name: contract.EnvLogLevel, fallback: "info", doc: "debug, info, warn or error", read: level(&c.logLevel)},

@@ -31,7 +31,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.addr != ":8080" || c.adminAddr != "127.0.0.1:9090" || c.databaseMaxConns != 10 || c.databaseAcquireTimeout != 2*time.Second ||
-		c.orderTTL != 15*time.Minute || c.drainDelay != 5*time.Second || !c.rateLimit || !c.accessLog || c.httpsAll || c.instance == "" || c.hashConcurrency < 1 {
+		c.orderHold != 5*time.Minute || c.orderTTL != 15*time.Minute || c.drainDelay != 5*time.Second || !c.rateLimit || !c.accessLog || c.httpsAll || c.instance == "" || c.hashConcurrency < 1 {
 		t.Errorf("defaults %+v", c)
 	}
 }
@@ -72,7 +72,7 @@ func TestConfigRefuses(t *testing.T) {
 		contract.EnvDatabaseAcquireTimeout: {"2", "0s", "1h"}, contract.EnvRedisURL: {"localhost:6379", "http://secret-password@h"},
 		contract.EnvSessionKey: {"", " ,", "secret-password", strings.Repeat("s", 32) + ",secret-password", strings.Repeat(strings.Repeat("s", 32)+",", 3)}, contract.EnvPayments: {"", "simulate", "Simulated"},
 		contract.EnvStripeAPIURL: {"ftp://h"}, contract.EnvRateLimit: {"true", "0"}, contract.EnvTrustedProxies: {"all", "10.0.0.0/33"},
-		contract.EnvHTTPS: {"yes"}, contract.EnvOrderTTL: {"15", "-1m"}, contract.EnvDrainDelay: {"-1s", "5"}, contract.EnvHashConcurrency: {"0"},
+		contract.EnvHTTPS: {"yes"}, contract.EnvOrderHold: {"5", "0s"}, contract.EnvOrderTTL: {"15", "-1m"}, contract.EnvDrainDelay: {"-1s", "5"}, contract.EnvHashConcurrency: {"0"},
 		contract.EnvLogLevel: {"INFO", "verbose"}, contract.EnvAccessLog: {"yes"},
 	} {
 		for _, value := range values {

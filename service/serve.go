@@ -100,10 +100,11 @@ func (s *service) apiConfig() api.Config {
 			Stage: s.stage, Topology: s.topology, Instance: s.instance, Version: version(),
 			Payments: s.payments, PublishableKey: s.stripePublishableKey,
 		},
-		SessionKeys: s.sessionKeys, OrderTTL: s.orderTTL, TrustedProxies: s.trustedProxies, AlwaysHTTPS: s.httpsAll,
+		SessionKeys: s.sessionKeys, OrderHold: min(s.orderHold, s.orderTTL), TrustedProxies: s.trustedProxies, AlwaysHTTPS: s.httpsAll,
 		AccessLog: s.accessLog, Log: s.log, Metrics: s.metrics,
 	}
 	if s.rateLimit {
+		c.HoldLimits = shop.DefaultHoldLimits
 		limiter := redis.NewLimiter(s.redis)
 		c.Allow = func(ctx context.Context, key string, l api.Limit) (bool, time.Duration) {
 			return limiter.Allow(ctx, key, redis.Limit(l))
@@ -177,6 +178,7 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 		gateway = stripe.New(stripe.Config{SecretKey: s.stripeSecretKey, WebhookSecret: s.stripeWebhookSecret, APIURL: s.stripeAPIURL, Log: s.log})
 	}
 	sh.Cashier = shop.NewCashier(db, db, gateway)
+	sh.Cashier.OrderTTL = s.orderTTL
 	sh.Cashier.Log = s.log
 	sh.Cashier.Observe = s.metrics.ObserveCashier
 	sh.Cashier.Webhooks = s.stripeWebhookSecret != ""

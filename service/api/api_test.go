@@ -57,7 +57,7 @@ func build(t testing.TB, change func(*Config, *Shop)) *rig {
 	}
 	c := Config{
 		Info:        Info{Stage: "test", Topology: "single", Instance: "i", Version: "v0", Payments: "simulated"},
-		SessionKeys: [][]byte{[]byte(strings.Repeat("k", 32))}, OrderTTL: time.Minute, AccessLog: true,
+		SessionKeys: [][]byte{[]byte(strings.Repeat("k", 32))}, OrderHold: time.Minute, AccessLog: true,
 		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(r.registry),
 	}
 	if change != nil {

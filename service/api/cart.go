@@ -24,6 +24,7 @@ type CartItem struct {
 	UnitPriceCents int64  `json:"unit_price_cents"`
 	SubtotalCents  int64  `json:"subtotal_cents"`
 	ImageURL       string `json:"image_url"`
+	Gone           bool   `json:"gone" doc:"No longer sold: the cart cannot be ordered until it is removed."`
 }
 
 // NewItem is what is put into a cart.
@@ -43,6 +44,7 @@ func newCart(cart shop.Cart) Cart {
 		out.Items[i] = CartItem{
 			ProductID: item.ProductID, Name: item.Name, Quantity: item.Quantity,
 			UnitPriceCents: item.UnitPriceCents, SubtotalCents: item.SubtotalCents(), ImageURL: item.ImageURL,
+			Gone: item.Gone,
 		}
 	}
 	return out

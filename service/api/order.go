@@ -21,7 +21,7 @@ type Order struct {
 	TotalCents int64       `json:"total_cents"`
 	Currency   string      `json:"currency" example:"usd"`
 	CreatedAt  time.Time   `json:"created_at"`
-	ExpiresAt  time.Time   `json:"expires_at" doc:"Until then the stock is held, unless the order is paid."`
+	ExpiresAt  time.Time   `json:"expires_at" doc:"Until then the stock is held, unless the order is paid. Starting its payment puts it off."`
 
 	RefundedCents int64  `json:"refunded_cents" doc:"What has been given back of the payment."`
 	Dispute       string `json:"dispute,omitempty" enum:"open,won,lost" doc:"How a dispute of the payment at the shopper's bank stands: open, won by the shop, or lost, so that the money went back. Absent without one."`
@@ -66,7 +66,7 @@ func newOrder(o shop.Order) Order {
 // orderRefusals are the codes that say why there is no order; they are counted by name.
 var orderRefusals = []shop.Code{
 	shop.CodeEmptyCart, shop.CodeOutOfStock, shop.CodePriceChanged, shop.CodeTotalTooSmall, shop.CodeTotalTooLarge,
-	shop.CodeKeyReused, shop.CodeBusy,
+	shop.CodeKeyReused, shop.CodeHoldLimit, shop.CodeBusy,
 }
 
 // placeOrder answers POST /api/orders.
@@ -89,7 +89,8 @@ func (s *Server) placeOrder(c *fiber.Ctx) error {
 		}
 	}
 	o, created, err := s.Orders.PlaceOrder(c.UserContext(), shop.OrderRequest{
-		UserID: user, Key: key, TTL: s.orderTTL, ExpectedCents: in.ExpectedTotalCents,
+		UserID: user, Key: key, TTL: s.orderHold, ExpectedCents: in.ExpectedTotalCents,
+		Network: s.network(c), Limits: s.holdLimits,
 	})
 	switch code := shop.CodeOf(err); {
 	case slices.Contains(orderRefusals, code):

@@ -45,6 +45,7 @@ var statuses = map[shop.Code]int{
 	shop.CodePriceChanged:       http.StatusConflict,
 	shop.CodeTotalTooSmall:      http.StatusConflict,
 	shop.CodeTotalTooLarge:      http.StatusConflict,
+	shop.CodeHoldLimit:          http.StatusConflict,
 	shop.CodeOrderNotPending:    http.StatusConflict,
 	codeTooLarge:                http.StatusRequestEntityTooLarge,
 	codeMediaType:               http.StatusUnsupportedMediaType,

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shoplab/service/shop"
+	"shoplab/service/shoptest"
 )
 
 // TestEveryError provokes each error of the API once, over HTTP.
@@ -173,6 +174,16 @@ func TestEveryError(t *testing.T) {
 		r.store.SetError(shop.Errorf(shop.CodeOverloaded, "Busy."))
 		expect(t, r.do("GET", "/api/products?limit=3", nil), shop.CodeOverloaded)
 	})
+	t.Run("stock", func(t *testing.T) {
+		r := newRig(t, func(c *Config, _ *Shop) { c.HoldLimits = shop.HoldLimits{Orders: 1} })
+		mug := r.product("mug", 900, 10)
+		r.register("ada@example.com")
+		r.order(mug, "k1")
+		r.do("POST", "/api/cart/items", NewItem{mug.ID, 1}).want(t, 200)
+		expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "k2"), shop.CodeHoldLimit)
+		r.server.Orders = busyStore{r.store}
+		expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "k2"), shop.CodeBusy)
+	})
 	t.Run("rate limit", func(t *testing.T) {
 		var keys []string
 		r := newRig(t, func(c *Config, _ *Shop) {
@@ -242,4 +253,11 @@ func TestEmailErrorIsInPlainWords(t *testing.T) {
 		e.Fields[0].Message != "must be an email address, such as name@example.com" {
 		t.Errorf("got %+v", err)
 	}
+}
+
+// busyStore has no time for new orders.
+type busyStore struct{ *shoptest.Store }
+
+func (busyStore) PlaceOrder(context.Context, shop.OrderRequest) (shop.Order, bool, error) {
+	return shop.Order{}, false, shop.Errorf(shop.CodeBusy, "Busy.")
 }

@@ -62,8 +62,10 @@ type Config struct {
 	Info Info
 	// SessionKeys sign tokens: the first signs, all are good. All instances share them.
 	SessionKeys [][]byte
-	// OrderTTL is how long an unpaid order holds its stock.
-	OrderTTL time.Duration
+	// OrderHold is how long an order holds its stock before its payment has begun.
+	OrderHold time.Duration
+	// HoldLimits bound what unpaid orders hold.
+	HoldLimits shop.HoldLimits
 	// TrustedProxies are believed about the client's address and protocol and the request's id.
 	TrustedProxies []netip.Prefix
 	// AlwaysHTTPS says that clients reach the shop by HTTPS only, whatever the proxies say.
@@ -101,7 +103,8 @@ type Server struct {
 	app         *fiber.App
 	info        Info
 	sessionKeys [][]byte
-	orderTTL    time.Duration
+	orderHold   time.Duration
+	holdLimits  shop.HoldLimits
 	proxies     []netip.Prefix
 	alwaysHTTPS bool
 	accessLog   bool
@@ -119,7 +122,7 @@ type Server struct {
 // New returns a server that is not open yet.
 func New(c Config) (*Server, error) {
 	s := &Server{
-		info: c.Info, sessionKeys: c.SessionKeys, orderTTL: c.OrderTTL, proxies: c.TrustedProxies,
+		info: c.Info, sessionKeys: c.SessionKeys, orderHold: c.OrderHold, holdLimits: c.HoldLimits, proxies: c.TrustedProxies,
 		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow, forgive: c.Forgive,
 		answers: newAnswers(c.Metrics.answered),
 	}

@@ -23,16 +23,18 @@ func owned(query string, o shop.Owner) (string, any) {
 
 const (
 	cartQuery = `
-		SELECT p.id, p.name, p.image_url, c.quantity, p.price_cents
+		SELECT p.id, p.name, p.image_url, c.quantity, p.price_cents, p.archived_at IS NOT NULL
 		FROM cart_items c JOIN products p ON p.id = c.product_id
 		WHERE c.OWNER = $1
 		ORDER BY c.id`
 
-	// putItem adds a line unless the cart is full of others, or changes the one that is there.
+	// putItem adds a line unless the cart is full of others, or changes the one that is there; not of what
+	// is no longer sold.
 	putItem = `
 		INSERT INTO cart_items AS c (OWNER, product_id, quantity)
 		SELECT $1, $2, $3
 		WHERE (SELECT count(*) FROM cart_items WHERE OWNER = $1 AND product_id <> $2) < $4
+			AND NOT EXISTS (SELECT FROM products WHERE id = $2 AND archived_at IS NOT NULL)
 		ON CONFLICT (OWNER, product_id) DO UPDATE SET updated_at = now(), quantity = `
 	addItem = putItem + `least(c.quantity + excluded.quantity, $5)`
 	setItem = putItem + `excluded.quantity`
@@ -65,20 +67,22 @@ func (db *DB) SetItem(ctx context.Context, o shop.Owner, productID int64, quanti
 	return db.put(ctx, "set cart item", setItem, o, productID, quantity, shop.MaxCartItems)
 }
 
-func (db *DB) put(ctx context.Context, what, query string, o shop.Owner, args ...any) (shop.Cart, error) {
+func (db *DB) put(ctx context.Context, what, query string, o shop.Owner, productID int64, args ...any) (shop.Cart, error) {
 	query, owner := owned(query, o)
-	full := false
+	put := false
 	c, err := db.cart(ctx, what, o, func(b *pgx.Batch) {
-		b.Queue(query, append([]any{owner}, args...)...).Exec(func(tag pgconn.CommandTag) error {
-			full = tag.RowsAffected() == 0
+		b.Queue(query, append([]any{owner, productID}, args...)...).Exec(func(tag pgconn.CommandTag) error {
+			put = tag.RowsAffected() == 1
 			return nil
 		})
 	})
 	switch {
 	case isCode(err, "23503"): // foreign_key_violation
 		return shop.Cart{}, notFound("product")
-	case err == nil && full:
+	case err == nil && !put && c.Full(productID):
 		return shop.Cart{}, shop.ErrCartFull()
+	case err == nil && !put:
+		return shop.Cart{}, notFound("product")
 	}
 	return c, err
 }

@@ -21,6 +21,7 @@ func TestContract(t *testing.T) {
 			t.Run("Sessions", func(t *testing.T) { shoptest.TestSessions(t, newStore) })
 			t.Run("Carts", func(t *testing.T) { shoptest.TestCarts(t, newStore) })
 			t.Run("Orders", func(t *testing.T) { shoptest.TestOrders(t, newStore) })
+			t.Run("Holds", func(t *testing.T) { shoptest.TestHolds(t, newStore) })
 			t.Run("Payments", func(t *testing.T) { shoptest.TestPayments(t, newStore) })
 		})
 	}

@@ -3,8 +3,12 @@ package postgres
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 )
 
 // Migrations are the migrations' files.
@@ -27,4 +31,19 @@ func Roots(u string) (*x509.CertPool, error) {
 		return nil, err
 	}
 	return pc.ConnConfig.TLSConfig.RootCAs, nil
+}
+
+// MigrateDown takes back the migrations after the given version.
+func (db *DB) MigrateDown(ctx context.Context, version int64) error {
+	sqlDB := stdlib.OpenDB(*db.pool.Config().ConnConfig)
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, sqlDB, dir, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	_, err = provider.DownTo(ctx, version)
+	return errors.Join(err, sqlDB.Close())
 }

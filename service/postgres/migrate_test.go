@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -92,6 +93,47 @@ func TestPaymentsMigrate(t *testing.T) {
 		}
 	}
 	balance(170)
+}
+
+// TestSeedOnce: what an operator removed stays away, whoever starts next.
+func TestSeedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "")
+	for range 2 {
+		if err := b.Seed(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.books.Exec(t.Context(), "DELETE FROM products WHERE slug = 'teapot-for-two'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.books.Exec(t.Context(), "DELETE FROM products"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Seed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := b.Products(t.Context(), shop.ProductQuery{}); err != nil || len(page.Items) != 0 {
+		t.Errorf("%d products came back, %v", len(page.Items), err)
+	}
+}
+
+// TestSeedOfBefore: a database that was seeded before the seeds were recorded is not seeded again.
+func TestSeedOfBefore(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "")
+	if err := b.MigrateDown(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.PutProduct(t.Context(), shop.Product{Name: "p", Category: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(b.Migrate(t.Context()), b.Seed(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := b.Products(t.Context(), shop.ProductQuery{}); err != nil || len(page.Items) != 1 {
+		t.Errorf("%d products, %v, want the one that was there", len(page.Items), err)
+	}
 }
 
 // TestSeedKeeps: seeding again changes nothing that was sold or repriced.

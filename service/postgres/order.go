@@ -32,20 +32,32 @@ const (
 		FOR NO KEY UPDATE OF p FOR UPDATE OF c`
 
 	// placeOrder returns the lines of the cart, with the order beside them if it came to one: not if
-	// shop.OrderRequest.Refusal has something against it, nor if the key was used before. The total
-	// is summed up as numeric, which cannot overflow.
+	// shop.OrderRequest.Refusal or shop.HoldLimits.Refusal has something against it, nor if the key was
+	// used before. The total is summed up as numeric, which cannot overflow. What is archived is not there.
 	placeOrder = `
 	WITH line AS MATERIALIZED (
-		SELECT p.id, p.name, p.image_url, p.price_cents, p.stock, c.quantity
+		SELECT p.id, p.name, p.image_url, p.price_cents, c.quantity,
+			CASE WHEN p.archived_at IS NULL THEN p.stock ELSE 0 END AS stock
 		FROM cart_items c JOIN products p ON p.id = c.product_id
 		WHERE c.user_id = $1
 	), sum AS (
-		SELECT sum(price_cents::numeric * quantity) AS total, bool_and(quantity <= stock) AS there FROM line
+		SELECT sum(price_cents::numeric * quantity) AS total, sum(quantity) AS pieces, bool_and(quantity <= stock) AS there
+		FROM line
+	), held AS (
+		SELECT count(DISTINCT o.id) FILTER (WHERE o.user_id = $1) AS orders,
+			coalesce(sum(i.quantity) FILTER (WHERE o.user_id = $1), 0) AS pieces,
+			count(DISTINCT o.id) FILTER (WHERE o.network = $7) AS network_orders,
+			coalesce(sum(i.quantity) FILTER (WHERE o.network = $7), 0) AS network_pieces
+		FROM orders o JOIN order_items i ON i.order_id = o.id
+		WHERE $8::boolean AND o.status = 'pending' AND (o.user_id = $1 OR o.network = $7)
 	), placed AS (
-		INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at)
-		SELECT $1, $2, CASE total WHEN 0 THEN 'paid' ELSE 'pending' END, total, now() + make_interval(secs => $3)
-		FROM sum
-		WHERE there AND total = coalesce($4::bigint, total) AND (total = 0 OR total BETWEEN $5 AND $6)
+		INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at, network)
+		SELECT $1, $2, CASE total WHEN 0 THEN 'paid' ELSE 'pending' END, total, now() + make_interval(secs => $3),
+			CASE total WHEN 0 THEN NULL ELSE $7::text END
+		FROM sum, held
+		WHERE there AND total = coalesce($4::bigint, total)
+			AND (total = 0 OR total BETWEEN $5 AND $6 AND held.orders < $9 AND held.pieces + sum.pieces <= $10
+				AND held.network_orders < $11 AND held.network_pieces + sum.pieces <= $12)
 		ON CONFLICT (user_id, idempotency_key) DO NOTHING
 		RETURNING id, status, total_cents, created_at, expires_at
 	), bought AS (
@@ -60,8 +72,9 @@ const (
 		USING placed, line WHERE c.user_id = $1 AND c.product_id = line.id
 	)
 	SELECT line.id, line.name, line.image_url, line.quantity, line.price_cents, line.stock,
+		held.orders, held.pieces, held.network_orders, held.network_pieces,
 		placed.id, placed.status, placed.total_cents, placed.created_at, placed.expires_at
-	FROM line LEFT JOIN placed ON true
+	FROM line CROSS JOIN held LEFT JOIN placed ON true
 	ORDER BY line.id`
 )
 
@@ -70,16 +83,16 @@ func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order
 	if err := shop.ValidateIdempotencyKey(r.Key); err != nil {
 		return shop.Order{}, false, err
 	}
-	var stock []int
+	var cart placing
+	args := append([]any{r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents}, holdArgs(r)...)
 	err = db.sendLocking(ctx, "place order", func() *pgx.Batch {
 		b := &pgx.Batch{}
 		b.Queue(lockUser, r.UserID)
 		b.Queue(lockCart, r.UserID)
-		b.Queue(placeOrder, r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents).
-			Query(func(rows pgx.Rows) (err error) {
-				o, stock, err = collectPlaced(rows, r.UserID)
-				return err
-			})
+		b.Queue(placeOrder, args...).Query(func(rows pgx.Rows) (err error) {
+			o, cart, err = collectPlaced(rows, r.UserID)
+			return err
+		})
 		return b
 	})
 	if err != nil || o.ID != 0 {
@@ -90,16 +103,37 @@ func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order
 	o, err = db.order(ctx, "find order by key", "WHERE o.user_id = $1 AND o.idempotency_key = $2", r.UserID, r.Key)
 	switch {
 	case shop.CodeOf(err) == shop.CodeNotFound:
-		return shop.Order{}, false, cmp.Or(r.Refusal(items, stock), errors.New("place order: neither placed nor refused"))
+		return shop.Order{}, false, cmp.Or(r.Refusal(items, cart.stock), r.Limits.Refusal(cart.held, cart.pieces), errors.New("place order: neither placed nor refused"))
 	case err == nil && !r.Repeats(o, items):
 		return shop.Order{}, false, shop.ErrKeyReused()
 	}
 	return o, false, err
 }
 
+// holdArgs are the last arguments of placeOrder: the network, whether anything bounds what is held, and what.
+func holdArgs(r shop.OrderRequest) []any {
+	var network *string
+	if r.Network != "" {
+		network = &r.Network
+	}
+	l := r.Limits
+	args := []any{network, l.Bound()}
+	for _, limit := range []int{l.Orders, l.Pieces, l.NetworkOrders, l.NetworkPieces} {
+		args = append(args, cmp.Or(limit, math.MaxInt32))
+	}
+	return args
+}
+
+// placing is what placeOrder saw beside the lines of the cart.
+type placing struct {
+	stock  []int // of each line
+	pieces int   // of all lines
+	held   shop.Held
+}
+
 // collectPlaced returns the order, or if there is none an order without an id that has the lines of
-// the cart, and what is in stock for each of them.
-func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, stock []int, err error) {
+// the cart.
+func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, p placing, err error) {
 	var (
 		i                  shop.OrderItem
 		left               int
@@ -108,16 +142,17 @@ func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, stock []int, err 
 		createdAt, expires *time.Time
 	)
 	_, err = pgx.ForEachRow(rows, []any{
-		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents, &left, &id, &status, &total, &createdAt, &expires,
+		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents, &left,
+		&p.held.Orders, &p.held.Pieces, &p.held.NetworkOrders, &p.held.NetworkPieces, &id, &status, &total, &createdAt, &expires,
 	}, func() error {
 		if id != nil {
 			o.ID, o.UserID, o.Status, o.TotalCents = *id, userID, *status, *total
 			o.CreatedAt, o.ExpiresAt = createdAt.UTC(), expires.UTC()
 		}
-		o.Items, stock = append(o.Items, i), append(stock, left)
+		o.Items, p.stock, p.pieces = append(o.Items, i), append(p.stock, left), p.pieces+i.Quantity
 		return nil
 	})
-	return o, stock, err
+	return o, p, err
 }
 
 const (
@@ -233,7 +268,7 @@ const (
 	// $2 and their stock back to the products.
 	endOrders = `
 		WITH ended AS (
-			UPDATE orders SET status = $2
+			UPDATE orders SET status = $2, network = NULL
 			WHERE id = ANY ($1) AND status = 'pending' AND user_id = coalesce($3::bigint, user_id)
 			RETURNING id
 		), back AS (
@@ -245,6 +280,13 @@ const (
 		)
 		SELECT id FROM ended`
 )
+
+// HoldOrder implements shop.Orders.
+func (db *DB) HoldOrder(ctx context.Context, id int64, ttl time.Duration) error {
+	return db.exec(ctx, "hold order", `
+		UPDATE orders SET expires_at = created_at + make_interval(secs => $2)
+		WHERE id = $1 AND status = 'pending' AND expires_at < created_at + make_interval(secs => $2)`, id, ttl.Seconds())
+}
 
 // CancelOrder implements shop.Orders.
 func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, err error) {

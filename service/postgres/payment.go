@@ -114,7 +114,7 @@ func beginEvent(ctx context.Context, conn *pgxpool.Conn, e shop.Event) (o shop.O
 // sooner about what is on its way; see dueChecks.
 func commitEvent(ctx context.Context, conn *pgxpool.Conn, orderID int64, d shop.Decision) error {
 	b := &pgx.Batch{}
-	b.Queue("UPDATE orders SET status = $2 WHERE id = $1 AND status <> $2", orderID, string(d.Order))
+	b.Queue("UPDATE orders SET status = $2, network = NULL WHERE id = $1 AND status <> $2", orderID, string(d.Order))
 	b.Queue(`
 		UPDATE payments SET status = $2, captured_cents = $3, refunded_cents = $4, pending_cents = $5, dispute = $6,
 			check_at = CASE

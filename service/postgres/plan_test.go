@@ -29,8 +29,8 @@ const fill = `
 	INSERT INTO cart_items (user_id, guest, product_id, quantity)
 	SELECT CASE WHEN i % 2 = 0 THEN i % 5000 + 1 END, CASE WHEN i % 2 = 1 THEN 'guest' || i % 5000 END, i, 1
 	FROM generate_series(1, 20000) i;
-	INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at)
-	SELECT i % 5000 + 1, 'key' || i, CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 10 = 0 THEN 'canceled' ELSE 'paid' END,
+	INSERT INTO orders (user_id, network, idempotency_key, status, total_cents, expires_at)
+	SELECT i % 5000 + 1, '10.0.' || i % 200 || '.1', 'key' || i, CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 10 = 0 THEN 'canceled' ELSE 'paid' END,
 		100, now() + (i - 10000) * interval '1 second'
 	FROM generate_series(1, 20000) i;
 	INSERT INTO order_items (order_id, product_id, name, image_url, quantity, unit_price_cents)
@@ -184,12 +184,14 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	must(db.MergeCart(ctx, "g-1", u.ID))
 	_, err = db.DropGuestCarts(ctx, time.Now().Add(-time.Hour), 100)
 	must(err)
-	o, _, err := db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute})
+	o, _, err := db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute, Network: "192.0.2.7", Limits: shop.DefaultHoldLimits})
 	must(err)
 	_, _, err = db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute})
 	must(err)
+	must(db.HoldOrder(ctx, o.ID, time.Hour))
 	_, err = db.Order(ctx, u.ID, o.ID)
 	must(err)
+	must(db.ArchiveProduct(ctx, 19999))
 	_, err = db.Orders(ctx, 17, 2, "")
 	must(err)
 	p, err := db.SavePayment(ctx, shop.Payment{OrderID: o.ID, IntentID: "pi_x", AmountCents: o.TotalCents, Currency: "usd"})

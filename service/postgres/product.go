@@ -51,10 +51,8 @@ func (db *DB) Products(ctx context.Context, q shop.ProductQuery) (shop.ProductPa
 // productsQuery returns the SQL of a normalized query, which asks for one row more than the page
 // holds. The text depends on the query, so that each shape has its own plan and its own index.
 func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
-	var (
-		where []string
-		args  []any
-	)
+	where := []string{"archived_at IS NULL"}
+	var args []any
 	arg := func(v any) string {
 		args = append(args, v)
 		return fmt.Sprintf("$%d", len(args))
@@ -99,15 +97,11 @@ func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
 	}
 	order := fmt.Sprintf(" ORDER BY %s%s, id%s LIMIT %s", column, descending, descending, arg(q.Limit+1))
 	page := func(match string) string {
-		query := "SELECT " + productColumns + " FROM products"
 		all := where
 		if match != "" {
 			all = append(slices.Clip(where), match)
 		}
-		if len(all) > 0 {
-			query += " WHERE " + strings.Join(all, " AND ")
-		}
-		return query + order
+		return "SELECT " + productColumns + " FROM products WHERE " + strings.Join(all, " AND ") + order
 	}
 	if similar == "" {
 		return page(match), args, nil
@@ -128,7 +122,7 @@ func prefixQuery(words []string) string {
 
 // Product implements shop.Catalog.
 func (db *DB) Product(ctx context.Context, id int64) (shop.Product, error) {
-	return db.product(ctx, "find product", "SELECT "+productColumns+" FROM products WHERE id = $1", id)
+	return db.product(ctx, "find product", "SELECT "+productColumns+" FROM products WHERE id = $1 AND archived_at IS NULL", id)
 }
 
 func (db *DB) product(ctx context.Context, what, query string, args ...any) (p shop.Product, err error) {
@@ -165,6 +159,13 @@ func (db *DB) PutProduct(ctx context.Context, p shop.Product) (shop.Product, err
 		p.Name, p.Description, p.Category, p.PriceCents, p.Stock, p.ImageURL, p.CreatedAt)
 }
 
+// ArchiveProduct takes a product out of the shop: it is listed no longer and cannot be ordered. Orders of it
+// stay as they are. CodeNotFound if there is none.
+func (db *DB) ArchiveProduct(ctx context.Context, id int64) error {
+	_, err := db.product(ctx, "archive product", "UPDATE products SET archived_at = coalesce(archived_at, now()) WHERE id = $1 RETURNING "+productColumns, id)
+	return err
+}
+
 // Categories implements shop.Catalog.
 func (db *DB) Categories(ctx context.Context) (categories []shop.Category, err error) {
 	err = db.do(ctx, "list categories", func(conn *pgxpool.Conn) error {
@@ -178,4 +179,4 @@ func (db *DB) Categories(ctx context.Context) (categories []shop.Category, err e
 	return categories, err
 }
 
-const categoriesQuery = `SELECT category, count(*) FROM products GROUP BY category ORDER BY category`
+const categoriesQuery = `SELECT category, count(*) FROM products WHERE archived_at IS NULL GROUP BY category ORDER BY category`

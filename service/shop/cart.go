@@ -1,6 +1,9 @@
 package shop
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Limits of a cart.
 const (
@@ -22,6 +25,7 @@ type CartItem struct {
 	ImageURL       string
 	Quantity       int
 	UnitPriceCents int64
+	Gone           bool // no longer sold: what is in the cart of it cannot be ordered
 }
 
 // SubtotalCents is quantity times unit price.
@@ -41,8 +45,13 @@ func (c Cart) TotalCents() int64 {
 	return total
 }
 
-// Carts stores carts. Every write returns the cart as it is afterwards. Unknown products are
-// CodeNotFound, except that removing what is not there is no error; a quantity outside
+// Full tells whether the cart has no room for the product.
+func (c Cart) Full(productID int64) bool {
+	return len(c.Items) >= MaxCartItems && !slices.ContainsFunc(c.Items, func(i CartItem) bool { return i.ProductID == productID })
+}
+
+// Carts stores carts. Every write returns the cart as it is afterwards. Unknown products and
+// archived ones are CodeNotFound, except that removing what is not there is no error; a quantity outside
 // 1..MaxQuantity (0 allowed in SetItem) and a product beyond MaxCartItems are CodeInvalid.
 type Carts interface {
 	Cart(ctx context.Context, o Owner) (Cart, error)

@@ -56,6 +56,9 @@ type Cashier struct {
 	// Observe is told of each event, for counting. It must be safe for concurrent use and fast.
 	// Default: nobody is told.
 	Observe func(event string)
+	// OrderTTL is how long an order holds its stock once its payment has begun, from its placing on.
+	// Default: 15 minutes.
+	OrderTTL time.Duration
 	// SweepEvery is the mean time between two sweeps. Default: 5 s.
 	SweepEvery time.Duration
 	// Webhooks says that the gateway's webhooks come in: what they should have told and did not is an
@@ -74,13 +77,15 @@ func NewCashier(o Orders, p Payments, g Gateway) *Cashier {
 		Orders: o, Payments: p, Gateway: g,
 		Log:        slog.Default(),
 		Observe:    func(string) {},
+		OrderTTL:   15 * time.Minute,
 		SweepEvery: 5 * time.Second,
 		wake:       make(chan struct{}, 1),
 		look:       make(chan struct{}, 1),
 	}
 }
 
-// StartPayment returns the payment of the user's pending order, and makes it the first time.
+// StartPayment returns the payment of the user's pending order, and makes it the first time. The order is
+// then held for OrderTTL.
 // CodeNotFound for another's order, CodeOrderNotPending when it is no longer pending or due to
 // expire, CodePaymentUnavailable when the gateway fails.
 func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Payment, error) {
@@ -93,6 +98,11 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 	}
 	if !time.Now().Before(o.ExpiresAt) {
 		return Payment{}, ErrOrderNotPending(OrderExpired)
+	}
+	if o.ExpiresAt.Before(o.CreatedAt.Add(c.OrderTTL)) { // whoever is paying is given time
+		if err := c.Orders.HoldOrder(ctx, orderID, c.OrderTTL); err != nil {
+			return Payment{}, fmt.Errorf("hold order %d: %w", orderID, err)
+		}
 	}
 	p, err := c.Payments.Payment(ctx, orderID)
 	if err == nil && p.Status == PaymentCanceled {

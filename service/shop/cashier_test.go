@@ -124,6 +124,7 @@ func newTill(t *testing.T) *till {
 // another returns a second instance on the same store and gateway.
 func (l *till) another() *shop.Cashier {
 	c := shop.NewCashier(l.store, l.store, l.gateway)
+	c.OrderTTL = 0 // orders expire when they were told to
 	c.Log = slog.New(slog.DiscardHandler)
 	c.Observe = func(event string) {
 		l.mu.Lock()

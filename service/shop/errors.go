@@ -22,6 +22,7 @@ const (
 	CodePriceChanged       Code = "PRICE_CHANGED"
 	CodeTotalTooSmall      Code = "TOTAL_TOO_SMALL"
 	CodeTotalTooLarge      Code = "TOTAL_TOO_LARGE"
+	CodeHoldLimit          Code = "HOLD_LIMIT"
 	CodeOrderNotPending    Code = "ORDER_NOT_PENDING"
 	CodeIdempotencyKey     Code = "IDEMPOTENCY_KEY_REQUIRED"
 	CodeKeyReused          Code = "IDEMPOTENCY_KEY_REUSED"

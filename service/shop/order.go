@@ -81,7 +81,12 @@ const (
 type OrderRequest struct {
 	UserID int64
 	Key    string        // the idempotency key
-	TTL    time.Duration // how long the stock is held
+	TTL    time.Duration // how long the stock is held; see Orders.HoldOrder
+	// Network is where the request comes from, as rate limits count it. "" is none.
+	Network string
+	// Limits bound what the user's and the network's unpaid orders hold, this one included. What comes at the
+	// same moment from several users of a network may go beyond the network's.
+	Limits HoldLimits
 	// ExpectedCents is the total that the shopper was shown; nil if the request does not say.
 	ExpectedCents *int64
 }
@@ -128,11 +133,13 @@ type Orders interface {
 	// PlaceOrder turns the user's cart into a pending order, takes its stock (products locked in
 	// id order) and empties the cart. An order of 0 cents is paid at once. The same request again
 	// returns the same order and false; another one with its key is CodeKeyReused. What cannot be
-	// ordered is refused as OrderRequest.Refusal says, and leaves the key free.
+	// ordered is refused as OrderRequest.Refusal and HoldLimits.Refusal say, and leaves the key free.
 	PlaceOrder(ctx context.Context, r OrderRequest) (o Order, created bool, err error)
 	// Order returns the user's order; another's is CodeNotFound.
 	Order(ctx context.Context, userID, id int64) (Order, error)
 	Orders(ctx context.Context, userID int64, limit int, cursor string) (OrderPage, error)
+	// HoldOrder has a pending order hold its stock for ttl from its placing, unless it does for longer.
+	HoldOrder(ctx context.Context, id int64, ttl time.Duration) error
 	// CancelOrder gives the stock back; CodeOrderNotPending when it is no longer pending.
 	CancelOrder(ctx context.Context, userID, id int64) (Order, error)
 	// ExpireOrders expires up to limit pending orders that are due, gives their stock back and

@@ -27,7 +27,7 @@ func (s *Store) cart(o shop.Owner) shop.Cart {
 	for _, l := range s.carts[o] {
 		p := s.products[l.productID]
 		c.Items = append(c.Items, shop.CartItem{
-			ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents,
+			ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents, Gone: p.archived,
 		})
 	}
 	return c
@@ -63,9 +63,13 @@ func (s *Store) SetItem(ctx context.Context, o shop.Owner, productID int64, quan
 }
 
 func (s *Store) put(o shop.Owner, productID int64, quantity func(had int) int) (shop.Cart, error) {
-	if s.products[productID] == nil {
+	if p := s.products[productID]; p == nil || p.archived {
 		return shop.Cart{}, errNotFound("product")
 	}
+	return s.putLine(o, productID, quantity)
+}
+
+func (s *Store) putLine(o shop.Owner, productID int64, quantity func(had int) int) (shop.Cart, error) {
 	lines := s.carts[o]
 	i := slices.IndexFunc(lines, func(l line) bool { return l.productID == productID })
 	switch {
@@ -110,7 +114,7 @@ func (s *Store) MergeCart(ctx context.Context, guest string, userID int64) error
 	}
 	user := shop.Owner{UserID: userID}
 	for _, l := range s.carts[shop.Owner{Guest: guest}] {
-		_, err := s.put(user, l.productID, func(had int) int { return min(had+l.quantity, shop.MaxQuantity) })
+		_, err := s.putLine(user, l.productID, func(had int) int { return min(had+l.quantity, shop.MaxQuantity) })
 		if shop.CodeOf(err) == shop.CodeInvalid {
 			continue // the cart is full
 		}

@@ -19,6 +19,8 @@ type Backend interface {
 	shop.Payments
 	// PutProduct stores a new product if p.ID is 0, else changes the one with this ID.
 	PutProduct(ctx context.Context, p shop.Product) (shop.Product, error)
+	// ArchiveProduct takes a product out of the shop; CodeNotFound if there is none.
+	ArchiveProduct(ctx context.Context, id int64) error
 	// RemoveUser removes an account that has ordered nothing.
 	RemoveUser(ctx context.Context, id int64) error
 	StockAudit(ctx context.Context) ([]StockAudit, error)

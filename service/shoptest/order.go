@@ -11,7 +11,8 @@ import (
 
 type order struct {
 	shop.Order
-	key string
+	key     string
+	network string
 }
 
 // copied returns the order as it is shown, which shares nothing with the store.
@@ -44,6 +45,9 @@ func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order
 		p := s.products[l.productID]
 		item := shop.OrderItem{ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents}
 		o.Items, stock = append(o.Items, item), append(stock, p.Stock)
+		if p.archived {
+			stock[len(stock)-1] = 0
+		}
 	}
 	for _, placed := range s.orders {
 		if placed.UserID == r.UserID && placed.key == r.Key {
@@ -56,18 +60,56 @@ func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order
 	if err := r.Refusal(o.Items, stock); err != nil {
 		return shop.Order{}, false, err
 	}
+	pieces := 0
 	for _, i := range o.Items {
 		o.TotalCents += i.SubtotalCents()
-		s.products[i.ProductID].Stock -= i.Quantity
+		pieces += i.Quantity
 	}
 	if o.TotalCents == 0 {
 		o.Status = shop.OrderPaid
+	} else if err := r.Limits.Refusal(s.held(r), pieces); err != nil {
+		return shop.Order{}, false, err
+	}
+	for _, i := range o.Items {
+		s.products[i.ProductID].Stock -= i.Quantity
 	}
 	o.ID = s.nextID()
-	stored := &order{Order: o, key: r.Key}
+	stored := &order{Order: o, key: r.Key, network: r.Network}
 	s.orders[o.ID] = stored
 	delete(s.carts, owner)
 	return s.copied(stored), true, nil
+}
+
+// held is what pending orders of the request's user and network hold.
+func (s *Store) held(r shop.OrderRequest) (h shop.Held) {
+	for _, o := range s.orders {
+		if !o.Status.HoldsStock() {
+			continue
+		}
+		pieces := 0
+		for _, i := range o.Items {
+			pieces += i.Quantity
+		}
+		if o.UserID == r.UserID {
+			h.Orders, h.Pieces = h.Orders+1, h.Pieces+pieces
+		}
+		if r.Network != "" && o.network == r.Network {
+			h.NetworkOrders, h.NetworkPieces = h.NetworkOrders+1, h.NetworkPieces+pieces
+		}
+	}
+	return h
+}
+
+// HoldOrder implements shop.Orders.
+func (s *Store) HoldOrder(ctx context.Context, id int64, ttl time.Duration) error {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if o, ok := s.orders[id]; err == nil && ok && o.Status == shop.OrderPending {
+		if until := o.CreatedAt.Add(ttl); until.After(o.ExpiresAt) {
+			o.ExpiresAt = until
+		}
+	}
+	return err
 }
 
 // Order implements shop.Orders.

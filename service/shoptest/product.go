@@ -26,7 +26,7 @@ func (s *Store) Products(ctx context.Context, q shop.ProductQuery) (shop.Product
 	after := func(p shop.Product) bool { return !paged || compare(q.Sort, q.SortKey(p), p.ID, key, id) > 0 }
 	var found []shop.Product
 	for _, p := range s.products {
-		if (q.Category == "" || p.Category == q.Category) && matches(q, p.Product) && after(p.Product) {
+		if !p.archived && (q.Category == "" || p.Category == q.Category) && matches(q, p.Product) && after(p.Product) {
 			found = append(found, p.Product)
 		}
 	}

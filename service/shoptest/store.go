@@ -31,7 +31,8 @@ type Store struct {
 
 type product struct {
 	shop.Product
-	putIn int
+	putIn    int
+	archived bool
 }
 
 var _ interface {
@@ -108,8 +109,20 @@ func (s *Store) PutProduct(_ context.Context, p shop.Product) (shop.Product, err
 		return shop.Product{}, errNotFound("product")
 	}
 	p.CreatedAt = old.CreatedAt
-	s.products[p.ID] = &product{Product: p, putIn: old.putIn + p.Stock - old.Stock}
+	s.products[p.ID] = &product{Product: p, putIn: old.putIn + p.Stock - old.Stock, archived: old.archived}
 	return p, nil
+}
+
+// ArchiveProduct takes a product out of the shop; CodeNotFound if there is none.
+func (s *Store) ArchiveProduct(_ context.Context, id int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.products[id]
+	if !ok {
+		return errNotFound("product")
+	}
+	p.archived = true
+	return nil
 }
 
 func errNotFound(what string) error {
@@ -190,7 +203,7 @@ func (s *Store) Product(ctx context.Context, id int64) (shop.Product, error) {
 		return shop.Product{}, err
 	}
 	p, ok := s.products[id]
-	if !ok {
+	if !ok || p.archived {
 		return shop.Product{}, errNotFound("product")
 	}
 	return p.Product, nil
@@ -205,7 +218,9 @@ func (s *Store) Categories(ctx context.Context) ([]shop.Category, error) {
 	}
 	counts := map[string]int{}
 	for _, p := range s.products {
-		counts[p.Category]++
+		if !p.archived {
+			counts[p.Category]++
+		}
 	}
 	categories := make([]shop.Category, 0, len(counts))
 	for name, n := range counts {

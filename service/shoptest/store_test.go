@@ -13,4 +13,5 @@ func TestAccounts(t *testing.T) { shoptest.TestAccounts(t, newStore) }
 func TestSessions(t *testing.T) { shoptest.TestSessions(t, newStore) }
 func TestCarts(t *testing.T)    { shoptest.TestCarts(t, newStore) }
 func TestOrders(t *testing.T)   { shoptest.TestOrders(t, newStore) }
+func TestHolds(t *testing.T)    { shoptest.TestHolds(t, newStore) }
 func TestPayments(t *testing.T) { shoptest.TestPayments(t, newStore) }

@@ -15,14 +15,16 @@ const row = (item, currency) => {
     <img src="${item.image_url}" alt="" width="600" height="600" />
     <div class="line-text">
       <h2><a href="/product?id=${id}">${item.name}</a></h2>
-      <p>${price(item.unit_price_cents, currency)} each</p>
+      ${item.gone
+        ? html`<p class="stock none">No longer sold. Remove it to order the rest.</p>`
+        : html`<p>${price(item.unit_price_cents, currency)} each</p>`}
     </div>
     <div class="quantity" role="group" aria-label="Quantity of ${item.name}">
       <button type="button" id="less-${id}" data-step="-1" aria-label="One less">−</button>
       <input id="quantity-${id}" type="number" inputmode="numeric" min="0" max="${MOST}"
         value="${item.quantity}" aria-label="Quantity" />
       <button type="button" id="more-${id}" data-step="1" aria-label="One more"
-        ${item.quantity >= MOST && "disabled"}>+</button>
+        ${(item.gone || item.quantity >= MOST) && "disabled"}>+</button>
     </div>
     <p class="price">${price(item.subtotal_cents, currency)}</p>
     <button class="plain" type="button" data-remove>Remove<span class="unseen"> ${item.name}</span></button>

@@ -167,12 +167,13 @@ async function showStripe(order, secret, publishableKey) {
 
 async function pay() {
   markStep("pay");
-  const order = await signedIn(() => getOrder(orderID));
-  if (order.status !== "pending") return location.replace(paidURL(order));
+  const placed = await signedIn(() => getOrder(orderID));
+  if (placed.status !== "pending") return location.replace(paidURL(placed));
   const [{ client_secret: secret }, { payments, publishable_key: key }] = await Promise.all([
-    signedIn(() => openPayment(order.id)),
+    signedIn(() => openPayment(placed.id)),
     info(),
   ]);
+  const order = await signedIn(() => getOrder(orderID)); // held for longer now
   if (payments === "stripe") await showStripe(order, secret, key);
   else showSimulated(order, secret);
 }
