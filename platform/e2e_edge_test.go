@@ -16,32 +16,27 @@ import (
 // TestEndToEndEdge changes how shoppers come in while a stage is up: CloudFront before an internal load
 // balancer, a public one without CloudFront, and back.
 func TestEndToEndEdge(t *testing.T) {
-	awstest.TakesMinutes(t)
 	account := newAccount(t)
 	for _, stack := range []string{"stage2", "stage3"} {
 		t.Run(stack, func(t *testing.T) {
-			account.Reset(t)
-			account.pulumi(t, "stack", "init", stack)
-			account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
-			account.pulumi(t, "config", "set", "-s", stack, "image", anImage) // nothing to build
+			account.stack(t, stack, "image", anImage) // nothing to build
 			for _, way := range []struct{ https, scheme string }{
 				{HTTPSCloudFront, "https"}, {HTTPSOff, "http"}, {HTTPSCloudFront, "https"},
 			} {
-				account.pulumi(t, "config", "set", "-s", stack, "https", way.https)
-				account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+				account.config(t, stack, "https", way.https)
+				account.up(t, stack)
 				if url := account.outputs(t, stack)["url"]; !strings.HasPrefix(url, `"`+way.scheme+`://`) {
 					t.Errorf("with https %s the stage is at %s", way.https, url)
 				}
 				account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
 			}
 			// A tag that everything gets must not reach the VPC origin, which cannot change while it is used.
-			account.pulumi(t, "config", "set", "-s", stack, "expires", "2030-01-01T00:00:00Z")
-			account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+			account.config(t, stack, "expires", "2030-01-01T00:00:00Z")
+			account.up(t, stack)
 			account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
 			leaves(t, account.Calls(t))
 			account.forgetAlarms(t)
-			account.Leftovers(t)
-			account.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+			account.down(t, stack)
 		})
 	}
 }
@@ -106,22 +101,17 @@ func (a *account) forgetAlarms(t *testing.T) {
 // TestEndToEndZones: a zone without the fleet's instance type is left out, and a stage that is up stays
 // where it is when the answer changes.
 func TestEndToEndZones(t *testing.T) {
-	awstest.TakesMinutes(t)
 	account := newAccount(t)
 	const stack = "stage2"
+	account.stack(t, stack, "image", anImage)
 	account.Fault(t, "zone-without-type", "t4g.small")
-	account.pulumi(t, "stack", "init", stack)
-	account.pulumi(t, "config", "set", "-s", stack, "aws:maxRetries", "3")
-	account.pulumi(t, "config", "set", "-s", stack, "image", anImage)
-	account.pulumi(t, "up", "-s", stack, "--yes", "--skip-preview")
+	account.up(t, stack)
 	if zones := account.zones(t, stack); !slices.Equal(zones, []string{"us-east-1b", "us-east-1c"}) {
 		t.Errorf("subnets stand in %v; us-east-1a does not offer the type", zones)
 	}
 	account.Mend(t, "zone-without-type")
 	account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
-	account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
-	account.Leftovers(t)
-	account.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+	account.down(t, stack)
 }
 
 // zones are the names of the zones of a stack's subnets, as AWS says.
