@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"shoplab/platform/awstest"
 )
 
@@ -95,13 +97,30 @@ func (a *account) fails(t *testing.T, stack string, want ...string) string {
 	return out
 }
 
-// down destroys a stack and looks for what is left of it: in the account, and by the laboratory's own sweep.
+// down destroys a stack and looks for what is left of it.
 func (a *account) down(t *testing.T, stack string) {
 	t.Helper()
 	a.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
+	a.gone(t, stack)
+}
+
+// gone wants nothing to be left of a stack that was destroyed: in the account, and by the laboratory's own sweep.
+func (a *account) gone(t *testing.T, stack string) {
+	t.Helper()
 	a.Leftovers(t)
 	a.sweeps(t, stack, true)
 	a.pulumi(t, "stack", "rm", stack, "--yes", "--preserve-config")
+}
+
+// client is how a test asks the account.
+func (a *account) client(t *testing.T) aws.Config {
+	t.Helper()
+	a.Setenv(t)
+	c, err := clientConfig(t.Context(), map[string]string{"region": "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // variable is the last value of an environment variable.
@@ -115,13 +134,13 @@ func (a *account) variable(name string) (value string) {
 }
 
 // pulumi runs the CLI in the copied repository; it must succeed.
-func (a *account) pulumi(t *testing.T, args ...string) string {
+func (a *account) pulumi(t *testing.T, args ...string) []byte {
 	t.Helper()
 	out, err := a.try(t, args...)
 	if err != nil {
 		t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return out
+	return []byte(out)
 }
 
 // try runs the CLI and returns what it wrote.
@@ -174,7 +193,7 @@ func (a *account) sweeps(t *testing.T, stack string, clean bool) {
 func (a *account) outputs(t *testing.T, stack string) map[string]string {
 	t.Helper()
 	var raw map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(a.pulumi(t, "stack", "output", "-s", stack, "--json")), &raw); err != nil {
+	if err := json.Unmarshal(a.pulumi(t, "stack", "output", "-s", stack, "--json"), &raw); err != nil {
 		t.Fatalf("read the outputs: %v", err)
 	}
 	texts := map[string]string{}

@@ -137,7 +137,7 @@ func keys() []key {
 		{name: "alertEmail", kind: "string", about: "Address that the budget and the alarms write to; empty: nobody"},
 		{name: "dumpBucket", kind: "string", about: "With topology single: an S3 bucket of yours, as bucket or bucket/prefix, for dumps of the database; empty: none"},
 		{name: "dumpCalendar", kind: "string", value: "hourly", about: "When to dump (systemd.time); hourly: a server that dies without a shutdown loses an hour"},
-		{name: "operatorCidr", kind: "string", about: "With topology mesh: the only network that may reach the Kubernetes API, such as 203.0.113.7/32"},
+		{name: "operatorCidr", kind: "string", about: "With topology mesh: the only IPv4 network that may reach the Kubernetes API, such as 203.0.113.7/32; empty: the address from which pulumi runs"},
 		{name: "kubeconfig", kind: "string", secret: true, about: "With topology mesh: use this cluster instead of building k3s"},
 		{name: "meshery", kind: "boolean", value: "false", about: "With topology mesh: install Meshery too"},
 	}

@@ -31,10 +31,6 @@ func (r *reader) checkTopology(c Config) {
 		if c.CPU != 0 && c.Memory != 0 {
 			r.fargateSize(c.CPU, c.Memory)
 		}
-	case Mesh:
-		if c.Kubeconfig == "" && c.OperatorCIDR == "" {
-			r.problem("shoplab:operatorCidr is required: the network that may reach the Kubernetes API, such as 203.0.113.7/32")
-		}
 	}
 	if c.Topology != Single && c.Region != "" {
 		r.checkRegion(c.Region)
@@ -43,8 +39,14 @@ func (r *reader) checkTopology(c Config) {
 		r.problem("shoplab:kubeconfig belongs to topology mesh, not %s", c.Topology)
 	}
 	if c.OperatorCIDR != "" {
-		if p, err := netip.ParsePrefix(c.OperatorCIDR); err != nil || p.Bits() < 8 {
+		p, err := netip.ParsePrefix(c.OperatorCIDR)
+		switch {
+		case err != nil || p.Bits() < 8:
 			r.problem("shoplab:operatorCidr is %q, not a network of /8 or narrower such as 203.0.113.7/32", c.OperatorCIDR)
+		case !p.Addr().Is4():
+			r.problem("shoplab:operatorCidr is %s, but the server has an IPv4 address only: name an IPv4 network such as 203.0.113.7/32", c.OperatorCIDR)
+		case p != p.Masked():
+			r.problem("shoplab:operatorCidr is %s, which begins at %s: write that, or one address as %s/32", c.OperatorCIDR, p.Masked(), p.Addr())
 		}
 	}
 }

@@ -80,10 +80,10 @@ func loadAs(t *testing.T, stack string, values map[string]string) (Config, error
 	t.Helper()
 	setConfig(t, values)
 	var c Config
-	err := pulumi.RunErr(func(ctx *pulumi.Context) (err error) {
+	err := runProgram(t, stack, &recorder{}, func(ctx *pulumi.Context) (err error) {
 		c, err = loadConfig(ctx)
 		return err
-	}, pulumi.WithMocks("shoplab", stack, &recorder{}))
+	})
 	return c, err
 }
 
@@ -149,8 +149,9 @@ func TestConfigProblems(t *testing.T) {
 		"no calendar":           {"stage1", map[string]string{"shoplab:dumpBucket": "mine", "shoplab:dumpCalendar": "now; reboot"}, "not a time such as hourly"},
 		"odd retention":         {"stage3", map[string]string{"shoplab:logRetentionDays": "8"}, "logRetentionDays is 8"},
 		"no key version":        {"stage3", map[string]string{"shoplab:sessionKeyVersion": "0"}, "sessionKeyVersion is 0, not between 1"},
-		"nobody operates":       {"stage4", nil, "shoplab:operatorCidr is required"},
 		"everybody operates":    {"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower"},
+		"IPv6 operates":         {"stage4", map[string]string{"shoplab:operatorCidr": "2001:db8::/64"}, "name an IPv4 network"},
+		"no network operates":   {"stage4", map[string]string{"shoplab:operatorCidr": "203.0.113.7/24"}, "begins at 203.0.113.0/24"},
 		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
 	} {
 		t.Run(name, func(t *testing.T) {

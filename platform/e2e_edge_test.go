@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
 	"shoplab/platform/awstest"
@@ -36,7 +35,7 @@ func TestEndToEndEdge(t *testing.T) {
 			account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
 			leaves(t, account.Calls(t))
 			account.forgetAlarms(t)
-			account.down(t, stack)
+			account.gone(t, stack)
 		})
 	}
 }
@@ -78,10 +77,7 @@ func leaves(t *testing.T, calls []awstest.Call) {
 // changes stage 3's: it makes the policy's alarms anew and keeps the old ones. AWS keeps them with the policy.
 func (a *account) forgetAlarms(t *testing.T) {
 	t.Helper()
-	c := cloudwatch.New(cloudwatch.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(a.variable("AWS_ENDPOINT_URL")),
-		Credentials: credentials.NewStaticCredentialsProvider(a.variable("AWS_ACCESS_KEY_ID"), a.variable("AWS_SECRET_ACCESS_KEY"), ""),
-	})
+	c := cloudwatch.NewFromConfig(a.client(t))
 	found, err := c.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("TargetTracking-")})
 	if err != nil {
 		t.Fatal(err)

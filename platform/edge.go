@@ -3,7 +3,6 @@ package platform
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudfront"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -222,7 +221,7 @@ func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfron
 // CloudFront takes certificates from us-east-1 only, wherever the stage is.
 func (e *Edge) certificate(ctx *pulumi.Context, zone string) (pulumi.StringOutput, error) {
 	none := pulumi.StringOutput{}
-	virginia, err := aws.NewProvider(ctx, e.name+"-us-east-1", &aws.ProviderArgs{Region: pulumi.String("us-east-1")}, child(e)...)
+	virginia, err := newRegion(ctx, e.name+"-us-east-1", "us-east-1", e)
 	if err != nil {
 		return none, err
 	}

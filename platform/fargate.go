@@ -122,7 +122,7 @@ func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, rol
 }
 
 // service keeps the tasks running. The first task and the given share of the others run on
-// on-demand capacity. A deploy that does not get healthy is rolled back.
+// on-demand capacity. A deploy that does not get healthy is rolled back, and up fails.
 func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *ecs.TaskDefinition, needs []pulumi.Resource) error {
 	c := args.Config
 	capacity := ecs.ServiceCapacityProviderStrategyArray{}
@@ -136,7 +136,10 @@ func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *
 			CapacityProvider: pulumi.String("FARGATE_SPOT"), Weight: pulumi.Int(c.SpotShare),
 		})
 	}
-	var err error
+	deployed, err := c.before(ctx, name+"-deployment", t, deployTasks)
+	if err != nil {
+		return err
+	}
 	t.Service, err = ecs.NewService(ctx, name+"-service", &ecs.ServiceArgs{
 		Cluster: t.Cluster.Arn, TaskDefinition: task.Arn, DesiredCount: pulumi.Int(c.Instances),
 		CapacityProviderStrategies: capacity, PlatformVersion: pulumi.String("1.4.0"),
@@ -152,7 +155,8 @@ func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *
 		HealthCheckGracePeriodSeconds: pulumi.Int(60),
 		PropagateTags:                 pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
 		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(c.Wait),
-	}, child(t, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCount"}))...) // scaling moves it
+	}, child(t, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCount"}), // scaling moves it
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{deployed}}))...)
 	return err
 }
 

@@ -24,8 +24,8 @@ type FleetArgs struct {
 	UserData pulumi.StringOutput
 }
 
-// NewFleet makes the group. A new image or configuration is a new version of the launch template,
-// which an instance refresh rolls out: a new server first, then the old one goes.
+// NewFleet makes the group. A new image or configuration is a new version of the launch template, which an
+// instance refresh rolls out before the group is updated: a new server first, then an old one goes.
 func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.ResourceOption) (*Fleet, error) {
 	f := &Fleet{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Fleet", name, f, opts...); err != nil {
@@ -46,6 +46,10 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 		tags = append(tags, autoscaling.GroupTagArgs{Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true)})
 	}
 	needs := append(append(machine.Ready, args.Secrets, args.Balancer.Listening), args.Network.Online...)
+	rolled, err := c.before(ctx, name+"-refresh", f, refreshGroup)
+	if err != nil {
+		return nil, err
+	}
 	healthy, patience := pulumi.IntPtr(c.Instances), "15m"
 	if !c.Wait {
 		healthy, patience = nil, "0"
@@ -59,16 +63,10 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 			Id:      template.ID().ToStringOutput(),
 			Version: template.LatestVersion.ApplyT(func(v int) string { return strconv.Itoa(v) }).(pulumi.StringOutput),
 		},
-		InstanceRefresh: autoscaling.GroupInstanceRefreshArgs{
-			Strategy: pulumi.String("Rolling"),
-			Preferences: autoscaling.GroupInstanceRefreshPreferencesArgs{
-				MinHealthyPercentage: pulumi.Int(100), MaxHealthyPercentage: pulumi.Int(200),
-				InstanceWarmup: pulumi.String("60"), AutoRollback: pulumi.Bool(true),
-			},
-		},
 		WaitForElbCapacity: healthy, WaitForCapacityTimeout: pulumi.String(patience),
 		ForceDelete: pulumi.Bool(true), Tags: tags,
-	}, child(f, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCapacity"}))...) // scaling moves it
+	}, child(f, pulumi.DependsOn(needs), pulumi.IgnoreChanges([]string{"desiredCapacity"}), // scaling moves it
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{rolled}}))...)
 	if err != nil {
 		return nil, err
 	}

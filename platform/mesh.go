@@ -44,16 +44,12 @@ func NewServiceMesh(ctx *pulumi.Context, name string, args ServiceMeshArgs, opts
 	if err := ctx.RegisterComponentResource("shoplab:platform:ServiceMesh", name, m, opts...); err != nil {
 		return nil, err
 	}
-	provider := &kubernetes.ProviderArgs{
-		Kubeconfig: args.Kubeconfig, EnableServerSideApply: pulumi.Bool(true),
-		// A cluster that is gone has no objects: destroy must not wait for it.
-		DeleteUnreachable: pulumi.Bool(true),
-	}
+	var identifier pulumi.StringInput
 	if args.Cluster != nil {
-		provider.ClusterIdentifier = args.Cluster.Server.Instance.ID().ToStringOutput()
+		identifier = args.Cluster.Server.Instance.ID().ToStringOutput()
 	}
 	var err error
-	if m.provider, err = kubernetes.NewProvider(ctx, name+"-kubernetes", provider, child(m)...); err != nil {
+	if m.provider, err = newKubernetes(ctx, name+"-kubernetes", args.Kubeconfig, identifier, m); err != nil {
 		return nil, err
 	}
 	istiod, err := m.istio(ctx)

@@ -133,6 +133,10 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 			"id":      "pl-3b927c52",
 			"entries": []any{map[string]any{"cidr": "120.52.22.96/27"}, map[string]any{"cidr": "205.251.249.0/24"}},
 		}), nil
+	case "aws:ec2/getInstanceType:getInstanceType":
+		return resource.NewPropertyMapFromMap(map[string]any{"defaultVcpus": 2.0}), nil
+	case "aws:servicequotas/getServiceQuota:getServiceQuota":
+		return resource.NewPropertyMapFromMap(map[string]any{"value": 32.0}), nil
 	case "aws:ssm/getParameter:getParameter":
 		return resource.NewPropertyMapFromMap(map[string]any{"value": "ami-0123456789abcdef0"}), nil
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":

@@ -22,10 +22,13 @@ type stage struct {
 // Deploy is the whole program: configuration first, then the composition that it names.
 func Deploy(ctx *pulumi.Context) (err error) {
 	defer stop(&err)
+	check(ctx.RequirePulumiVersion(pulumiVersions))
 	c := must(loadConfig(ctx))
 	if err := tagEverything(ctx, c); err != nil {
 		return fmt.Errorf("tag everything: %w", err)
 	}
+	check(explainErrors(ctx, c))
+	check(checkQuota(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
 		Single: single, Balanced: balanced, Fargate: fargate, Mesh: mesh,
 	}[c.Topology]
@@ -118,6 +121,7 @@ func mesh(ctx *pulumi.Context, c Config) stage {
 	image := must(NewImage(ctx, "image", c))
 	edge := must(NewEdge(ctx, "edge", c))
 	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
+	c.OperatorCIDR = must(operatorNetwork(ctx, c))
 	database := must(NewDatabase(ctx, "database", c, network))
 	cache := must(NewCache(ctx, "cache", c, network))
 	cluster := must(NewCluster(ctx, "cluster", ClusterArgs{Config: c, Network: network, Registry: registryOf(image.Reference)}))

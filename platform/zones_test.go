@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 func TestPickZones(t *testing.T) {
@@ -48,7 +46,7 @@ func TestZonesBeforeResources(t *testing.T) {
 	r := &recorder{answers: map[string]map[string]any{
 		"aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"locations": []any{"us-east-1b"}},
 	}}
-	err := pulumi.RunErr(Deploy, pulumi.WithMocks("shoplab", "stage2", r))
+	err := runProgram(t, "stage2", r, Deploy)
 	if err == nil || !strings.Contains(err.Error(), "choose another shoplab:instanceType or aws:region") {
 		t.Errorf("got %v", err)
 	}
