@@ -263,11 +263,20 @@ func (c capacities) note() string {
 	return "How much each carries is from " + c.file + "; a stage that was not measured, or is INVALID, is taken to carry everything."
 }
 
-// crossover says which graph is the cheapest at which traffic.
+// crossover says which graph is the cheapest at which traffic, of those that are priced whole: what has only a
+// lower bound may be the dearest.
 func crossover(out io.Writer, table cost.Table, graphs []priced, measured capacities) {
 	var curves [][]cost.Point
 	for _, g := range graphs {
+		if g.estimate.LowerBound() {
+			_, _ = fmt.Fprintf(out, "\n%s is priced in part only, and left out of the comparison.", g.name)
+			continue
+		}
 		curves = append(curves, table.Curve(measured.option(g), g.estimate.Usage, cost.Volumes()))
+	}
+	if len(curves) < 2 {
+		_, _ = fmt.Fprintln(out)
+		return
 	}
 	_, _ = fmt.Fprintf(out, "\nCheapest per successful request: %s.\n%s\n", report.Crossover(cost.Cheapest(curves...)), measured.note())
 }

@@ -95,7 +95,8 @@ func TestCostCommand(t *testing.T) {
 		{"cost a/stack.json b/stack.json --requests 0", "b/stack.json  $12.00", 0}, // two graphs never share a name
 		{"cost a/stack.json a/stack.json", "a/stack.json is named twice", 1},
 		{"cost hiding.json", "NOT THE WHOLE COST of hiding: the preview hides 40 resources", 0},
-		{"cost hiding.json", "at least", 0},
+		{"cost hiding.json", "at least: a part of the stack only", 0},
+		{"cost a/stack.json bucket.json", "bucket is priced in part only, and left out of the comparison.", 0},
 		{"cost bucket.json", "storage_gb is not given in a usage file", 0},
 		{"cost bucket.json --usage usage.yml", "s3/gb", 0},
 		{"cost bucket.json --usage usage.yml", "$23.00", 0},

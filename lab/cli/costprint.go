@@ -78,7 +78,10 @@ func printCosts(out io.Writer, t cost.Table, graphs []priced) error {
 	for _, g := range graphs {
 		e := g.estimate
 		bound := ""
-		if e.LowerBound() {
+		switch {
+		case len(e.Incomplete) > 0:
+			bound = "  (at least: a part of the stack only)"
+		case len(e.Unknown) > 0:
 			bound = fmt.Sprintf("  (at least: %d unknown)", len(e.Unknown))
 		}
 		p("%s\t$%s\t$%.2f\t$%.6f\t$%s%s\n", g.name, e.Total(), e.Daily(), e.PerRequest(), e.Gross(), bound)

@@ -15,6 +15,7 @@ import (
 // document is any of the JSON documents that ReadGraph takes.
 type document struct {
 	// Of `pulumi preview --json`.
+	Config        map[string]any `json:"config"`
 	Steps         *[]step        `json:"steps"`
 	ChangeSummary map[string]int `json:"changeSummary"`
 	Diagnostics   []struct {
@@ -76,7 +77,8 @@ func ReadGraph(r io.Reader) (Graph, error) {
 		return Graph{}, errors.New("no resources in it: expected the output of `pulumi preview --json`, " +
 			"of `pulumi stack export`, or the graph of a stage")
 	}
-	g.locate()
+	region, _ := doc.Config["aws:region"].(string)
+	g.locate(region)
 	g.Resources = slices.DeleteFunc(g.Resources, Resource.isComponent)
 	return g, nil
 }

@@ -148,6 +148,14 @@ func TestWhereAResourceIs(t *testing.T) {
 	}
 }
 
+// Previews leave out the default provider, and have its region in the configuration.
+func TestAPreviewIsWhereItsConfigurationSays(t *testing.T) {
+	g := graph(t, `{"config":{"aws:region":"eu-west-1"},"steps":[{"op":"create","newState":{`+oneVolume+`,"provider":"urn:pulumi:prod::app::pulumi:providers:aws::default::04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}],"changeSummary":{"create":1}}`)
+	if got := g.Resources[0].Region; got != "eu-west-1" {
+		t.Errorf("region %q", got)
+	}
+}
+
 // While ids are unknown a reference is followed by what it was computed from.
 func TestAReferenceIsFollowedInAFirstPreview(t *testing.T) {
 	const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

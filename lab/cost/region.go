@@ -25,8 +25,9 @@ var (
 const awsProvider = "pulumi:providers:aws"
 
 // locate finds out where each AWS resource is: by its own region, its ARN, its zone, or its provider's
-// region. A stack with one AWS provider has all its resources there.
-func (g *Graph) locate() {
+// region. A stack with one AWS provider has all its resources there, and one without is where the
+// configuration of its preview says: previews leave out the default provider.
+func (g *Graph) locate(configured string) {
 	providers, only, several := map[string]string{}, "", false
 	for _, p := range g.ofType(awsProvider) {
 		region, _ := p.at("region").raw.(string)
@@ -34,8 +35,11 @@ func (g *Graph) locate() {
 		several = several || (only != "" && region != only)
 		only = region
 	}
-	if several {
+	switch {
+	case several:
 		only = ""
+	case only == "":
+		only = configured
 	}
 	for i := range g.Resources {
 		r := &g.Resources[i]

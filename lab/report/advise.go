@@ -88,6 +88,9 @@ func judge(s result.Stage, n Need) (candidate, string) {
 	if s.Cost == nil {
 		return c, "its cost is not known"
 	}
+	if s.Cost.LowerBound() {
+		return c, "its cost is known in part only"
+	}
 	c.monthly = s.Cost.Monthly()
 	requests := n.Requests
 	if requests > 0 {

@@ -97,6 +97,10 @@ func crossoverChart(m measured) (*chart, error) {
 			left += " " + s.Name + " is INVALID and left out."
 			continue
 		}
+		if s.Cost != nil && s.Cost.LowerBound() {
+			left += " " + s.Name + " is priced in part only and left out."
+			continue
+		}
 		c := curve{Name: title(s), Style: i}
 		for _, p := range s.CostCurve {
 			if p.Carried && p.Monthly > 0 {

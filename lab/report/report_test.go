@@ -190,6 +190,21 @@ func TestAdvise(t *testing.T) {
 	}
 }
 
+// A stage of whose cost only a part is known may be the dearest.
+func TestAdviseTakesNoStageThatIsPricedInPart(t *testing.T) {
+	stages := sample().Stages[:1]
+	part := *stages[0].Cost
+	part.Unknown = []string{"aws:s3/bucket:Bucket b: storage_gb is not given"}
+	stages[0].Cost = &part
+	got := strings.Join(Advise(stages, Need{}), "\n")
+	if want := "stage1 is left out: its cost is known in part only."; !strings.Contains(got, want) || strings.Contains(got, "Take") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if c, err := crossoverChart(measured{stages: stages}); err != nil || c != nil {
+		t.Errorf("its curve is drawn: %+v, %v", c, err)
+	}
+}
+
 func TestColumnsAreTheDeclaredUsers(t *testing.T) {
 	r := sample()
 	r.Settings.Users = []int{20}
