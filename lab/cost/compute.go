@@ -121,6 +121,9 @@ func disks(b *bill, m machine) {
 		}
 		for _, d := range devices {
 			root := list == "blockDeviceMappings" && (isRoot(d) || len(devices) == 1)
+			if root && rooted {
+				continue // the instance says itself what its root is, over the template
+			}
 			rooted = rooted || root
 			if nested, _ := d.each("ebs"); len(nested) > 0 {
 				d = nested[0]

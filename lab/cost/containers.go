@@ -94,20 +94,26 @@ func (p plan) spotOf(n float64) float64 {
 
 func (b *bill) placement(r, task Resource) (plan, bool) {
 	strategies, v := r.each("capacityProviderStrategies")
+	launch, ok := b.text(r, "", "launchType")
 	if v.hidden != "" {
 		b.dunno(r, "its capacity provider strategy %s", v.hidden)
+	}
+	if !ok || v.hidden != "" {
 		return plan{}, false
+	}
+	if len(strategies) == 0 && launch == "" {
+		strategies = b.defaultStrategy(r)
 	}
 	if len(strategies) > 0 {
 		return b.strategy(r, strategies)
 	}
-	launch, ok := b.text(r, "", "launchType")
-	if !ok {
-		return plan{}, false
-	}
-	if launch == "" { // then it is EC2, unless the task cannot run there
-		if compatible, _ := task.at("requiresCompatibilities").raw.([]any); len(compatible) == 1 {
-			launch, _ = compatible[0].(string)
+	if compatible := task.at("requiresCompatibilities"); launch == "" { // then it is EC2, unless the task cannot run there
+		if compatible.hidden != "" {
+			b.dunno(r, "where its tasks run %s", compatible.hidden)
+			return plan{}, false
+		}
+		if list, _ := compatible.raw.([]any); len(list) == 1 {
+			launch, _ = list[0].(string)
 		}
 	}
 	switch launch {
@@ -122,9 +128,27 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 	return plan{}, false
 }
 
+// defaultStrategy is the strategy of the service's cluster, which counts where the service has none.
+func (b *bill) defaultStrategy(r Resource) []Resource {
+	all := b.graph.ofType("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders")
+	own, found := b.graph.referred(r, clusterType, "cluster")
+	for _, c := range all {
+		of, known := b.graph.referred(c, clusterType, "clusterName")
+		if (found && known && of.Name == own.Name) || len(all) == 1 {
+			strategies, _ := c.each("defaultCapacityProviderStrategies")
+			return strategies
+		}
+	}
+	return nil
+}
+
+// strategy reads a capacity provider strategy: Fargate's two providers, or groups of EC2 instances, which are
+// billed by themselves.
 func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
 	var p plan
+	groups := 0
 	for _, s := range strategies {
+		s = named(s, r)
 		provider, ok1 := b.given(s, "capacityProvider")
 		weight, ok2 := b.number(s, 0, "weight")
 		base, ok3 := b.number(s, 0, "base")
@@ -141,8 +165,12 @@ func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
 				return p, false
 			}
 		default:
-			return p, !p.fargate // a group of EC2 instances, which is billed by itself
+			groups++
 		}
+	}
+	if p.fargate && groups > 0 {
+		b.dunno(r, "tasks on Fargate and on instances at once are not priced")
+		return p, false
 	}
 	if p.spot+p.onDemand == 0 {
 		p.onDemand = 1

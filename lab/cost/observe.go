@@ -18,7 +18,21 @@ func logs(b *bill, r Resource) {
 		return
 	}
 	b.optional(r, item, "monthly_data_ingested_gb", 1)
-	b.optional(r, "logs/stored", "storage_gb", 1)
+	if _, given := b.usage.amount(r, "storage_gb"); given {
+		b.optional(r, "logs/stored", "storage_gb", 1)
+		return
+	}
+	days, ok := b.number(r, 0, "retentionInDays")
+	switch ingested, given := b.usage.amount(r, "monthly_data_ingested_gb"); {
+	case !ok:
+	case days == 0:
+		b.dunno(r, "it keeps its logs for ever: storage_gb is not given in a usage file")
+	case given: // what is kept is compressed, by how much is not known: this is the most
+		b.used(r, "logs/stored", ingested*days/DaysPerMonth)
+	default:
+		// Its share of the stack's logs, as traffic takes them to be divided.
+		b.used(r, "logs/stored", b.usage.Requests*b.usage.LogBytes/1e9/b.sharing(logGroup)*days/DaysPerMonth)
+	}
 }
 
 // alarm is billed for each metric that it looks at, three for an anomaly detection.

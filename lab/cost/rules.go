@@ -4,6 +4,7 @@ package cost
 const (
 	launchTemplate = "aws:ec2/launchTemplate:LaunchTemplate"
 	launchConfig   = "aws:ec2/launchConfiguration:LaunchConfiguration"
+	clusterType    = "aws:ecs/cluster:Cluster"
 	taskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 	association    = "aws:ec2/eipAssociation:EipAssociation"
 	eip            = "aws:ec2/eip:Eip"
@@ -39,7 +40,7 @@ func init() { // the rules of elastic addresses and instances look one another u
 		"aws:ebs/snapshot:Snapshot": {price: meter("ebs/snapshot", "storage_gb", 1), usage: []string{"storage_gb"}},
 
 		"aws:ecs/service:Service":       {price: service},
-		"aws:ecs/cluster:Cluster":       {price: cluster},
+		clusterType:                     {price: cluster},
 		"aws:ecr/repository:Repository": {price: repository, usage: []string{"storage_gb"}},
 		"aws:eks/cluster:Cluster":       {price: kubernetes},
 		"aws:eks/nodeGroup:NodeGroup":   {price: nodeGroup},

@@ -93,9 +93,7 @@ func topic(b *bill, r Resource) {
 			b.dunno(s, "deliveries by %s are not priced", protocol)
 		}
 	}
-	if published, ok := b.usage.amount(r, "monthly_requests"); ok {
-		b.used(r, "sns/requests", published/1e6)
-	}
+	b.metered(r, "sns/requests", "monthly_requests", 1e6)
 }
 
 func stream(b *bill, r Resource) {

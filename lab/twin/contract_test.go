@@ -79,7 +79,7 @@ func behind(t *testing.T, start func(*testing.T, hop) (*started, error), answer 
 		t.Fatal(err)
 	}
 	for d := dir; d != os.TempDir() && len(d) > len(os.TempDir()); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil { //nolint:gosec // nginx runs as another user
+		if err := os.Chmod(d, 0o755); err != nil { // nginx runs as another user
 			t.Fatal(err)
 		}
 	}
