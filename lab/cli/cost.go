@@ -43,6 +43,7 @@ output, where the prices are from, and which types are priced.`,
 	f.StringVar(&o.preview, "preview", "", "one more graph: a `file` with the output of pulumi preview --json, or - for standard input")
 	f.BoolVar(&o.diff, "diff", false, "compare two graphs, the old one and the new one")
 	f.Float64Var(&o.failAbove, "fail-above", -1, "exit with status 3 if a graph, with --diff the new one, costs more `USD` a month")
+	f.Lookup("fail-above").DefValue = "0" // which help does not show: there is none
 	f.StringArrayVar(&o.prices, "prices", nil, "a price table `file` that --refresh wrote, of one region; repeatable (default: us-east-1's, which ships with lab)")
 	f.BoolVar(&o.refresh, "refresh", false, "read AWS's public price list and print a new price table")
 	f.StringVar(&o.region, "region", "us-east-1", "with --refresh: the `region`")
