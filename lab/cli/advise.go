@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"shoplab/lab/forecast"
 	"shoplab/lab/report"
+	"shoplab/lab/result"
 )
 
 // maxNeed is more requests, or dollars, a month than anybody asks for; NaN and infinities are not below it.
@@ -16,16 +19,20 @@ const maxNeed = 1e15
 
 func newAdviseCommand() *cobra.Command {
 	var need report.Need
+	var think time.Duration
 	files := []string{filepath.Join("report", "result.json")}
 	cmd := &cobra.Command{
 		Use:   "advise",
 		Short: "Say which stage to take, from measured results",
+		Long: `Advise names the cheapest stage that meets a need. Where the forecast of a stage validated in its run
+(see lab forecast), what it carries on AWS decides; elsewhere what it carried where it was measured.`,
 		Example: "  go run ./lab advise --users 100\n" +
-			"  go run ./lab advise --users 300 --requests 2000000 --budget 90 --results report/result.json",
+			"  go run ./lab advise --users 300 --requests 2000000 --budget 90 --results report/result.json\n" +
+			"  go run ./lab advise --users 2000 --think 5s --survive-server",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !(need.Users >= 0 && need.Requests >= 0 && need.Requests <= maxNeed && need.Budget >= 0 && need.Budget <= maxNeed) {
-				return errors.New("--users, --requests and --budget: want numbers from 0 on")
+			if !(need.Users >= 0 && need.Requests >= 0 && need.Requests <= maxNeed && need.Budget >= 0 && need.Budget <= maxNeed && think >= 0) {
+				return errors.New("--users, --requests, --budget and --think: want numbers from 0 on")
 			}
 			if !cmd.Flags().Changed("results") {
 				files = []string{inRepository(files[0])}
@@ -36,6 +43,7 @@ func newAdviseCommand() *cobra.Command {
 			} else if err != nil {
 				return err
 			}
+			need.Forecasts = forecasts(results, think)
 			for _, line := range report.Advise(report.Stages(results...), need) {
 				cmd.Println(line)
 			}
@@ -44,8 +52,29 @@ func newAdviseCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.IntVar(&need.Users, "users", 0, "concurrent users to serve within the objective")
+	f.DurationVar(&think, "think", 0, "how long such a user thinks between requests; counts where a forecast decides")
+	f.BoolVar(&need.SurvivesServer, "survive-server", false, "never a stage with one server, which is gone with it")
 	f.Float64Var(&need.Requests, "requests", 0, "requests a month")
 	f.Float64Var(&need.Budget, "budget", 0, "USD a month")
 	f.StringSliceVar(&files, "results", files, "result `files` of lab run (by default in the repository)")
 	return cmd
+}
+
+// forecasts are what the stages whose forecast validated carry on AWS, with users who think so long.
+func forecasts(results []result.Result, think time.Duration) map[string]report.Forecast {
+	all := map[string]report.Forecast{}
+	for _, res := range results {
+		for _, s := range forecast.Stages(res) {
+			delete(all, s.Measured.Name) // of a stage in several results the last counts
+			if !s.Decides() {
+				continue
+			}
+			all[s.Measured.Name] = report.Forecast{
+				Users: s.Answer.Shoppers(think.Seconds()), Rate: s.Answer.Rate.Value,
+				Text: fmt.Sprintf("forecast to carry %.0f requests a second on AWS (%.0f to %.0f), until its %s gives out",
+					s.Answer.Rate.Value, s.Answer.Rate.Low, s.Answer.Rate.High, s.Answer.First.Name),
+			}
+		}
+	}
+	return all
 }

@@ -53,6 +53,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newForecastCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand())
 	return root
 }

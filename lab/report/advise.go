@@ -15,6 +15,18 @@ type Need struct {
 	Users    int     // concurrent, within the objective
 	Requests float64 // a month
 	Budget   float64 // USD a month
+	// SurvivesServer leaves out the stages that have one server.
+	SurvivesServer bool
+	// Forecasts are what stages are forecast to carry on AWS, by name: a stage that is among them is
+	// judged by that, and not by what it carried where it was measured.
+	Forecasts map[string]Forecast
+}
+
+// Forecast is what a stage is forecast to carry on AWS.
+type Forecast struct {
+	Users float64 // who think as long as the need's do
+	Rate  float64 // requests a second
+	Text  string  // "forecast 810 requests a second"
 }
 
 // Advise says which stage to take, from what was measured, one sentence an item. A stage that is
@@ -52,6 +64,9 @@ func Advise(stages []result.Stage, n Need) []string {
 func shortOfCPUs(all []candidate) string {
 	var short []string
 	for _, c := range all {
+		if c.forecast {
+			continue
+		}
 		if given, whole := c.stage.Config.GivenCPUs, c.stage.Config.StageCPUs; given != nil && whole != nil && *given < *whole {
 			short = append(short, fmt.Sprintf("%s %.3g of %.3g", c.stage.Name, *given, *whole))
 		}
@@ -66,6 +81,7 @@ func shortOfCPUs(all []candidate) string {
 type candidate struct {
 	stage    result.Stage
 	users    float64
+	forecast bool // what it carries is
 	monthly  float64
 	capacity string
 }
@@ -73,9 +89,14 @@ type candidate struct {
 // judge returns the stage as a candidate, or why it is none.
 func judge(s result.Stage, n Need) (candidate, string) {
 	c := candidate{stage: s}
+	f, forecast := n.Forecasts[s.Name]
 	switch b := s.BreakingPoint; {
 	case s.Invalid():
 		return c, "its measurement is INVALID"
+	case n.SurvivesServer && (s.Topology == "single" || s.Topology == "mesh"):
+		return c, "it has one server, and is gone with it"
+	case forecast:
+		c.users, c.forecast = f.Users, true
 	case b != nil && b.MedianUsers != nil:
 		c.users = *b.MedianUsers
 	case b != nil && b.NotReachedUpTo != nil:
@@ -85,6 +106,9 @@ func judge(s result.Stage, n Need) (candidate, string) {
 	}
 	c.capacity, _ = breakingPoint(s)
 	c.capacity = "breaking point " + c.capacity
+	if forecast {
+		c.capacity = f.Text
+	}
 	if s.Cost == nil {
 		return c, "its cost is not known"
 	}
@@ -99,7 +123,9 @@ func judge(s result.Stage, n Need) (candidate, string) {
 	switch {
 	case n.Users > 0 && c.users <= float64(n.Users):
 		return c, fmt.Sprintf("its %s is not above %d users", c.capacity, n.Users)
-	case !carries(s, requests):
+	case forecast && !(cost.Option{MaxRate: f.Rate}).Carries(requests):
+		return c, fmt.Sprintf("%.0f requests a month are more than it is forecast to carry in a busy hour", requests)
+	case !forecast && !carries(s, requests):
 		return c, fmt.Sprintf("%.0f requests a month are more than it was measured to carry in a busy hour", requests)
 	case n.Budget > 0 && c.monthly > n.Budget:
 		return c, fmt.Sprintf("$%.2f a month is over the budget of $%.2f", c.monthly, n.Budget)

@@ -224,3 +224,22 @@ func TestAnEmptyResultStillRenders(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAdviceByForecastAndAvailability(t *testing.T) {
+	one := result.Stage{Name: "stage1", Topology: "single", BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(600.0)}, Cost: &cost.Estimate{}}
+	two := one
+	two.Name, two.Topology = "stage2", "balanced"
+	stages := []result.Stage{one, two}
+	if got := Advise(stages, Need{Users: 100, SurvivesServer: true}); !strings.HasPrefix(got[0], "Take stage2") || !strings.Contains(got[1], "one server") {
+		t.Errorf("who asks for no single server is advised %q", got)
+	}
+	forecasts := map[string]Forecast{"stage1": {Users: 90, Rate: 50, Text: "forecast to carry 50 requests a second"}}
+	if got := Advise(stages, Need{Users: 100, Forecasts: forecasts}); !strings.HasPrefix(got[0], "Take stage2") ||
+		!strings.Contains(strings.Join(got, " "), "forecast to carry 50 requests a second is not above 100 users") {
+		t.Errorf("the forecast does not decide: %q", got)
+	}
+	forecasts["stage1"] = Forecast{Users: 900, Rate: 50, Text: "forecast to carry 50 requests a second"}
+	if got := Advise(stages, Need{Requests: 1e9, Forecasts: forecasts}); !strings.Contains(strings.Join(got, " "), "more than it is forecast to carry") {
+		t.Errorf("a month's requests beyond the forecast: %q", got)
+	}
+}

@@ -31,9 +31,11 @@ type Stage struct {
 	BreakingPoint *BreakingPoint `json:"breaking_point,omitempty"`
 	OpenLoop      *OpenLoop      `json:"open_loop,omitempty"`
 	// AtFailure is the first whole step that missed the objective, with its series.
-	AtFailure  *Step       `json:"at_failure,omitempty"`
-	Verdict    *Verdict    `json:"verdict,omitempty"`
-	USL        *USL        `json:"usl,omitempty"`
+	AtFailure *Step    `json:"at_failure,omitempty"`
+	Verdict   *Verdict `json:"verdict,omitempty"`
+	USL       *USL     `json:"usl,omitempty"`
+	// Twins are changed stages that were measured to hold a forecast against; none of their steps is in Steps.
+	Twins      []Twin      `json:"twins,omitempty"`
 	Validity   *Validity   `json:"validity,omitempty"`
 	Invariants []Invariant `json:"invariants,omitempty"`
 	// Steps holds every step, including those of the searches and the proof, without series.
@@ -75,6 +77,17 @@ type Complexity struct {
 	// CommandsRun are those commands.
 	CommandsRun []string `json:"commands_run,omitempty"`
 	Processes   *int     `json:"processes,omitempty"` // of the twin, a database counted as one
+}
+
+// Twin is a stage with one change, held at one load, and searched for its breaking point.
+type Twin struct {
+	Knob         string   `json:"knob"` // "CPUs of this machine for the stage"
+	From         string   `json:"from"`
+	To           string   `json:"to"`
+	Config       Config   `json:"config"` // as changed
+	DatabaseCPUs *float64 `json:"database_cpus,omitempty"`
+	Step         Step     `json:"step"`
+	Search       *Search  `json:"search,omitempty"`
 }
 
 // Level is one declared number of users, measured several times.

@@ -1,0 +1,181 @@
+package forecast
+
+import (
+	"cmp"
+	"math"
+
+	"shoplab/lab/result"
+)
+
+// Answer is what a stage is forecast to carry on AWS within the objective.
+type Answer struct {
+	Stage, Topology string
+	Instances       int
+	// Rate is requests a second at the objective, bursting; Sustained is the same with what the hourly
+	// price of burstable machines has.
+	Rate, Sustained result.Interval
+	// Response is the mean seconds of a request at Rate.
+	Response float64
+	// First is what gives out, Next what would be next: at Behind times the rate.
+	First, Next Limit
+	Behind      float64
+}
+
+// Shoppers is how many users who think between requests send the rate, by Little's law.
+func (a Answer) Shoppers(think float64) float64 { return a.Rate.Value * (think + a.Response) }
+
+// simulated is how many requests a simulation answers: enough for a p95 to within some percent.
+const simulated = 6000
+
+// HighestRate is the highest rate of arrivals whose p95 keeps to the objective, and the outcome there.
+func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
+	limits := n.Limits()
+	if len(limits) == 0 {
+		return 0, Outcome{}
+	}
+	most := limits[0].Rate
+	kept := func(rate float64) (Outcome, bool) {
+		out := n.Simulate(Load{Rate: rate}, simulated)
+		return out, out.P95*1000 <= o.P95MS
+	}
+	low, high, best := 0.0, 1.0, Outcome{}
+	for range 6 {
+		share := (low + high) / 2
+		if low == 0 && high == 1 {
+			share = .9 // where it mostly is
+		}
+		if out, ok := kept(share * most); ok {
+			low, best = share, out
+		} else {
+			high = share
+		}
+	}
+	return low * most, best
+}
+
+// MostUsers is the least number of users in a closed loop without thinking at which p95 misses the
+// objective, as the laboratory's searches look for; 0 where more than most keep it.
+func (n Network) MostUsers(o result.Objective, most int) int {
+	good, bad := 0, 1
+	misses := func(users int) bool {
+		return n.Simulate(Load{Users: users}, max(simulated, 4*users)).P95*1000 > o.P95MS
+	}
+	for ; !misses(bad); bad *= 2 {
+		if good = bad; bad >= most {
+			return 0
+		}
+	}
+	for bad-good > max(1, good/50) {
+		if middle := (good + bad) / 2; misses(middle) {
+			bad = middle
+		} else {
+			good = middle
+		}
+	}
+	return bad
+}
+
+// Answer forecasts the setting.
+func (s Setting) Answer(name string, o result.Objective) (Answer, error) {
+	a := Answer{Stage: name, Topology: s.Topology}
+	n, err := Build(s)
+	if err != nil {
+		return a, err
+	}
+	a.Instances = len(n.Instances)
+	rate, out := n.HighestRate(o)
+	a.Response = out.Mean
+	limits := n.Limits()
+	a.First = limits[0]
+	a.Behind = math.Inf(1)
+	if a.Next = (Limit{Name: "nothing"}); len(limits) > 1 {
+		for _, l := range limits[1:] {
+			if kind(l.Name) != kind(a.First.Name) { // another server of the same kind is no other limit
+				a.Next, a.Behind = l, l.Rate/a.First.Rate
+				break
+			}
+		}
+	}
+	a.Rate = s.interval(rate, a.First.Rate)
+	s.Sustained = true
+	if n, err = Build(s); err != nil {
+		return a, err
+	}
+	rate, _ = n.HighestRate(o)
+	a.Sustained = s.interval(rate, n.Limits()[0].Rate)
+	return a, nil
+}
+
+// kind is a machine's name without its number.
+func kind(name string) string {
+	for i, r := range name {
+		if r == '-' && i+1 < len(name) && name[i+1] >= '0' && name[i+1] <= '9' {
+			return name[:i]
+		}
+	}
+	return name
+}
+
+// interval carries the intervals of the demands and of a core's speed to the rate, which is inverse to
+// them as its limit is.
+func (s Setting) interval(rate, limit float64) result.Interval {
+	at := func(speed float64, pick func(result.Interval) float64) float64 {
+		t := s
+		t.Speed = speed
+		t.Demands.Parts = nil
+		for _, d := range s.Demands.Parts {
+			d.Seconds.Value = pick(d.Seconds)
+			t.Demands.Parts = append(t.Demands.Parts, d)
+		}
+		t.Demands.Hold.Value = pick(s.Demands.Hold)
+		n, err := Build(t)
+		if err != nil || limit == 0 {
+			return rate
+		}
+		return rate * n.Limits()[0].Rate / limit
+	}
+	speed := cmp.Or(s.Speed, 1)
+	low, high := speed, speed
+	if s.Host == nil {
+		low, high = speed*CoreSpeed.Value.Low/CoreSpeed.Value.Value, speed*CoreSpeed.Value.High/CoreSpeed.Value.Value
+	}
+	return result.Interval{
+		Value: rate,
+		Low:   min(rate, at(low, func(i result.Interval) float64 { return i.High })),
+		High:  max(rate, at(high, func(i result.Interval) float64 { return cmp.Or(i.Low, i.Value) })),
+	}
+}
+
+// InstancesFor is the fewest instances, up to the most that the stage may have, that keep the objective at
+// the rate; 0 where none do, and then what bounds it with the most.
+func (s Setting) InstancesFor(rate float64, o result.Objective) (int, Limit, error) {
+	most := *s.Config.Instances
+	if s.Config.MaxInstances != nil {
+		most = max(most, *s.Config.MaxInstances)
+	}
+	var bound Limit
+	for i := 1; i <= most; i++ {
+		n, err := s.with(i)
+		if err != nil {
+			return 0, bound, err
+		}
+		bound = n.Limits()[0]
+		if bound.Rate <= rate {
+			continue
+		}
+		if out := n.Simulate(Load{Rate: rate}, simulated); out.P95*1000 <= o.P95MS {
+			return i, bound, nil
+		}
+	}
+	return 0, bound, nil
+}
+
+// with is the network with so many instances, whose pools the database's connections bound.
+func (s Setting) with(instances int) (Network, error) {
+	s.Config.Instances = &instances
+	if c := s.Config.DatabaseConnections; c != nil && s.Config.PoolPerInstance != nil {
+		pool := max(1, min(*s.Config.PoolPerInstance, *c/instances))
+		s.Config.PoolPerInstance = &pool
+	}
+	return Build(s)
+}

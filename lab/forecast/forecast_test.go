@@ -1,0 +1,253 @@
+package forecast
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"shoplab/lab/cost"
+	"shoplab/lab/result"
+)
+
+// The truth that synthetic steps are made of, in CPU seconds a request.
+var truth = map[string]float64{PartProxy: .0001, PartService: .0005, PartDatabase: .0003, PartCache: .00001}
+
+func config(cpu, instances, pool int) result.Config {
+	return result.Config{
+		InstanceType: "t4g.small", DatabaseClass: "db.t4g.micro", CacheNodeType: "cache.t4g.micro",
+		Instances: &instances, MaxInstances: result.Ptr(4), CPUUnits: &cpu, PoolPerInstance: &pool,
+		DatabaseConnections: result.Ptr(79), GivenCPUs: result.Ptr(4.0 / 3),
+	}
+}
+
+// known are demands as they are.
+func known() Demands {
+	var d Demands
+	for _, p := range parts {
+		if s := truth[p.name]; s > 0 {
+			d.Parts = append(d.Parts, Demand{Part: p.name, Seconds: result.Interval{Value: s, Low: s, High: s}})
+		}
+	}
+	d.Hold = result.Interval{Value: .0006, Low: .0006, High: .0006}
+	return d
+}
+
+// here is a stage as it runs on a machine of two cores.
+func here(c result.Config, topology string) Setting {
+	return Setting{Config: c, Topology: topology, Demands: known(), Host: &Host{Cores: 2, CPUs: *c.GivenCPUs}}
+}
+
+// measured is a step that a stage with the truth's demands would give.
+func measured(t *testing.T, s Setting, l Load) result.Step {
+	t.Helper()
+	n, err := Build(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := n.Simulate(l, 10_000)
+	step := result.Step{
+		Purpose: result.PurposeScaling, Users: l.Users, Rate: l.Rate, Throughput: out.Throughput, Goodput: out.Throughput, Requests: 10_000,
+		Latency: &result.Latency{MeanMS: 1000 * out.Mean, P95MS: 1000 * out.P95},
+		Operations: []result.Operation{
+			{Name: "list", Requests: 900, Latency: &result.Latency{MeanMS: 1}}, {Name: "login", Requests: 100, Latency: &result.Latency{MeanMS: 11}},
+		},
+	}
+	for _, p := range parts {
+		if d := truth[p.name]; d > 0 {
+			step.Usage = append(step.Usage, result.Usage{Resource: p.resource, Unit: "cores", Mean: .02 + d*out.Throughput})
+		}
+	}
+	step.Usage = append(step.Usage,
+		result.Usage{Resource: result.ResourceStageCPU, Unit: "cores", Mean: out.Utilization[0] * s.Host.CPUs, Limit: &s.Host.CPUs},
+		result.Usage{Resource: result.ResourceThrottled, Unit: "ratio", Mean: out.Throttled[0], Limit: result.Ptr(1.0)},
+		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: .0006 * out.Throughput})
+	return step
+}
+
+func stageOf(t *testing.T) result.Stage {
+	t.Helper()
+	c := config(2048, 2, 8)
+	st := result.Stage{Name: "stage2", Topology: "balanced", Config: c}
+	for _, l := range []Load{{Rate: 100}, {Rate: 200}, {Rate: 400}, {Rate: 800}, {Users: 1}, {Users: 2}, {Users: 64}} {
+		st.Steps = append(st.Steps, measured(t, here(c, "balanced"), l))
+	}
+	return st
+}
+
+func TestMeasureFindsTheDemands(t *testing.T) {
+	d, err := Measure(stageOf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range truth {
+		got := d.Of(part)
+		within(t, part, got.Seconds.Value, want, .01)
+		within(t, part+" at rest", got.Idle, .02, .05)
+		if got.Seconds.Low > want*1.001 || got.Seconds.High < want*.999 {
+			t.Errorf("%s: %g is not in [%g, %g]", part, want, got.Seconds.Low, got.Seconds.High)
+		}
+	}
+	within(t, "hold", d.Hold.Value, .0006, .02)
+	if len(d.Classes) != 2 || math.Abs(d.Classes[0].Weight-.5) > .01 || math.Abs(d.Classes[1].Weight-5.5) > .01 {
+		t.Errorf("classes %+v, want half and 5.5 times the mean", d.Classes)
+	}
+}
+
+func TestMeasureNeedsSteps(t *testing.T) {
+	st := stageOf(t)
+	st.Steps = st.Steps[:3]
+	if _, err := Measure(st); !errors.Is(err, ErrTooFew) {
+		t.Errorf("err = %v, want ErrTooFew", err)
+	}
+	st = stageOf(t)
+	for i := range st.Steps {
+		st.Steps[i].Usage = nil
+	}
+	if _, err := Measure(st); !errors.Is(err, ErrTooFew) {
+		t.Errorf("err = %v where nothing was watched, want ErrTooFew", err)
+	}
+}
+
+// A request that costs more where it is throttled is found to.
+func TestMeasureFindsTheGrowth(t *testing.T) {
+	st := stageOf(t)
+	for i := range st.Steps {
+		s := &st.Steps[i]
+		for _, u := range s.Usage {
+			if u.Resource == result.ResourceThrottled && u.Mean > .9 {
+				for j := range s.Usage {
+					if s.Usage[j].Resource == result.ResourceInstanceCPU {
+						s.Usage[j].Mean = .02 + 1.3*truth[PartService]*s.Throughput
+					}
+				}
+			}
+		}
+	}
+	d, err := Measure(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := d.Of(PartService).Growth; g < .2 || g > .35 {
+		t.Errorf("growth %g, want about 0.3", g)
+	}
+	if g := d.Of(PartDatabase).Growth; g > .01 {
+		t.Errorf("growth %g of what does not grow", g)
+	}
+}
+
+// twins are measured with the change that they say.
+func twins(t *testing.T, off float64) []result.Twin {
+	t.Helper()
+	half, double := config(2048, 2, 8), config(2048, 2, 16)
+	half.GivenCPUs = result.Ptr(2.0 / 3)
+	var all []result.Twin
+	for _, c := range []result.Config{half, double} {
+		step := measured(t, here(c, "balanced"), Load{Users: 64})
+		step.Throughput *= off
+		n, err := Build(here(c, "balanced"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := float64(n.MostUsers(result.Objective{P95MS: 500}, 10_000))
+		all = append(all, result.Twin{
+			Knob: "knob", From: "a", To: "b", Config: c, Step: step,
+			Search: &result.Search{LastGood: result.Ptr(bad * .95), FirstBad: &bad},
+		})
+	}
+	return all
+}
+
+func TestValidate(t *testing.T) {
+	st := stageOf(t)
+	if v := Validate(st, known(), 2, nil); v.Accepted || v.Why == "" {
+		t.Errorf("accepted with nothing held against it: %+v", v)
+	}
+	st.Twins = twins(t, 1)
+	if v := Validate(st, known(), 2, nil); !v.Accepted || len(v.Checks) != 2 {
+		t.Errorf("the truth is not accepted: %s", v)
+	}
+	st.Twins = twins(t, 1.3)
+	if v := Validate(st, known(), 2, nil); v.Accepted {
+		t.Errorf("23%% off is accepted: %s", v)
+	}
+	st.Twins = twins(t, 1)
+	*st.Twins[0].Search.FirstBad *= 2
+	*st.Twins[0].Search.LastGood *= 2
+	if v := Validate(st, known(), 2, nil); v.Accepted {
+		t.Errorf("a breaking point at half of the measured one is accepted: %s", v)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	objective := result.Objective{P95MS: 500, MaxErrorRatio: .01}
+	s := Setting{Config: config(2048, 2, 8), Topology: "balanced", Demands: known()}
+	a, err := s.Answer("stage2", objective)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two servers of 2 CPUs at 0.5 ms, a database of 2 at 0.3 ms: 8000 and 6667 a second. The pool of 16
+	// is held for 0.6 ms and two hops, 1.6 ms: 10000.
+	if a.First.Name != "database" || math.Abs(a.First.Rate-6667) > 7 || a.Rate.Value > 6667 || a.Rate.Value < 5500 {
+		t.Errorf("first %+v, rate %+v: want the database, just below 6667", a.First, a.Rate)
+	}
+	if a.Next.Name != "server-1" && a.Next.Name != "server-2" || math.Abs(a.Behind-1.2) > .01 {
+		t.Errorf("next %+v at x%.2f, want a server at x1.2", a.Next, a.Behind)
+	}
+	if a.Rate.Low >= a.Rate.Value || a.Rate.High <= a.Rate.Value {
+		t.Errorf("interval %+v does not hold the speed of a core", a.Rate)
+	}
+	// At its baseline, a tenth of each vCPU, the database ends at 667.
+	if a.Sustained.Value > 667 || a.Sustained.Value < 400 {
+		t.Errorf("within the baseline %g, want somewhat below 667", a.Sustained.Value)
+	}
+	if shoppers := a.Shoppers(5); math.Abs(shoppers-a.Rate.Value*(5+a.Response)) > 1 {
+		t.Errorf("%g shoppers: Little's law says otherwise", shoppers)
+	}
+	small := s
+	small.Config = config(256, 2, 8)
+	small.Topology = "fargate"
+	few, err := small.Answer("stage3", objective)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if few.First.Name != "shop-1" && few.First.Name != "shop-2" || few.Rate.Value > 1000 || few.Rate.Value < 700 {
+		t.Errorf("quarter of a CPU in two tasks: first %+v, rate %g; want below 1000", few.First, few.Rate.Value)
+	}
+	if n, _, err := small.InstancesFor(1500, objective); n != 4 || err != nil {
+		t.Errorf("1500 a second take %d tasks of 500, %v; want 4", n, err)
+	}
+	if n, bound, _ := small.InstancesFor(9000, objective); n != 0 || bound.Name == "" {
+		t.Errorf("9000 a second take %d tasks, bound by %+v; want that it cannot be", n, bound)
+	}
+}
+
+func TestEveryTopologyCanBeBuilt(t *testing.T) {
+	for _, topology := range []string{"single", "balanced", "fargate", "mesh"} {
+		for _, host := range []*Host{nil, {Cores: 2, CPUs: 1.33}} {
+			n, err := Build(Setting{Config: config(500, 2, 8), Topology: topology, Demands: known(), Host: host})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := n.Simulate(Load{Rate: 50}, 2000)
+			within(t, topology, out.Throughput, 50, .1)
+		}
+	}
+	c := config(500, 2, 8)
+	c.DatabaseClass = "db.z9.mega"
+	if _, err := Build(Setting{Config: c, Topology: "fargate", Demands: known()}); err == nil {
+		t.Error("a class that nobody knows has a size")
+	}
+}
+
+func TestPrice(t *testing.T) {
+	st := result.Stage{
+		Topology: "fargate", Config: config(256, 2, 8),
+		CostCurve: []cost.Point{{Requests: 1e6, Monthly: 50}, {Requests: 1e9, Monthly: 149.9}},
+	}
+	if usd, ok := Monthly(st, 1e8/(cost.HoursPerMonth*3600), 2); !ok || math.Abs(usd-59.9) > .01 {
+		t.Errorf("$%g at 100 million a month, want 59.90", usd)
+	}
+	if _, ok := PerMillion(result.Stage{}, 10, 1); ok {
+		t.Error("a price out of nothing")
+	}
+}

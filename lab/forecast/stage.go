@@ -1,0 +1,83 @@
+package forecast
+
+import (
+	"fmt"
+	"sync"
+
+	"shoplab/lab/result"
+)
+
+// Stage is the forecast of one measured stage.
+type Stage struct {
+	Measured   result.Stage
+	Demands    Demands
+	Validation Validation
+	Setting    Setting // on AWS
+	Answer     Answer  // with the instances that it starts with
+	Scaled     Answer  // with the most that it may have
+	// PerMillion is dollars of a million successful requests at the rate of each; nil: no price.
+	PerMillion, ScaledPerMillion *float64
+	Err                          error // why there is none
+}
+
+// Decides says that advice may rest on it.
+func (s Stage) Decides() bool { return s.Err == nil && s.Validation.Accepted }
+
+// Change is what if: it changes the setting.
+type Change func(*Setting)
+
+// Stages forecasts each stage of a result, several at a time.
+func Stages(res result.Result, changes ...Change) []Stage {
+	all := make([]Stage, len(res.Stages))
+	var wg sync.WaitGroup
+	for i, st := range res.Stages {
+		wg.Go(func() { all[i] = one(st, res, changes) })
+	}
+	wg.Wait()
+	return all
+}
+
+func one(st result.Stage, res result.Result, changes []Change) Stage {
+	s := Stage{Measured: st}
+	if st.Invalid() {
+		s.Err = fmt.Errorf("%s: its measurement is INVALID", st.Name)
+		return s
+	}
+	if s.Demands, s.Err = Measure(st); s.Err != nil {
+		return s
+	}
+	s.Validation = Validate(st, s.Demands, res.Environment.Cores, res.Settings)
+	if len(st.StandIns) > 0 {
+		s.Validation.Accepted = false
+		s.Validation.Why += "; measured with a stand-in for " + fmt.Sprint(st.StandIns)
+	}
+	objective := result.Objective{P95MS: 500, MaxErrorRatio: .01}
+	if res.Settings != nil {
+		objective = res.Settings.Objective
+	}
+	s.Setting = Setting{Config: st.Config, Topology: st.Topology, Demands: s.Demands}
+	for _, c := range changes {
+		c(&s.Setting)
+	}
+	if s.Answer, s.Err = s.Setting.Answer(st.Name, objective); s.Err != nil {
+		return s
+	}
+	s.PerMillion = price(st, s.Answer)
+	most := s.Setting
+	if most.Config.MaxInstances != nil && *most.Config.MaxInstances > *most.Config.Instances {
+		most.Config.Instances = most.Config.MaxInstances
+		if s.Scaled, s.Err = most.Answer(st.Name, objective); s.Err == nil {
+			s.ScaledPerMillion = price(st, s.Scaled)
+		}
+	} else {
+		s.Scaled, s.ScaledPerMillion = s.Answer, s.PerMillion
+	}
+	return s
+}
+
+func price(st result.Stage, a Answer) *float64 {
+	if usd, ok := PerMillion(st, a.Rate.Value, a.Instances); ok {
+		return &usd
+	}
+	return nil
+}

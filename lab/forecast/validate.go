@@ -1,0 +1,115 @@
+package forecast
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"shoplab/lab/result"
+	"shoplab/lab/stats"
+)
+
+// Acceptance of a forecast on this machine, over the twins that it has not seen.
+const (
+	medianError = 0.10
+	worstError  = 0.20
+)
+
+// Check is a forecast of one twin beside what was measured.
+type Check struct {
+	Change              string // "CPU of the stage: 0.67 instead of 1.33"
+	Users               int
+	Predicted, Measured float64 // requests a second
+	Error               float64 // (predicted - measured)/measured
+	// PredictedUsers and MeasuredUsers are the breaking points; 0 where there was none.
+	PredictedUsers, MeasuredUsers int
+	KneeKept                      bool // within one step of the search
+}
+
+// Validation is whether a forecast may decide anything.
+type Validation struct {
+	Accepted bool
+	Why      string // the errors, or why nothing could be held against it
+	Checks   []Check
+}
+
+// Validate holds the demands of a stage against its twins with changes, whose steps they are not of.
+func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) Validation {
+	var v Validation
+	var errs []float64
+	objective, precision := result.Objective{P95MS: 500, MaxErrorRatio: .01}, .1
+	if settings != nil {
+		objective, precision = settings.Objective, cmp.Or(settings.PrecisionRatio, precision)
+	}
+	knees := true
+	for _, t := range st.Twins {
+		n, err := Build(settingOf(st, t, d, cores))
+		if err != nil {
+			return Validation{Why: err.Error()}
+		}
+		c := Check{Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users, Measured: t.Step.Throughput, KneeKept: true}
+		c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(simulated, 10*t.Step.Users)).Throughput
+		if c.Measured > 0 {
+			c.Error = c.Predicted/c.Measured - 1
+			errs = append(errs, math.Abs(c.Error))
+		}
+		if t.Search != nil && t.Search.FirstBad != nil {
+			c.MeasuredUsers = int(*t.Search.FirstBad)
+			c.PredictedUsers = n.MostUsers(objective, 10_000)
+			c.KneeKept = kneeKept(*t.Search, float64(c.PredictedUsers), precision)
+			knees = knees && c.KneeKept
+		}
+		v.Checks = append(v.Checks, c)
+	}
+	if len(errs) == 0 {
+		v.Why = "no changed twin was measured, so nothing tells whether it is right: a full run on this machine measures them"
+		return v
+	}
+	median, worst := stats.Median(errs), slices.Max(errs)
+	v.Accepted = median <= medianError && worst <= worstError && knees
+	v.Why = fmt.Sprintf("throughput off by %.0f%% (median) and %.0f%% (worst) over %d twins", 100*median, 100*worst, len(errs))
+	if !knees {
+		v.Why += ", a breaking point by more than a step of the search"
+	}
+	return v
+}
+
+// kneeKept says whether a prediction is between the last good and the first bad level, a step around.
+func kneeKept(s result.Search, predicted, precision float64) bool {
+	low := *s.FirstBad / (1 + precision)
+	if s.LastGood != nil {
+		low = *s.LastGood
+	}
+	return predicted >= low/(1+precision) && predicted <= *s.FirstBad*(1+precision)
+}
+
+// settingOf is a twin with a change, on this machine.
+func settingOf(st result.Stage, t result.Twin, d Demands, cores int) Setting {
+	s := Setting{Config: t.Config, Topology: st.Topology, Demands: d, Host: &Host{Cores: cores, CPUs: float64(cores)}}
+	if t.Config.GivenCPUs != nil {
+		s.Host.CPUs = *t.Config.GivenCPUs
+	}
+	if t.DatabaseCPUs != nil {
+		s.DatabaseCPUs = *t.DatabaseCPUs
+	}
+	return s
+}
+
+// String says what came of it.
+func (v Validation) String() string {
+	var lines []string
+	for _, c := range v.Checks {
+		line := fmt.Sprintf("%s, %d in flight: %.0f a second predicted, %.0f measured (%+.0f%%)", c.Change, c.Users, c.Predicted, c.Measured, 100*c.Error)
+		if c.MeasuredUsers > 0 {
+			line += fmt.Sprintf("; breaking point at %d predicted, %d measured", c.PredictedUsers, c.MeasuredUsers)
+		}
+		lines = append(lines, line)
+	}
+	head := "validated"
+	if !v.Accepted {
+		head = "did not validate"
+	}
+	return strings.Join(append([]string{head + ": " + v.Why}, lines...), "\n  ")
+}
