@@ -52,10 +52,10 @@ func MVA(stations []Station, think float64, users int) Mean {
 // residence is the time that an arriving request spends at the station, which it finds as it would be
 // with one user less.
 func (s Station) residence(queue float64, idle []float64) float64 {
-	switch {
-	case s.Servers == 0:
+	switch s.Servers {
+	case 0:
 		return s.Demand
-	case s.Servers == 1:
+	case 1:
 		return s.Demand * (1 + queue)
 	}
 	wait := 1 + queue
