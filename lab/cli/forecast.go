@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -19,7 +20,7 @@ import (
 )
 
 func newForecastCommand() *cobra.Command {
-	f := forecasting{think: 5 * time.Second, file: "report/result.json"}
+	f := forecasting{think: 5 * time.Second, file: filepath.Join("report", "result.json")}
 	cmd := &cobra.Command{
 		Use:   "forecast",
 		Short: "Say what each stage will carry on AWS, from measured results",
@@ -36,14 +37,19 @@ databaseInstanceClass, databaseConnections.`,
   go run ./lab forecast --rate 400
   go run ./lab forecast --what-if cpu=512,pool=8`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("results") {
+				f.file = inRepository(f.file)
+			}
+			return f.run(cmd.OutOrStdout())
+		},
 	}
 	fl := cmd.Flags()
 	fl.IntVar(&f.users, "users", 0, "`shoppers` to serve")
 	fl.DurationVar(&f.think, "think", f.think, "how long a shopper thinks between requests")
 	fl.Float64Var(&f.rate, "rate", 0, "`requests` a second to serve")
 	fl.StringSliceVar(&f.whatIf, "what-if", nil, "`KEY=VALUE` to change about every stage, by comma")
-	fl.StringVar(&f.file, "results", f.file, "the result `file` of lab run")
+	fl.StringVar(&f.file, "results", f.file, "the result `file` of lab run (by default in the repository)")
 	return cmd
 }
 
@@ -58,8 +64,8 @@ type forecasting struct {
 
 func (f *forecasting) run(out io.Writer) error {
 	switch {
-	case f.users < 0 || f.rate < 0 || f.think < 0:
-		return errors.New("--users, --rate and --think cannot be negative")
+	case !(f.users >= 0 && f.rate >= 0 && f.rate <= 1e9 && f.think >= 0): // NaN is not
+		return errors.New("--users, --rate and --think: want numbers from 0 on")
 	case f.users > 0 && f.rate > 0:
 		return errors.New("give either --users or --rate")
 	}

@@ -45,7 +45,7 @@ func TestForecast(t *testing.T) {
 		"--what-if colour=red":         {"want KEY=VALUE"},
 		"--what-if cpu=none":           {"a positive number"},
 		"--users 3 --rate 3":           {"either --users or --rate"},
-		"--rate -1":                    {"negative"},
+		"--rate -1":                    {"from 0 on"},
 	} {
 		var stdout, stderr bytes.Buffer
 		began := time.Now()
