@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"bufio"
 	"context"
 	"os/exec"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"shoplab/lab/process"
 	"shoplab/lab/result"
 	"shoplab/lab/twin"
 )
@@ -59,7 +59,11 @@ func version(ctx context.Context, tool string) string {
 	if tool == "pulumi" {
 		arg = "version"
 	}
-	return number.FindString(output(ctx, tool, arg))
+	path, err := process.LookPath(tool)
+	if err != nil {
+		return ""
+	}
+	return number.FindString(strings.TrimPrefix(output(ctx, path, arg), path)) // Envoy prints its path first
 }
 
 // output is the first line that a program prints to either stream; "" when it fails.
@@ -70,7 +74,6 @@ func output(ctx context.Context, name string, args ...string) string {
 	if err != nil {
 		return ""
 	}
-	lines := bufio.NewScanner(strings.NewReader(string(text)))
-	lines.Scan()
-	return strings.TrimSpace(lines.Text())
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n") // Envoy begins with an empty line
+	return strings.TrimSpace(first)
 }

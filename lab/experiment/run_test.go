@@ -12,6 +12,7 @@ import (
 
 	"shoplab/lab/load"
 	"shoplab/lab/load/loadtest"
+	"shoplab/lab/process"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/target"
@@ -284,4 +285,13 @@ func TestADisturbedStepIsMeasuredAgain(t *testing.T) {
 			t.Errorf("kept step %d after %d more in all, want an end", kept, r.again)
 		}
 	})
+}
+
+func TestTheVersionOfEnvoyIsKnown(t *testing.T) {
+	if _, err := process.LookPath("envoy"); err != nil {
+		t.Skip("no Envoy: ", err)
+	}
+	if v := Environment(t.Context(), "../..").Versions["envoy"]; !strings.HasPrefix(v, "1.") {
+		t.Errorf("version %q", v)
+	}
 }

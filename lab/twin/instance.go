@@ -3,6 +3,7 @@ package twin
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (r *run) startInstances(ctx context.Context, databaseURL string) error {
 	}
 	wait, ctx := errgroup.WithContext(ctx)
 	for i, instance := range r.twin.Instances {
-		wait.Go(func() error { return r.await(ctx, procs[i], instance.URL+contract.ReadyPath) })
+		wait.Go(func() error { return r.await(ctx, procs[i], instance.URL+contract.ReadyPath, nil) })
 	}
 	return wait.Wait()
 }
@@ -99,11 +100,11 @@ func stopAll(ctx context.Context, procs []*process.Process) error {
 	return errors.Join(append(errs, all.Wait())...)
 }
 
-// await asks url until it answers 200, the process ends or ctx is done.
-func (r *run) await(ctx context.Context, p *process.Process, url string) error {
+// await asks url until it answers 200, the process ends or ctx is done. mutual is for https; nil elsewhere.
+func (r *run) await(ctx context.Context, p *process.Process, url string, mutual *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: mutual}}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

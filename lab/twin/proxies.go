@@ -3,6 +3,7 @@ package twin
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,16 +29,20 @@ func (r *run) startProxies(ctx context.Context) error {
 		targets = append(targets, &target{url: i.URL + r.twin.Stage.HealthCheckPath, host: strings.TrimPrefix(i.URL, "http://")})
 	}
 	name := "load-balancer"
+	var gateway *identity
 	if r.twin.Stage.Topology == stage.Mesh {
 		name = "gateway"
+		sidecar, err := r.identities(&gateway)
+		if err != nil {
+			return err
+		}
 		for n, t := range slices.Backward(targets) {
-			var err error
-			if t.host, err = r.startSidecar(ctx, fmt.Sprintf("sidecar-%d", n+1), t.host); err != nil {
+			if t.host, err = r.startSidecar(ctx, fmt.Sprintf("sidecar-%d", n+1), t.host, sidecar, gateway); err != nil {
 				return err
 			}
 		}
 	}
-	front, err := r.startHop(ctx, name, port, healthy(targets), r.groups.proxy)
+	front, err := r.startHop(ctx, hop{name: name, port: port, hosts: healthy(targets), sends: gateway}, nil, r.groups.proxy)
 	if err != nil {
 		return err
 	}
@@ -56,21 +61,38 @@ func (r *run) startProxies(ctx context.Context) error {
 	return nil
 }
 
-// startSidecar starts the proxy beside an instance and returns its address.
-func (r *run) startSidecar(ctx context.Context, name, host string) (string, error) {
+// identities makes those of a gateway and of the sidecars, which talk to each other with mutual TLS. The
+// lab's own proxy, which stands in for Envoy, knows none.
+func (r *run) identities(gateway **identity) (sidecar *identity, err error) {
+	if r.proxy != "" {
+		return nil, nil
+	}
+	a, err := newAuthority(filepath.Join(r.dir.Path, "mesh"))
+	if err != nil {
+		return nil, err
+	}
+	if *gateway, err = a.issue("gateway", "sidecar"); err != nil {
+		return nil, err
+	}
+	return a.issue("sidecar", "gateway")
+}
+
+// startSidecar starts the proxy beside an instance and returns its address. Only the gateway may connect,
+// so the check that it has started is made in the gateway's name.
+func (r *run) startSidecar(ctx context.Context, name, host string, own, gateway *identity) (string, error) {
 	port, err := process.FreePort()
 	if err != nil {
 		return "", err
 	}
-	if _, err := r.startHop(ctx, name, port, []string{host}, r.groups.sidecars); err != nil {
+	if _, err := r.startHop(ctx, hop{name: name, port: port, hosts: []string{host}, accepts: own}, gateway, r.groups.sidecars); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("127.0.0.1:%d", port), nil
 }
 
-// startHop starts a proxy of the stage's kind and waits until a request passes through it.
-func (r *run) startHop(ctx context.Context, name string, port int, hosts []string, group *Group) (*started, error) {
-	h := hop{name: name, port: port, hosts: hosts, dir: filepath.Join(r.dir.Path, name), log: r.log.named(name), enter: group.enter()}
+// startHop starts a proxy of the stage's kind and waits until a request passes through it, sent as who may.
+func (r *run) startHop(ctx context.Context, h hop, as *identity, group *Group) (*started, error) {
+	h.dir, h.log, h.enter = filepath.Join(r.dir.Path, h.name), r.log.named(h.name), group.enter()
 	mesh := r.twin.Stage.Topology == stage.Mesh
 	var s *started
 	var err error
@@ -87,12 +109,20 @@ func (r *run) startHop(ctx context.Context, name string, port int, hosts []strin
 	}
 	r.onStop(s.stop)
 	r.watch(s.proc)
-	part := &Part{Name: name, Kind: s.kind, PID: s.proc.PID(), Group: group, StandIn: mesh && s.kind != "envoy"}
+	part := &Part{Name: h.name, Kind: s.kind, PID: s.proc.PID(), Group: group, StandIn: mesh && s.kind != "envoy"}
 	r.twin.Proxies = slices.Insert(r.twin.Proxies, 0, part) // started from the back to the front
 	if part.StandIn {
 		r.standIn("envoy")
 	}
-	return s, r.await(ctx, s.proc, fmt.Sprintf("http://127.0.0.1:%d%s", port, contract.ReadyPath))
+	address := fmt.Sprintf("127.0.0.1:%d%s", h.port, contract.ReadyPath)
+	if as == nil {
+		return s, r.await(ctx, s.proc, "http://"+address, nil)
+	}
+	mutual, err := as.client()
+	if err != nil {
+		return nil, err
+	}
+	return s, r.await(ctx, s.proc, "https://"+address, mutual)
 }
 
 // chooseProxy finds nginx, or Envoy for a mesh, and builds the lab's own proxy where it is missing.
@@ -101,7 +131,11 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 	if r.twin.Stage.Topology == stage.Mesh {
 		name = "envoy"
 	}
-	if r.balancer, err = process.LookPath(name); err == nil && !r.opts.builtin {
+	r.balancer, err = process.LookPath(name)
+	if err != nil && name == "envoy" && os.Getenv(process.EnvEnvoy) != "" {
+		return fmt.Errorf("%s: %w", process.EnvEnvoy, err) // who named one does not want the stand-in
+	}
+	if err == nil && !r.opts.builtin {
 		return nil
 	}
 	r.proxy, err = Build(ctx, r.opts.Root, "proxy", "./lab/proxy")
