@@ -100,7 +100,7 @@ func TestEndToEndZones(t *testing.T) {
 	account := newAccount(t)
 	const stack = "stage2"
 	account.stack(t, stack, "image", anImage)
-	account.Fault(t, "zone-without-type", "t4g.small")
+	account.Fault(t, "zone-without-type", "t4g.micro")
 	account.up(t, stack)
 	if zones := account.zones(t, stack); !slices.Equal(zones, []string{"us-east-1b", "us-east-1c"}) {
 		t.Errorf("subnets stand in %v; us-east-1a does not offer the type", zones)

@@ -125,12 +125,9 @@ func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, rol
 // on-demand capacity. A deploy that does not get healthy is rolled back, and up fails.
 func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *ecs.TaskDefinition, needs []pulumi.Resource) error {
 	c := args.Config
-	capacity := ecs.ServiceCapacityProviderStrategyArray{}
-	if c.SpotShare < 100 {
-		capacity = append(capacity, ecs.ServiceCapacityProviderStrategyArgs{
-			CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - c.SpotShare),
-		})
-	}
+	capacity := ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{
+		CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - c.SpotShare),
+	}}
 	if c.SpotShare > 0 {
 		capacity = append(capacity, ecs.ServiceCapacityProviderStrategyArgs{
 			CapacityProvider: pulumi.String("FARGATE_SPOT"), Weight: pulumi.Int(c.SpotShare),

@@ -25,7 +25,7 @@ func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
 		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
-		g.frontDoor, g.balanced, g.trusting,
+		g.frontDoor, g.balanced, g.trusting, g.onDemand,
 	} {
 		for _, res := range all {
 			rule(res)
@@ -33,6 +33,19 @@ func violations(all []registered) []string {
 	}
 	g.connections()
 	return g.found
+}
+
+// onDemand: one task at least does not depend on spare capacity, which AWS takes back with two minutes' notice.
+func (g *graphOf) onDemand(res registered) {
+	if res.Type != "aws:ecs/service:Service" {
+		return
+	}
+	if !slices.ContainsFunc(res.list("capacityProviderStrategies"), func(strategy map[string]any) bool {
+		base, _ := strategy["base"].(float64)
+		return strategy["capacityProvider"] == "FARGATE" && base >= 1
+	}) {
+		g.violate(res, "has no task on on-demand capacity")
+	}
 }
 
 func (g *graphOf) violate(res registered, format string, args ...any) {

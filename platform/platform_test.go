@@ -272,6 +272,7 @@ func TestInvariantsCanFail(t *testing.T) {
 		"secret in user data":   {"stage1", "server-instance", set("userData", "x "+mockSecret+" y"), "secret in the clear"},
 		"plain parameter":       {"stage2", "secrets-DATABASE_URL", set("type", "String"), "SecureString"},
 		"final snapshot":        {"stage3", "database-instance", set("skipFinalSnapshot", false), "skipFinalSnapshot"},
+		"all on Spot":           {"stage3", "tasks-service", set("capacityProviderStrategies", []any{map[string]any{"capacityProvider": "FARGATE_SPOT", "weight": 100.0}}), "on-demand"},
 		"images stay":           {"stage3", "image-repository", set("forceDelete", false), "forceDelete"},
 		"eternal logs":          {"stage3", "tasks-logs", set("retentionInDays", nil), "retention"},
 		"slow deregistration":   {"stage3", "balancer-targets", set("deregistrationDelay", 300.0), "deregistrationDelay"},

@@ -43,7 +43,7 @@ type Shop struct {
 	// Env are the variables that are no secret. Addresses, and whatever else follows from the
 	// server's own make-up, are set here and need not be given.
 	Env map[string]string
-	// Memory is the server's memory in MiB, as 2048 for a t4g.small.
+	// Memory is the server's memory in MiB, as 1024 for a t4g.micro.
 	Memory int
 	// LogGroup is the CloudWatch log group that the log goes to; it exists. The instance role needs
 	// logs:CreateLogStream and logs:PutLogEvents there, and must lack logs:CreateLogGroup.
