@@ -14,9 +14,9 @@ type bill struct {
 	usage      Usage
 	lines      []Line
 	incomplete []string
-	reasons    map[string][]string // why a resource's price is not known in whole, by "type name"
-	totals     map[string]total    // by item
-	foreign    map[string]int      // resources in regions without a price table
+	reasons    map[string][]string        // why a resource's price is not known in whole, by "type name"
+	totals     map[string]total           // by item
+	foreign    map[string]map[string]bool // resources in regions without a price table, by region
 }
 
 // total is the sum over all lines of an item.
@@ -34,15 +34,28 @@ func (b *bill) add(r Resource) {
 		}
 		return
 	}
-	if _, ok := b.table.in(r.Region); !ok {
-		if b.foreign == nil {
-			b.foreign = map[string]int{}
-		}
-		b.foreign[r.Region]++
-		b.dunno(r, "it is in %s, and the prices are those of %s", r.Region, b.table.Region)
-		return
-	}
 	rule.price(b, r)
+}
+
+// priceOf is an item's price where the resource is. To have none is noted.
+func (b *bill) priceOf(r Resource, item string) (Price, bool) {
+	table, ok := b.table.in(r.Region)
+	if !ok {
+		if b.foreign == nil {
+			b.foreign = map[string]map[string]bool{}
+		}
+		if b.foreign[r.Region] == nil {
+			b.foreign[r.Region] = map[string]bool{}
+		}
+		b.foreign[r.Region][r.Type+" "+r.Name] = true
+		b.dunno(r, "it is in %s, and the prices are those of %s", r.Region, b.table.Region)
+		return Price{}, false
+	}
+	p, ok := table.price(item)
+	if !ok {
+		b.dunno(r, "no price for %s in %s", item, table.Region)
+	}
+	return p, ok
 }
 
 // regions says of a stack in other regions than the table's how to get its prices.
@@ -51,7 +64,7 @@ func (b *bill) regions() {
 		b.incomplete = slices.Insert(b.incomplete, 0, fmt.Sprintf(
 			"%d resources are in %s and not priced, for the prices are those of %s: "+
 				"`lab cost --refresh --region %s > %s.json`, then `--prices %s.json`",
-			b.foreign[region], region, b.table.Region, region, region, region))
+			len(b.foreign[region]), region, b.table.Region, region, region, region))
 	}
 }
 
@@ -85,10 +98,8 @@ func (b *bill) hours(r Resource, item string, units float64) {
 }
 
 func (b *bill) line(r Resource, item string, count float64, usage bool) {
-	table, _ := b.table.in(r.Region)
-	p, ok := table.price(item)
+	p, ok := b.priceOf(r, item)
 	if !ok {
-		b.dunno(r, "no price for %s in %s", item, table.Region)
 		return
 	}
 	usd, ok := Dollars(count * p.USD)
@@ -114,9 +125,9 @@ func (b *bill) metered(r Resource, item, key string, perUnit float64) {
 		b.used(r, item, amount/perUnit)
 		return
 	}
-	table, _ := b.table.in(r.Region)
-	p, _ := table.price(item)
-	b.dunno(r, "%s is not given in a usage file ($%g per %s)", key, p.USD, p.Unit)
+	if p, ok := b.priceOf(r, item); ok {
+		b.dunno(r, "%s is not given in a usage file ($%g per %s)", key, p.USD, p.Unit)
+	}
 }
 
 // optional charges what a usage file says of a resource, and nothing without.

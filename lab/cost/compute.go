@@ -84,7 +84,7 @@ func servers(b *bill, m machine) {
 		b.dunno(m.of, "%g of its %g machines are Spot instances, whose price moves", m.spot, m.count)
 	}
 	if mode, ok := b.text(m.spec, defaultCredits(family), "creditSpecification", "cpuCredits"); ok && mode == "unlimited" {
-		credits(b, m.of, "ec2", m.kind, m.count, b.usage.CPUSeconds/b.sharing(instanceType, groupType))
+		credits(b, m.of, "ec2", m.kind, m.count, b.usage.CPUSeconds/b.sharing(serverTypes...))
 	}
 	if b.monitored(m.spec) {
 		b.charge(m.of, "cloudwatch/metric", m.count*metricsPerInstance)
@@ -93,6 +93,9 @@ func servers(b *bill, m machine) {
 
 // metricsPerInstance are the metrics that detailed monitoring sends each minute, billed like custom ones.
 const metricsPerInstance = 7
+
+// serverTypes start servers, which share the stack's requests.
+var serverTypes = []string{instanceType, groupType, nodeGroupType}
 
 // sharing is among how many resources of some types the stack's requests are divided: the graph does not
 // say who serves what.

@@ -246,6 +246,12 @@ func nodeGroup(b *bill, r Resource) {
 	} else {
 		b.hours(r, "ec2/"+kind, n)
 	}
+	if family, _, _ := strings.Cut(kind, "."); defaultCredits(family) == "unlimited" {
+		credits(b, r, "ec2", kind, n, b.usage.CPUSeconds/b.sharing(serverTypes...))
+	}
+	if b.hasAddress(r, r) {
+		b.hours(r, "ipv4/hour", n)
+	}
 	if size, ok := b.number(r, 20, "diskSize"); ok {
 		b.charge(r, "ebs/gp3", n*size)
 	}

@@ -104,7 +104,7 @@ func (b *bill) hasAddress(r, spec Resource) bool {
 	if !spec.at("networkInterfaces", "networkInterfaceId").absent() || !spec.at("primaryNetworkInterface").absent() {
 		return false // an interface that was made before has at most an Elastic IP
 	}
-	for _, path := range []string{"subnetId", "vpcZoneIdentifiers"} {
+	for _, path := range []string{"subnetId", "vpcZoneIdentifiers", "subnetIds"} {
 		if r.at(path).absent() {
 			continue
 		}

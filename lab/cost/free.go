@@ -37,6 +37,7 @@ aws:ec2/defaultSecurityGroup:DefaultSecurityGroup aws:ec2/defaultSubnet:DefaultS
 aws:ec2/defaultVpcDhcpOptions:DefaultVpcDhcpOptions
 aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway aws:ec2/eipAssociation:EipAssociation
 aws:ec2/internetGateway:InternetGateway aws:ec2/internetGatewayAttachment:InternetGatewayAttachment aws:ec2/keyPair:KeyPair
+aws:ec2/launchConfiguration:LaunchConfiguration aws:ec2/launchTemplate:LaunchTemplate
 aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation aws:ec2/managedPrefixList:ManagedPrefixList
 aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry aws:ec2/networkAcl:NetworkAcl
 aws:ec2/networkAclAssociation:NetworkAclAssociation aws:ec2/networkAclRule:NetworkAclRule
@@ -56,6 +57,7 @@ aws:ec2transitgateway/route:Route aws:ec2transitgateway/routeTableAssociation:Ro
 aws:ec2transitgateway/routeTablePropagation:RouteTablePropagation
 aws:ecr/lifecyclePolicy:LifecyclePolicy aws:ecr/registryPolicy:RegistryPolicy aws:ecr/repositoryPolicy:RepositoryPolicy
 aws:ecs/capacityProvider:CapacityProvider aws:ecs/clusterCapacityProviders:ClusterCapacityProviders
+aws:ecs/taskDefinition:TaskDefinition
 aws:efs/accessPoint:AccessPoint aws:efs/backupPolicy:BackupPolicy aws:efs/fileSystemPolicy:FileSystemPolicy
 aws:efs/mountTarget:MountTarget
 aws:eks/accessEntry:AccessEntry aws:eks/accessPolicyAssociation:AccessPolicyAssociation aws:eks/addon:Addon
@@ -92,6 +94,7 @@ aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule aws:vpc/securityGroupIng
 aws:vpc/securityGroupVpcAssociation:SecurityGroupVpcAssociation aws:wafv2/ipSet:IpSet
 aws:wafv2/regexPatternSet:RegexPatternSet aws:wafv2/webAclAssociation:WebAclAssociation
 aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration
+eks:index:RandomSuffix eks:index:VpcCni
 `)
 
 // freeModules are whole modules and providers of which nothing costs anything by itself.

@@ -148,6 +148,22 @@ func TestWhereAResourceIs(t *testing.T) {
 	}
 }
 
+// A provider that takes its region from the environment has none in the graph: its other resources tell.
+func TestAProviderWithoutARegionIsWhereItsResourcesAre(t *testing.T) {
+	g := graph(t, `{"deployment":{"resources":[
+	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::default","type":"pulumi:providers:aws","custom":true,"id":"1"},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/vpc:Vpc::net","type":"aws:ec2/vpc:Vpc","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1",
+	  "outputs":{"arn":"arn:aws:ec2:us-west-2:123456789012:vpc/vpc-1"}},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/natGateway:NatGateway::nat","type":"aws:ec2/natGateway:NatGateway","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:ecs/cluster:Cluster::c","type":"aws:ecs/cluster:Cluster","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/launchTemplate:LaunchTemplate::t","type":"aws:ec2/launchTemplate:LaunchTemplate","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"}]}}`)
+	e := prices(t).Of(g, Usage{})
+	want := []string{"aws:ec2/natGateway:NatGateway nat: it is in us-west-2, and the prices are those of us-east-1"} // what is free is free there too
+	if !slices.Equal(e.Unknown, want) || len(e.Incomplete) != 1 || e.Gross() != 0 {
+		t.Errorf("unknown %q, incomplete %q, $%v", e.Unknown, e.Incomplete, e.Gross())
+	}
+}
+
 // Previews leave out the default provider, and have its region in the configuration.
 func TestAPreviewIsWhereItsConfigurationSays(t *testing.T) {
 	g := graph(t, `{"config":{"aws:region":"eu-west-1"},"steps":[{"op":"create","newState":{`+oneVolume+`,"provider":"urn:pulumi:prod::app::pulumi:providers:aws::default::04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}],"changeSummary":{"create":1}}`)

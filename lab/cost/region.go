@@ -1,7 +1,10 @@
 package cost
 
 import (
+	"cmp"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,37 +27,57 @@ var (
 
 const awsProvider = "pulumi:providers:aws"
 
-// locate finds out where each AWS resource is: by its own region, its ARN, its zone, or its provider's
-// region. A stack with one AWS provider has all its resources there, and one without is where the
-// configuration of its preview says: previews leave out the default provider.
+// locate finds out where each AWS resource is: by its own region, its ARN or its zone, else where its
+// provider is. A provider that takes its region from the environment has none in the graph; it is then where
+// its other resources are. What no resource tells is configured, in a preview, which leaves out the
+// default provider.
 func (g *Graph) locate(configured string) {
-	providers, only, several := map[string]string{}, "", false
+	declared, seen, all := map[string]string{}, map[string]places{}, places{}
 	for _, p := range g.ofType(awsProvider) {
-		region, _ := p.at("region").raw.(string)
-		providers[p.URN] = region
-		several = several || (only != "" && region != only)
-		only = region
-	}
-	switch {
-	case several:
-		only = ""
-	case only == "":
-		only = configured
+		declared[p.URN], _ = p.at("region").raw.(string)
+		all.add(declared[p.URN])
 	}
 	for i := range g.Resources {
 		r := &g.Resources[i]
-		if !strings.HasPrefix(r.Type, "aws:") || global(r.Type) {
+		if !r.regional() {
 			continue
 		}
 		r.Region = r.ownRegion()
-		if r.Region == "" {
-			urn, _, _ := cutLast(r.Provider, "::")
-			r.Region = providers[urn]
+		all.add(r.Region)
+		if seen[r.providerURN()] == nil {
+			seen[r.providerURN()] = places{}
 		}
-		if r.Region == "" {
-			r.Region = only
+		seen[r.providerURN()].add(r.Region)
+	}
+	for i := range g.Resources {
+		if r := &g.Resources[i]; r.regional() {
+			r.Region = cmp.Or(r.Region, declared[r.providerURN()], seen[r.providerURN()].only(), all.only(), configured)
 		}
 	}
+}
+
+// places are regions.
+type places map[string]bool
+
+func (p places) add(region string) {
+	if region != "" {
+		p[region] = true
+	}
+}
+
+// only is the region when there is one alone.
+func (p places) only() string {
+	if len(p) != 1 {
+		return ""
+	}
+	return slices.Collect(maps.Keys(p))[0]
+}
+
+func (r Resource) regional() bool { return strings.HasPrefix(r.Type, "aws:") && !global(r.Type) }
+
+func (r Resource) providerURN() string {
+	urn, _, _ := cutLast(r.Provider, "::")
+	return urn
 }
 
 func (r Resource) ownRegion() string {

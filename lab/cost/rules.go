@@ -12,6 +12,7 @@ const (
 	netInterface   = "aws:ec2/networkInterface:NetworkInterface"
 	instanceType   = "aws:ec2/instance:Instance"
 	groupType      = "aws:autoscaling/group:Group"
+	nodeGroupType  = "aws:eks/nodeGroup:NodeGroup"
 	balancerType   = "aws:lb/loadBalancer:LoadBalancer"
 	dbInstance     = "aws:rds/instance:Instance"
 	dbCluster      = "aws:rds/cluster:Cluster"
@@ -32,9 +33,8 @@ var rules map[string]rule
 
 func init() { // the rules of elastic addresses and instances look one another up
 	rules = map[string]rule{
-		instanceType:   {price: instance},
-		groupType:      {price: group},
-		launchTemplate: {price: nothing}, launchConfig: {price: nothing}, taskDefinition: {price: nothing},
+		instanceType:                {price: instance},
+		groupType:                   {price: group},
 		eip:                         {price: hourly("ipv4/hour")},
 		"aws:ebs/volume:Volume":     {price: func(b *bill, r Resource) { volume(b, r, 1, "size", "type", "gp2") }},
 		"aws:ebs/snapshot:Snapshot": {price: meter("ebs/snapshot", "storage_gb", 1), usage: []string{"storage_gb"}},
@@ -43,7 +43,7 @@ func init() { // the rules of elastic addresses and instances look one another u
 		clusterType:                     {price: cluster},
 		"aws:ecr/repository:Repository": {price: repository, usage: []string{"storage_gb"}},
 		"aws:eks/cluster:Cluster":       {price: kubernetes},
-		"aws:eks/nodeGroup:NodeGroup":   {price: nodeGroup},
+		nodeGroupType:                   {price: nodeGroup},
 
 		dbInstance:                        {price: database, usage: []string{"additional_backup_storage_gb"}},
 		dbCluster:                         {price: aurora, usage: []string{"storage_gb", "monthly_io_requests"}},
@@ -101,8 +101,6 @@ func init() { // the rules of elastic addresses and instances look one another u
 		"kubernetes:helm.sh/v3:Release":            {price: release},
 	}
 }
-
-func nothing(*bill, Resource) {}
 
 // hourly is a rule for what costs so much an hour while it is there.
 func hourly(item string) func(*bill, Resource) {
