@@ -80,9 +80,11 @@ func (s *clientSettings) options() (options []func(*config.LoadOptions) error) {
 	if s.read("sharedCredentialsFiles", &files); len(files) > 0 {
 		add(config.WithSharedCredentialsFiles(files))
 	}
+	attempts := 25 // the provider's default
 	if n, err := strconv.Atoi(own["maxRetries"]); err == nil {
-		add(config.WithRetryMaxAttempts(max(n, 1))) // 0 would be the SDK's own number
+		attempts = max(n, 1) // 0 would be the SDK's own number
 	}
+	add(config.WithRetryMaxAttempts(attempts))
 	if own["retryMode"] != "" {
 		add(config.WithRetryMode(aws.RetryMode(own["retryMode"])))
 	}

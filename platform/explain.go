@@ -19,7 +19,7 @@ func (c Config) explanations() map[string]string {
 			"CloudFront distribution before it has verified it, and verifies it on request: open a case in its Support Center "+
 			"(Account and billing) with the error above, and run up again when it is answered. Until then the stage "+
 			"does without: pulumi config set -s %s https off (plain HTTP to the origin, for tests only), then up again.", c.Stack),
-		"VcpuLimitExceeded": fmt.Sprintf("The account's quota of vCPUs is used up: aws service-quotas request-service-quota-increase "+
+		"more vCPU capacity than your current vCPU limit": fmt.Sprintf("The account's quota of vCPUs is used up: aws service-quotas request-service-quota-increase "+
 			"--region %s --service-code ec2 --quota-code %s --desired-value N, with N by the table in docs/deploy.md.", c.Region, vcpuQuota),
 	}
 }

@@ -25,7 +25,7 @@ func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
 		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
-		g.frontDoor, g.balanced, g.trusting, g.onDemand,
+		g.frontDoor, g.balanced, g.trusting, g.onDemand, g.rolledOut,
 	} {
 		for _, res := range all {
 			rule(res)
@@ -392,6 +392,25 @@ func (g *graphOf) alerting(res registered) {
 		if topic && !res.has("alarmActions") {
 			g.violate(res, "writes to nobody")
 		}
+	}
+}
+
+// rolledOut: what takes a new version before it is known to work is rolled out first, and every error of AWS is
+// explained where the program can.
+func (g *graphOf) rolledOut(res registered) {
+	switch res.Type {
+	case "aws:autoscaling/group:Group":
+		if res.has("instanceRefresh") {
+			g.violate(res, "lets the provider refresh, which saves a version that may not work")
+		}
+		fallthrough
+	case "aws:ecs/service:Service":
+		if len(res.BeforeUpdate) == 0 {
+			g.violate(res, "is updated before the new version works")
+		}
+	}
+	if strings.HasPrefix(res.Type, "aws:") && !slices.Contains(res.OnError, "explain") {
+		g.violate(res, "does not explain errors")
 	}
 }
 

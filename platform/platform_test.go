@@ -297,6 +297,10 @@ func TestInvariantsCanFail(t *testing.T) {
 		"bucket of the stack":   {"stage1", "server-profile", func(r *registered) { r.Type = "aws:s3/bucketV2:BucketV2" }, "belongs to the user"},
 		"silent alarm":          {"stage1", "observe-status", set("alarmActions", nil), "writes to nobody"},
 		"deaf topic":            {"stage1", "observe-alerts", set("kmsMasterKeyId", "alias/aws/sns"), "CloudWatch may not use"},
+		"blind update":          {"stage2", "fleet-group", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works"},
+		"provider's refresh":    {"stage2", "fleet-group", set("instanceRefresh", map[string]any{"strategy": "Rolling"}), "lets the provider refresh"},
+		"blind deployment":      {"stage3", "tasks-service", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works"},
+		"no explanation":        {"stage3", "edge-distribution", func(r *registered) { r.OnError = nil }, "does not explain errors"},
 		"widow object":          {"stage4", "mesh-deployment", func(r *registered) { r.DeletedWith = "" }, "deleted with"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,8 @@ type registered struct {
 	ReplacedOn         []string
 	DeletedWith        string
 	ReplacedWith       []string
+	BeforeUpdate       []string // hooks, as OnError
+	OnError            []string
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -37,6 +39,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	if rpc != nil {
 		entry.Parent, entry.Ignored, entry.DeletedWith = nameOf(rpc.GetParent()), rpc.GetIgnoreChanges(), nameOf(rpc.GetDeletedWith())
 		entry.ReplacedOn = rpc.GetReplaceOnChanges()
+		entry.BeforeUpdate, entry.OnError = rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetOnError()
 		for _, urn := range rpc.GetDependencies() {
 			entry.DependsOn = append(entry.DependsOn, nameOf(urn))
 		}
