@@ -3,10 +3,13 @@ package platform
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -138,11 +141,11 @@ func TestEndToEndWithoutCredentials(t *testing.T) {
 	account.down(t, stack)
 }
 
-// interrupted starts up and interrupts it when it says something, as Ctrl-C does: all of its processes.
+// interrupted starts up and interrupts it when it says something, as Ctrl-C does. Pulumi's own language host passes
+// that on to the program (cmd.Cancel in sdk/go/pulumi-language-go); the emulator's small one leaves it to the test.
 func (a *account) interrupted(t *testing.T, stack, when string) {
 	t.Helper()
 	cmd := a.command(t, "up", "-s", stack, "--yes", "--skip-preview")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -155,11 +158,37 @@ func (a *account) interrupted(t *testing.T, stack, when string) {
 	for !said && lines.Scan() {
 		said = strings.Contains(lines.Text(), when)
 	}
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil || !said {
+	program := a.program(t)
+	if err := errors.Join(cmd.Process.Signal(os.Interrupt), program.Signal(os.Interrupt)); err != nil || !said {
 		t.Errorf("up did not say %q, or had ended: %v", when, err)
 	}
 	rest, _ := io.ReadAll(stdout)
 	if err := cmd.Wait(); err == nil || !bytes.Contains(rest, []byte("interrupted; AWS goes on")) {
 		t.Errorf("an interrupted up ends with %v:\n%s", err, rest)
 	}
+}
+
+// program is the running Pulumi program of the account's repository.
+func (a *account) program(t *testing.T) *os.Process {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if file, err := os.Readlink(link); err != nil || file != filepath.Join(a.repository, "bin", "shoplab") {
+			continue // not ours, or gone
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		process, err := os.FindProcess(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return process
+	}
+	t.Fatal("the program does not run")
+	return nil
 }
