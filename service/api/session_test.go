@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -327,4 +328,45 @@ func TestCatalogAsksForNoSession(t *testing.T) {
 	if n := sessions.n.Load(); n != 1 {
 		t.Errorf("%d sessions were looked up for a cart, want 1", n)
 	}
+}
+
+// watchedAccounts notes how accounts are used.
+type watchedAccounts struct {
+	shop.Accounts
+	calls []string
+}
+
+func (w *watchedAccounts) CreateUser(ctx context.Context, u shop.User) (shop.User, error) {
+	w.calls = append(w.calls, fmt.Sprint("create, hash of ", len(u.PasswordHash), " bytes"))
+	return w.Accounts.CreateUser(ctx, u)
+}
+
+func (w *watchedAccounts) UserByEmail(ctx context.Context, email string) (shop.User, error) {
+	w.calls = append(w.calls, "look up")
+	return w.Accounts.UserByEmail(ctx, email)
+}
+
+// TestRegistrationWorksAlike: whether an email has an account is told by the answer alone, not by the work
+// that comes before it; and how often somebody may ask is limited.
+func TestRegistrationWorksAlike(t *testing.T) {
+	accounts := &watchedAccounts{}
+	b := &bursts{used: map[string]int{}}
+	r := newRig(t, func(c *Config, sh *Shop) {
+		accounts.Accounts, sh.Accounts = sh.Accounts, accounts
+		c.Allow, c.Forgive = b.allow, b.forgive
+	})
+	register := func() reply {
+		return r.do("POST", "/api/auth/register", Registration{"ada@example.com", password, "Ada", "L"})
+	}
+	register().want(t, 201)
+	free := accounts.calls
+	accounts.calls = nil
+	register().want(t, 409)
+	if !slices.Equal(accounts.calls, free) {
+		t.Errorf("the work is %q for an email with an account, %q for one without", accounts.calls, free)
+	}
+	for range limitRegister.Burst - 2 {
+		register().want(t, 409)
+	}
+	register().want(t, 429)
 }
