@@ -296,7 +296,8 @@ func (b *tab) meetTheBank(database string) {
 	b.says(`[data-dispute="open"]`, "dispute")
 }
 
-// buyTooMany orders five of which three are left, and then takes the three.
+// buyTooMany orders five of which three are left, and then takes the three. What was sold out since its page
+// was shown waits in the cart, and the shopper is told.
 func (b *tab) buyTooMany() {
 	b.openProduct("Laptop Stand")
 	b.click("#buy button")
@@ -307,6 +308,18 @@ func (b *tab) buyTooMany() {
 		input.value = "5";
 		return input.dispatchEvent(new Event("change", { bubbles: true }));
 	})(document.querySelector(".line input"))`)
+	b.says("#total", "$220.00")
+	b.says(".line .stock.few", "Only 3 left")
+	b.visit("/")
+	b.see(".card:has(.stock.none) button")
+	b.do("add what is sold out", chromedp.Evaluate[chromedp.Void](`((button) => {
+		button.disabled = false; // as on a page that was loaded before
+		button.click();
+	})(document.querySelector(".card:has(.stock.none) button"))`))
+	b.says("#announcement", "is sold out. It waits in your cart")
+	b.visit("/cart")
+	b.says(".line .stock.none", "Out of stock")
+	b.click(".line:has(.stock.none) [data-remove]")
 	b.says("#total", "$220.00")
 	b.visit("/checkout")
 	b.expect("409")

@@ -25,6 +25,7 @@ type CartItem struct {
 	SubtotalCents  int64  `json:"subtotal_cents"`
 	ImageURL       string `json:"image_url"`
 	Gone           bool   `json:"gone" doc:"No longer sold: the cart cannot be ordered until it is removed."`
+	Stock          int    `json:"stock" minimum:"0" doc:"How many can still be ordered. What is sold out may wait in a cart."`
 }
 
 // NewItem is what is put into a cart.
@@ -44,7 +45,7 @@ func newCart(cart shop.Cart) Cart {
 		out.Items[i] = CartItem{
 			ProductID: item.ProductID, Name: item.Name, Quantity: item.Quantity,
 			UnitPriceCents: item.UnitPriceCents, SubtotalCents: item.SubtotalCents(), ImageURL: item.ImageURL,
-			Gone: item.Gone,
+			Gone: item.Gone, Stock: item.Stock,
 		}
 	}
 	return out
@@ -71,7 +72,7 @@ func (s *Server) getCart(c *fiber.Ctx) error {
 			return fmt.Errorf("get cart: %w", err)
 		}
 	}
-	return sendCart(c, cart)
+	return s.sendCart(c, owner, cart)
 }
 
 // addItem answers POST /api/cart/items.
@@ -112,6 +113,9 @@ func (s *Server) setItem(c *fiber.Ctx) error {
 func (s *Server) fillCart(c *fiber.Ctx, owner shop.Owner, put func(shop.Owner) (shop.Cart, error)) error {
 	begins := owner == (shop.Owner{})
 	if begins {
+		if err := s.limit(c, limitGuestCart, s.network(c)); err != nil {
+			return err
+		}
 		owner.Guest = newCartID()
 	}
 	cart, err := put(owner)
@@ -121,7 +125,7 @@ func (s *Server) fillCart(c *fiber.Ctx, owner shop.Owner, put func(shop.Owner) (
 	if begins {
 		s.handOutCart(c, owner.Guest)
 	}
-	return sendCart(c, cart)
+	return s.sendCart(c, owner, cart)
 }
 
 // removeItem answers DELETE /api/cart/items/{product_id}.
@@ -141,7 +145,7 @@ func (s *Server) removeItem(c *fiber.Ctx) error {
 			return fmt.Errorf("remove from cart: %w", err)
 		}
 	}
-	return sendCart(c, cart)
+	return s.sendCart(c, owner, cart)
 }
 
 // clearCart answers DELETE /api/cart.
@@ -166,7 +170,11 @@ func (s *Server) cartWriter(c *fiber.Ctx) (shop.Owner, error) {
 	return s.owner(c)
 }
 
-func sendCart(c *fiber.Ctx, cart shop.Cart) error {
+// sendCart answers with the cart. The cookie of a guest who uses it lasts as long as a new one.
+func (s *Server) sendCart(c *fiber.Ctx, owner shop.Owner, cart shop.Cart) error {
+	if owner.Guest != "" && s.cookie(c, cartName) == owner.Guest {
+		s.setCookie(c, cartName, owner.Guest, cartTTL)
+	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.JSON(newCart(cart))
 }

@@ -34,8 +34,11 @@ var (
 	limitLoginAccount = namedLimit{"login_account", Limit{Rate: 100, Burst: 100, Period: time.Hour}}
 	limitLoginDevice  = namedLimit{"login_device", Limit{Rate: 10, Burst: 10, Period: time.Minute}}
 	limitCart         = namedLimit{"cart", Limit{Rate: 600, Burst: 120, Period: time.Minute}}
+	limitGuestCart    = namedLimit{"guest_cart", Limit{Rate: 120, Burst: 60, Period: time.Minute}}
 	limitOrder        = namedLimit{"order", Limit{Rate: 30, Burst: 10, Period: time.Minute}}
+	limitCancel       = namedLimit{"cancel", Limit{Rate: 30, Burst: 10, Period: time.Minute}}
 	limitPayment      = namedLimit{"payment", Limit{Rate: 60, Burst: 20, Period: time.Minute}}
+	limitWebhook      = namedLimit{"webhook", Limit{Rate: 60, Burst: 60, Period: time.Minute}} // those that Stripe did not sign
 )
 
 // key is what the limit counts who's events under.

@@ -148,6 +148,9 @@ func (s *Server) cancelOrder(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limit(c, limitCancel, fmt.Sprint(user)); err != nil {
+		return err
+	}
 	o, err := s.Cashier.Cancel(c.UserContext(), user, id)
 	if err != nil {
 		return fmt.Errorf("cancel order %d: %w", id, err)

@@ -47,6 +47,10 @@ func (s *Server) startPayment(c *fiber.Ctx) error {
 
 // webhook answers POST /api/webhooks/stripe. Any failure makes Stripe send the event again.
 func (s *Server) webhook(c *fiber.Ctx) error {
+	network := s.network(c)
+	if err := s.limit(c, limitWebhook, network); err != nil {
+		return err
+	}
 	// The signature covers the bytes as they came: c.Body would decompress them.
 	outcome, err := s.Cashier.Webhook(c.UserContext(), c.Request().Body(), c.Get(signatureHeader))
 	switch shop.CodeOf(err) {
@@ -55,6 +59,9 @@ func (s *Server) webhook(c *fiber.Ctx) error {
 		return err
 	case shop.CodeEventRefused, shop.CodeWebhooksOff:
 		return err
+	}
+	if s.forgive != nil { // signed: it does not count
+		s.forgive(c.UserContext(), limitWebhook.key(network), limitWebhook.Limit)
 	}
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)

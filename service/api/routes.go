@@ -81,7 +81,7 @@ func (s *Server) operations() []operation {
 		},
 		{method: http.MethodGet, path: "/api/orders", id: "listOrders", summary: "Lists the user's orders, newest first.", handler: s.listOrders, user: true, params: pageParams(), status: ok, out: OrderList{}, fails: []shop.Code{shop.CodeInvalid, shop.CodeInvalidCursor}},
 		{method: http.MethodGet, path: "/api/orders/{id}", id: "getOrder", summary: "Shows an order of the user.", handler: s.getOrder, user: true, status: ok, out: Order{}, fails: notFound},
-		{method: http.MethodPost, path: "/api/orders/{id}/cancel", id: "cancelOrder", summary: "Cancels a pending order; its stock returns.", handler: s.cancelOrder, user: true, status: ok, out: Order{}, fails: []shop.Code{shop.CodeForbidden, shop.CodeNotFound, shop.CodeOrderNotPending, shop.CodeBusy}},
+		{method: http.MethodPost, path: "/api/orders/{id}/cancel", id: "cancelOrder", summary: "Cancels a pending order; its stock returns.", handler: s.cancelOrder, user: true, status: ok, out: Order{}, fails: []shop.Code{shop.CodeForbidden, shop.CodeNotFound, shop.CodeOrderNotPending, shop.CodeBusy, shop.CodeRateLimited}},
 		{
 			method: http.MethodPost, path: "/api/orders/{id}/payment", id: "startPayment", summary: "Starts the payment of a pending order, or shows it again.",
 			handler: s.startPayment, user: true, status: ok, out: Payment{},
@@ -91,7 +91,7 @@ func (s *Server) operations() []operation {
 		{
 			method: http.MethodPost, path: "/api/webhooks/stripe", id: "stripeWebhook", summary: "Takes Stripe's events. The signature is checked on the raw body.",
 			handler: s.webhook, signed: true, params: []*huma.Param{header(signatureHeader, "Stripe's signature.", `^t=[0-9]{1,12}(,v[0-9]+=[0-9a-f]{64})+$`, true)}, status: ok, out: Received{},
-			fails: []shop.Code{shop.CodeBadSignature, shop.CodeEventRefused, shop.CodeWebhooksOff, codeTooLarge},
+			fails: []shop.Code{shop.CodeBadSignature, shop.CodeEventRefused, shop.CodeWebhooksOff, codeTooLarge, shop.CodeRateLimited},
 		},
 		{
 			method: http.MethodPost, path: "/api/payments/simulate", id: "simulatePayment", summary: "Pays, or fails to, where payments are simulated. The event follows by the webhook's way.",

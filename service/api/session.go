@@ -16,7 +16,7 @@ import (
 
 const (
 	sessionTTL  = 7 * 24 * time.Hour
-	cartTTL     = 30 * 24 * time.Hour
+	cartTTL     = shop.CartTTL
 	sessionName = "session"
 	cartName    = "cart"
 	cartHeader  = "X-Cart-ID"

@@ -23,7 +23,7 @@ func owned(query string, o shop.Owner) (string, any) {
 
 const (
 	cartQuery = `
-		SELECT p.id, p.name, p.image_url, c.quantity, p.price_cents, p.archived_at IS NOT NULL
+		SELECT p.id, p.name, p.image_url, c.quantity, p.price_cents, p.archived_at IS NOT NULL, p.stock
 		FROM cart_items c JOIN products p ON p.id = c.product_id
 		WHERE c.OWNER = $1
 		ORDER BY c.id`
@@ -38,6 +38,9 @@ const (
 		ON CONFLICT (OWNER, product_id) DO UPDATE SET updated_at = now(), quantity = `
 	addItem = putItem + `least(c.quantity + excluded.quantity, $5)`
 	setItem = putItem + `excluded.quantity`
+
+	// renewCart keeps all of a guest's cart that is in use, at one write a day.
+	renewCart = `UPDATE cart_items SET updated_at = now() WHERE guest = $1 AND updated_at < now() - interval '1 day'`
 
 	removeItem = `DELETE FROM cart_items WHERE OWNER = $1 AND product_id = $2`
 	clearCart  = `DELETE FROM cart_items WHERE OWNER = $1`
@@ -94,13 +97,16 @@ func (db *DB) RemoveItem(ctx context.Context, o shop.Owner, productID int64) (sh
 }
 
 // cart makes a change, if one is given, and reads the cart as it is then, in one round trip and one
-// transaction.
+// transaction. A guest's is kept for another shop.CartTTL.
 func (db *DB) cart(ctx context.Context, what string, o shop.Owner, change func(*pgx.Batch)) (c shop.Cart, err error) {
 	query, owner := owned(cartQuery, o)
 	batch := func() *pgx.Batch {
 		b := &pgx.Batch{}
 		if change != nil {
 			change(b)
+		}
+		if o.Guest != "" {
+			b.Queue(renewCart, o.Guest)
 		}
 		b.Queue(query, owner).Query(func(rows pgx.Rows) (err error) {
 			c.Items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[shop.CartItem])

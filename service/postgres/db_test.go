@@ -327,7 +327,7 @@ func TestDropGuestCarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owners := []shop.Owner{{Guest: "old-1"}, {Guest: "old-2"}, {Guest: "old-3"}, {UserID: user.ID}, {Guest: "new"}}
+	owners := []shop.Owner{{Guest: "old-1"}, {Guest: "old-2"}, {Guest: "old-3"}, {UserID: user.ID}, {Guest: "new"}, {Guest: "used"}}
 	for _, o := range owners {
 		if _, err := b.AddItem(t.Context(), o, p.ID, 1); err != nil {
 			t.Fatal(err)
@@ -336,7 +336,10 @@ func TestDropGuestCarts(t *testing.T) {
 	if _, err := b.books.Exec(t.Context(), "UPDATE cart_items SET updated_at = now() - interval '31 days' WHERE guest IS DISTINCT FROM 'new'"); err != nil {
 		t.Fatal(err)
 	}
-	before := time.Now().AddDate(0, 0, -30)
+	if _, err := b.Cart(t.Context(), shop.Owner{Guest: "used"}); err != nil { // looking at it is enough
+		t.Fatal(err)
+	}
+	before := time.Now().Add(-shop.CartTTL)
 	for _, want := range []int{2, 1, 0} {
 		if n, err := b.DropGuestCarts(t.Context(), before, 2); err != nil || n != want {
 			t.Fatalf("dropped %d, %v, want %d", n, err, want)

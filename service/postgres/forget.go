@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shoplab/service/shop"
 )
 
-// Forget drops, each hour until ctx is done, what guests left in their carts for 30 days and the sessions
+// Forget drops, each hour until ctx is done, what guests left in their carts for shop.CartTTL and the sessions
 // that have expired. What fails is logged, and tried again an hour later.
 func (db *DB) Forget(ctx context.Context) {
 	for {
-		db.dropAll(ctx, "forget old guest carts", time.Now().AddDate(0, 0, -30), db.DropGuestCarts)
+		db.dropAll(ctx, "forget old guest carts", time.Now().Add(-shop.CartTTL), db.DropGuestCarts)
 		db.dropAll(ctx, "forget expired sessions", time.Now(), db.DropSessions)
 		select {
 		case <-ctx.Done():

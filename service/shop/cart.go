@@ -3,6 +3,7 @@ package shop
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Limits of a cart.
@@ -26,6 +27,7 @@ type CartItem struct {
 	Quantity       int
 	UnitPriceCents int64
 	Gone           bool // no longer sold: what is in the cart of it cannot be ordered
+	Stock          int  // what can still be ordered of it
 }
 
 // SubtotalCents is quantity times unit price.
@@ -49,6 +51,9 @@ func (c Cart) TotalCents() int64 {
 func (c Cart) Full(productID int64) bool {
 	return len(c.Items) >= MaxCartItems && !slices.ContainsFunc(c.Items, func(i CartItem) bool { return i.ProductID == productID })
 }
+
+// CartTTL is how long what a guest put into a cart is kept after its last use.
+const CartTTL = 30 * 24 * time.Hour
 
 // Carts stores carts. Every write returns the cart as it is afterwards. Unknown products and
 // archived ones are CodeNotFound, except that removing what is not there is no error; a quantity outside

@@ -82,8 +82,8 @@ func testCartItems(t *testing.T, s suite, o shop.Owner) {
 	s.must(err)
 	c, err = s.Cart(ctx, o)
 	wantCart(t, c, err, "a 4", "b 1")
-	if c.Items[0].UnitPriceCents != 175 {
-		t.Fatalf("price in the cart is %d", c.Items[0].UnitPriceCents)
+	if c.Items[0].UnitPriceCents != 175 || c.Items[0].Stock != 0 || c.Items[1].Stock != 9 {
+		t.Fatalf("price and stock in the cart are %+v", c.Items)
 	}
 	c, err = s.RemoveItem(ctx, o, a.ID)
 	wantCart(t, c, err, "b 1")

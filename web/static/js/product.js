@@ -1,12 +1,11 @@
 // Products: reading the catalog, and how a product looks in a list.
 import { api } from "./api.js";
-import { pieces } from "./bill.js";
+import { FEW, pieces, scarcity } from "./bill.js";
 import { addItem, cart } from "./cart.js";
 import { price } from "./format.js";
 import { html } from "./html.js";
 import { announce, busy, words } from "./view.js";
 
-const FEW = 5; // at or below this the shopper is told how many are left
 const EAGER = 8; // pictures that are likely in sight at once
 
 // listProducts returns {items, next_cursor}; empty fields of the query are left out.
@@ -20,9 +19,7 @@ export const getProduct = (id) => api.get(`/api/products/${encodeURIComponent(id
 export const listCategories = async () => (await api.get("/api/categories")).items;
 
 export function stock(product) {
-  if (product.stock === 0) return html`<p class="stock none">Out of stock</p>`;
-  if (product.stock <= FEW) return html`<p class="stock few">Only ${product.stock} left</p>`;
-  return html`<p class="stock">In stock</p>`;
+  return scarcity(product, FEW) || html`<p class="stock">In stock</p>`;
 }
 
 const card = (product, index) =>
@@ -42,12 +39,20 @@ const card = (product, index) =>
 
 export const cards = (products) => products.map(card);
 
+// added says what came of adding: more may be in the cart now than can be ordered.
+function added(id, name) {
+  const item = cart.value.items.find((line) => line.product_id === id);
+  if (!item || item.quantity <= item.stock) return `${name} is in your cart.`;
+  if (item.stock === 0) return `${name} is sold out. It waits in your cart in case pieces come back.`;
+  return `${name} is in your cart, but only ${item.stock} of your ${item.quantity} are left.`;
+}
+
 // addToCart puts pieces into the cart and tells how it went.
 export async function addToCart(button, id, name, quantity) {
   if (button.ariaDisabled) return;
   try {
     await busy(button, () => addItem(id, quantity));
-    announce(`${name} is in your cart.`, { href: "/cart", text: `View cart (${pieces(cart.value)})` });
+    announce(added(id, name), { href: "/cart", text: `View cart (${pieces(cart.value)})` });
   } catch (problem) {
     announce(words(problem));
   }

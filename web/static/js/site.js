@@ -22,7 +22,7 @@ const lens = html`<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="t
   <path d="M10.5 4a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM15.5 15.5 21 21" />
 </svg>`;
 
-const header = html`<p class="where" id="where"></p>
+const header = html`<aside class="where" id="where" aria-label="Where this shop is running"></aside>
   <header class="top">
     <a class="brand" href="/">${flask}<span>Shoplab</span></a>
     <form class="search" role="search" action="/" method="get">

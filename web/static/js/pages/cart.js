@@ -1,5 +1,5 @@
 // The cart.
-import { pieces } from "../bill.js";
+import { FEW, pieces, scarcity } from "../bill.js";
 import { MOST, cart, clearCart, loadCart, removeItem, setItem } from "../cart.js";
 import { count, price } from "../format.js";
 import { html, render } from "../html.js";
@@ -17,7 +17,8 @@ const row = (item, currency) => {
       <h2><a href="/product?id=${id}">${item.name}</a></h2>
       ${item.gone
         ? html`<p class="stock none">No longer sold. Remove it to order the rest.</p>`
-        : html`<p>${price(item.unit_price_cents, currency)} each</p>`}
+        : html`<p>${price(item.unit_price_cents, currency)} each</p>
+            ${scarcity(item, Math.max(FEW, item.quantity))}`}
     </div>
     <div class="quantity" role="group" aria-label="Quantity of ${item.name}">
       <button type="button" id="less-${id}" data-step="-1" aria-label="One less">−</button>

@@ -128,7 +128,7 @@ filters.addEventListener("click", (event) => {
 sort.addEventListener("change", () => go(href({ sort: sort.value })));
 search.addEventListener("submit", (event) => {
   event.preventDefault();
-  go(href({ q: search.elements.q.value.trim(), category: "" }));
+  go(href({ q: search.elements.q.value.trim().replace(/\s+/g, " "), category: "" }));
 });
 more.addEventListener("click", showMore);
 addEventListener("popstate", showList);
