@@ -54,6 +54,9 @@ func (s *Server) register(c *fiber.Ctx) error {
 	if err := s.decode(c, &in); err != nil {
 		return err
 	}
+	if _, err := s.guest(c); err != nil {
+		return err
+	}
 	r, err := shop.Registration(in).Normalize()
 	if err != nil {
 		return err
@@ -82,6 +85,9 @@ func (s *Server) registered(c *fiber.Ctx, u shop.User, err error) error {
 func (s *Server) login(c *fiber.Ctx) error {
 	var in Credentials
 	if err := s.decode(c, &in); err != nil {
+		return err
+	}
+	if _, err := s.guest(c); err != nil {
 		return err
 	}
 	email := shop.NormalizeEmail(in.Email)

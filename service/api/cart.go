@@ -52,7 +52,7 @@ func newCart(cart shop.Cart) Cart {
 }
 
 func cartParams() []*huma.Param {
-	return []*huma.Param{header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.", cartID.String(), false)}
+	return []*huma.Param{header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.", "^([A-Z2-7]{26})?$", false)}
 }
 
 func cartFails() []shop.Code {

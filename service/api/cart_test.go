@@ -37,6 +37,18 @@ func TestGuestKeepsCart(t *testing.T) {
 	}
 }
 
+// TestCartIDIsChecked: also where somebody is signed in, or about to be, whose own cart it is then about.
+func TestCartIDIsChecked(t *testing.T) {
+	r := newRig(t, nil)
+	bad := []string{cartHeader, "not an id"}
+	registration := Registration{Email: "ada@example.com", Password: password, FirstName: "Ada", LastName: "L"}
+	r.do("POST", "/api/auth/register", registration, bad...).want(t, 422)
+	r.register("ada@example.com")
+	r.do("GET", "/api/cart", nil, bad...).want(t, 422)
+	r.do("DELETE", "/api/cart", nil, bad...).want(t, 422)
+	r.do("POST", "/api/auth/login", Credentials{"ada@example.com", password}, bad...).want(t, 422)
+}
+
 // TestCartTellsStock: what is left of each line, nothing included.
 func TestCartTellsStock(t *testing.T) {
 	r := newRig(t, nil)

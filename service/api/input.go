@@ -174,8 +174,9 @@ func pathID(c *fiber.Ctx, name string) (int64, error) {
 const (
 	defaultLimit = 20  // items
 	maxLimit     = 100 // items
-	// cursorPattern is what shop.EncodeCursor makes: a checksum of 8 bytes and at least one more.
-	cursorPattern = `^[A-Za-z0-9_-]{12,512}$`
+	// cursorPattern is what shop.EncodeCursor makes: a checksum of 8 bytes and at least one more. An empty
+	// cursor is none.
+	cursorPattern = `^([A-Za-z0-9_-]{12,512})?$`
 )
 
 var cursorText = regexp.MustCompile(cursorPattern)
@@ -190,7 +191,7 @@ func page(c *fiber.Ctx) (limit int, cursor string, err error) {
 		}
 	}
 	cursor = strings.Clone(c.Query("cursor"))
-	if cursor != "" && !cursorText.MatchString(cursor) {
+	if !cursorText.MatchString(cursor) {
 		return 0, "", shop.Errorf(shop.CodeInvalidCursor, "This is not a cursor of the shop.")
 	}
 	return limit, cursor, nil

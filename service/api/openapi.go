@@ -30,7 +30,6 @@ type operation struct {
 	early        bool  // works before Open
 	signed       bool  // proves by itself where it comes from, so that any origin may send it
 	fails        []shop.Code
-	next         map[string]map[string]any // what can be done with the answer: operation, and a link's parameters
 }
 
 // spec is the OpenAPI document and the schemas in it.
@@ -119,7 +118,7 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 		if op.out != nil {
 			ref := s.registry.Schema(reflect.TypeOf(op.out), true, "")
 			r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}
-			r.Links = links(op.next)
+			r.Links = links(op.id)
 		}
 		o.Responses[strconv.Itoa(status)] = r
 	}
@@ -157,27 +156,6 @@ func onlyText(schema *huma.Schema) {
 		}
 		p.PrecomputeMessages()
 	}
-}
-
-// links describes what can be done with an answer. A parameter "body" is the request's body.
-func links(next map[string]map[string]any) map[string]*huma.Link {
-	if len(next) == 0 {
-		return nil
-	}
-	all := map[string]*huma.Link{}
-	for id, params := range next {
-		link := &huma.Link{OperationID: id, RequestBody: params["body"]}
-		for name, value := range params {
-			if name != "body" {
-				if link.Parameters == nil {
-					link.Parameters = map[string]any{}
-				}
-				link.Parameters[name] = value
-			}
-		}
-		all[id] = link
-	}
-	return all
 }
 
 var braces = regexp.MustCompile(`\{(\w+)\}`)

@@ -91,12 +91,15 @@ func (s *Server) signedIn(c *fiber.Ctx) (userID int64, err error) {
 
 // owner says whose cart the request is about. A guest who has none yet has an empty Guest.
 func (s *Server) owner(c *fiber.Ctx) (shop.Owner, error) {
+	guest, err := s.guest(c) // an id that cannot be one is an error of whoever sends it
+	if err != nil {
+		return shop.Owner{}, err
+	}
 	id, err := s.session(c)
 	if err != nil || id != 0 {
 		return shop.Owner{UserID: id}, err
 	}
-	guest, err := s.guest(c)
-	return shop.Owner{Guest: guest}, err
+	return shop.Owner{Guest: guest}, nil
 }
 
 // guest is the id of the guest's cart, "" without one.
