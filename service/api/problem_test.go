@@ -173,6 +173,8 @@ func TestEveryError(t *testing.T) {
 		}
 		r.store.SetError(shop.Errorf(shop.CodeOverloaded, "Busy."))
 		expect(t, r.do("GET", "/api/products?limit=3", nil), shop.CodeOverloaded)
+		r.store.SetError(shop.Errorf(shop.CodeBusy, "Somebody else is at it."))
+		expect(t, r.do("POST", "/api/cart/items", NewItem{1, 1}), shop.CodeBusy)
 	})
 	t.Run("stock", func(t *testing.T) {
 		r := newRig(t, func(c *Config, _ *Shop) { c.HoldLimits = shop.HoldLimits{Orders: 1} })

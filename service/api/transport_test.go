@@ -102,7 +102,7 @@ func TestDefaultPort(t *testing.T) {
 }
 
 // raw sends bytes that no client library would, and reads one answer.
-func (r *rig) raw(t *testing.T, request string) reply {
+func (r *rig) raw(t testing.TB, request string) reply {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 	if err != nil {

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// BenchmarkCatalogOverLoopback asks for GET /api/products over loopback, of the shop and of a bare Fiber
+// handler that returns the same bytes, by turns: three rounds each, of which the medians count. The clients
+// share this machine's CPUs with the server.
+//
+//	go test ./service/api -run xxx -bench CatalogOverLoopback -benchtime 1x
+func BenchmarkCatalogOverLoopback(b *testing.B) {
+	for _, encoding := range []string{"identity", "gzip"} {
+		b.Run(encoding, func(b *testing.B) {
+			r := build(b, func(c *Config, _ *Shop) { c.AccessLog, c.Log = false, slog.New(slog.DiscardHandler) })
+			for i := range 30 {
+				r.product(fmt.Sprintf("product %d", i), 1000, 10)
+			}
+			request := "GET /api/products HTTP/1.1\r\nHost: shop\r\nAccept-Encoding: " + encoding + "\r\n\r\n"
+			shopAddr := serve(b, r.server.App())
+			body := ask(b, shopAddr, request).body
+			bare := fiber.New(fiber.Config{DisableStartupMessage: true})
+			bare.Get("/api/products", func(c *fiber.Ctx) error {
+				c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+				return c.Send(body)
+			})
+			bareAddr := serve(b, bare)
+			var shop, ceiling []float64
+			for range 3 {
+				shop = append(shop, throughput(b, shopAddr, request))
+				ceiling = append(ceiling, throughput(b, bareAddr, request))
+			}
+			slices.Sort(shop)
+			slices.Sort(ceiling)
+			for b.Loop() { // measured above, by turns
+			}
+			b.ReportMetric(shop[1], "shop/s")
+			b.ReportMetric(ceiling[1], "bare/s")
+			b.ReportMetric(shop[1]/ceiling[1], "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// serve serves the application on a loopback port until the end of the benchmark.
+func serve(b *testing.B, app *fiber.App) (addr string) {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- app.Listener(l) }()
+	b.Cleanup(func() {
+		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
+			b.Error(err)
+		}
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func ask(b *testing.B, addr, request string) reply {
+	b.Helper()
+	return (&rig{t: b, url: "http://" + addr}).raw(b, request)
+}
+
+// throughput is how many answers a second eight connections get. All answers are equally long, so that the
+// client reads without parsing.
+func throughput(b *testing.B, addr, request string) float64 {
+	b.Helper()
+	const connections, round = 8, 2 * time.Second
+	var answers atomic.Int64
+	var clients sync.WaitGroup
+	began := time.Now()
+	for range connections {
+		clients.Go(func() {
+			n, err := askAgain(addr, request, began.Add(round))
+			if err != nil {
+				b.Error(err)
+			}
+			answers.Add(n)
+		})
+	}
+	clients.Wait()
+	return float64(answers.Load()) / time.Since(began).Seconds()
+}
+
+func askAgain(addr, request string, until time.Time) (answers int64, err error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	in := bufio.NewReaderSize(conn, 64<<10)
+	if _, err := io.WriteString(conn, request); err != nil {
+		return 0, err
+	}
+	size, length := 0, 0 // of an answer, and of its body
+	for line := ""; line != "\r\n"; size += len(line) {
+		if line, err = in.ReadString('\n'); err != nil {
+			return 0, err
+		}
+		if value, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+			if _, err := fmt.Sscan(value, &length); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if _, err := in.Discard(length); err != nil {
+		return 0, err
+	}
+	size += length
+	for ; time.Now().Before(until); answers++ {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return 0, err
+		}
+		if _, err := in.Discard(size); err != nil {
+			return 0, err
+		}
+	}
+	return answers, nil
+}
