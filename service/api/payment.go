@@ -53,15 +53,16 @@ func (s *Server) webhook(c *fiber.Ctx) error {
 	}
 	// The signature covers the bytes as they came: c.Body would decompress them.
 	outcome, err := s.Cashier.Webhook(c.UserContext(), c.Request().Body(), c.Get(signatureHeader))
-	switch shop.CodeOf(err) {
+	code := shop.CodeOf(err)
+	if code != shop.CodeBadSignature && code != shop.CodeWebhooksOff && s.forgive != nil { // signed: it does not count
+		s.forgive(c.UserContext(), limitWebhook.key(network), limitWebhook.Limit)
+	}
+	switch code {
 	case shop.CodeBadSignature:
 		s.metrics.payment("bad_signature")
 		return err
 	case shop.CodeEventRefused, shop.CodeWebhooksOff:
 		return err
-	}
-	if s.forgive != nil { // signed: it does not count
-		s.forgive(c.UserContext(), limitWebhook.key(network), limitWebhook.Limit)
 	}
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)

@@ -113,7 +113,7 @@ func serveShop(b *testing.B, db *postgres.DB) string {
 	cashier := shop.NewCashier(db, db, unsigned{})
 	cashier.Log = slog.New(slog.DiscardHandler)
 	server, err := api.New(api.Config{
-		SessionKeys: [][]byte{[]byte(ceilingKey)}, OrderTTL: time.Minute, Log: cashier.Log, Metrics: api.NewMetrics(prometheus.NewRegistry()),
+		SessionKeys: [][]byte{[]byte(ceilingKey)}, OrderHold: time.Minute, HoldLimits: shop.DefaultHoldLimits, Log: cashier.Log, Metrics: api.NewMetrics(prometheus.NewRegistry()),
 	})
 	if err != nil {
 		b.Fatal(err)
