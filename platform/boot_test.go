@@ -55,9 +55,11 @@ func TestBootSingle(t *testing.T) {
 	if got := machine.Run("podman", "ps", "--format", "{{.Image}}"); got != stage.image {
 		t.Errorf("podman runs %q, want %q", got, stage.image)
 	}
+	guardsMetadata(t, machine)
 
 	machine.Reboot()
 	boottest.Await(t, machine.URL(80)+contract.ReadyPath, http.StatusOK)
+	guardsMetadata(t, machine)
 	if status := shopper.get("/api/orders/" + order)["status"]; status != "paid" {
 		t.Errorf("after a reboot the order is %v, want paid", status)
 	}
@@ -77,6 +79,7 @@ func TestBootDump(t *testing.T) {
 	first.Run("systemctl", "start", "dump-database") // without the order
 	shopper := caller{t: t, url: first.URL(80)}
 	order := shopper.buys()
+	first.TakesNetworkDown()
 	first.Reboot()
 	dumps := stage.aws.Objects()
 	if len(dumps) != 2 {
@@ -121,8 +124,11 @@ func TestBootFleet(t *testing.T) {
 			t.Errorf("port %d is reachable from outside: %t, want %t", port, !open, open)
 		}
 	}
+	guardsMetadata(t, machine)
+	failsClosed(t, machine)
 	machine.Reboot()
 	boottest.Await(t, machine.URL(contract.Port)+contract.ReadyPath, http.StatusOK)
+	guardsMetadata(t, machine)
 	if status := shopper.get("/api/orders/" + order)["status"]; status != "paid" {
 		t.Errorf("after a reboot the order is %v, want paid", status)
 	}

@@ -126,7 +126,7 @@ func keys() []key {
 		{name: "rateLimit", kind: "string", about: "The service's rate limits: on, or off for load tests; empty: the service's default"},
 		{name: "sessionKeyVersion", kind: "integer", value: "1", about: "Raise it to rotate the key of session tokens; the key before stays good until the next time"},
 		{name: "image", kind: "string", about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR"},
-		{name: "debian", kind: "string", value: "13/20250814-2204", about: "Debian release and build of the EC2 images; 13/latest for the newest"},
+		{name: "debian", kind: "string", value: "13/latest", about: "Debian release and build of the EC2 images; 13/latest: the newest at creation, then kept; another build moves to it"},
 		{name: "payments", kind: "string", value: PaymentsSimulated, about: "simulated or stripe"},
 		{name: "stripeSecretKey", kind: "string", secret: true, about: "With payments stripe: sk_..."},
 		{name: "stripePublishableKey", kind: "string", about: "With payments stripe: pk_..."},
@@ -300,6 +300,9 @@ func (r *reader) check(c Config) {
 	}
 	if c.InstanceType != "" && graviton.MatchString(c.InstanceType) != (c.Architecture == "arm64") {
 		r.problem("shoplab:instanceType %s does not run %s (shoplab:architecture)", c.InstanceType, c.Architecture)
+	}
+	if postgresMajor(c.DatabaseVersion) < leastPostgres {
+		r.problem("shoplab:databaseVersion is %q; take %d or later, which refuses connections without TLS by itself", c.DatabaseVersion, leastPostgres)
 	}
 	if c.Image != "" && !imageByDigest.MatchString(c.Image) {
 		r.problem("shoplab:image is %q, not registry/name@sha256:...", c.Image)

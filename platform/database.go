@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
@@ -11,6 +12,18 @@ import (
 )
 
 const postgresPort = 5432
+
+// leastPostgres is the first major version whose default parameters on RDS refuse connections without TLS. A
+// parameter group that says the same again is never settled: AWS keeps a default as pending-reboot.
+// Source: Amazon RDS User Guide, "Using SSL with a PostgreSQL DB instance"; hashicorp/terraform-provider-aws#39252.
+const leastPostgres = 15
+
+// postgresMajor is the major version in an RDS engine version, such as 17 in "17.5"; 0 if there is none.
+func postgresMajor(version string) int {
+	text, _, _ := strings.Cut(version, ".")
+	major, _ := strconv.Atoi(text)
+	return major
+}
 
 // Database is an RDS PostgreSQL instance in the private subnets, open to what computes.
 type Database struct {
@@ -40,16 +53,6 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 	if err := openTo(ctx, name+"-from-compute", group, network.Compute, postgresPort, d); err != nil {
 		return nil, err
 	}
-	major, _, _ := strings.Cut(c.DatabaseVersion, ".")
-	parameters, err := rds.NewParameterGroup(ctx, name+"-parameters", &rds.ParameterGroupArgs{
-		Family: pulumi.String("postgres" + major),
-		Parameters: rds.ParameterGroupParameterArray{
-			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
-		},
-	}, child(d)...)
-	if err != nil {
-		return nil, err
-	}
 	password, err := random.NewRandomPassword(ctx, name+"-password", &random.RandomPasswordArgs{
 		Length: pulumi.Int(32), Special: pulumi.Bool(false),
 	}, child(d)...)
@@ -64,7 +67,8 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 		StorageEncrypted: pulumi.Bool(true), CopyTagsToSnapshot: pulumi.Bool(true),
 		DbName: pulumi.String("shop"), Username: pulumi.String("shop"), Password: password.Result,
 		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
-		ParameterGroupName: parameters.Name, CaCertIdentifier: pulumi.String(contract.RDSAuthority),
+		// Named, so that an instance with another group comes back to it.
+		ParameterGroupName: pulumi.Sprintf("default.postgres%d", postgresMajor(c.DatabaseVersion)), CaCertIdentifier: pulumi.String(contract.RDSAuthority),
 		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
 		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
 		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),

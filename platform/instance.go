@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -18,6 +19,15 @@ const rootVolumeGiB = 20
 // Source: Amazon EC2 User Guide, "Standard mode concepts for burstable instances".
 const cpuCredits = "unlimited"
 
+// sessionManager is what Session Manager asks of a server, and no more. AmazonSSMManagedInstanceCore also lets it
+// read every parameter of the account (0088).
+// Source: AWS Systems Manager User Guide, "Create a custom IAM role for Session Manager"; the managed policy
+// AWSCloud9SSMInstanceProfile is these five.
+var sessionManager = []string{
+	"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+	"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+}
+
 // Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, read the
 // parameters of its stage, write its log, and keep dumps of its database.
 type Machine struct {
@@ -33,19 +43,19 @@ func newMachine(ctx *pulumi.Context, name string, c Config, parent pulumi.Resour
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{}
-	for short, arn := range map[string]string{
-		"session-manager": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
-		"pull":            "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly",
-	} {
-		attachment, err := iam.NewRolePolicyAttachment(ctx, name+"-"+short, &iam.RolePolicyAttachmentArgs{
-			Role: role.Name, PolicyArn: pulumi.String(arn),
-		}, child(parent)...)
-		if err != nil {
-			return nil, err
-		}
-		m.Ready = append(m.Ready, attachment)
+	pull, err := iam.NewRolePolicyAttachment(ctx, name+"-pull", &iam.RolePolicyAttachmentArgs{
+		Role: role.Name, PolicyArn: pulumi.String("arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"),
+	}, child(parent)...)
+	if err != nil {
+		return nil, err
 	}
+	sessions, err := grant(ctx, name+"-session-manager", role, parent, pulumi.Map{
+		"Effect": pulumi.String("Allow"), "Action": pulumi.ToStringArray(sessionManager), "Resource": pulumi.String("*"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{Ready: []pulumi.Resource{pull, sessions}}
 	if len(paths) > 0 {
 		policy, err := readParameters(ctx, name+"-parameters", role, parent, paths...)
 		if err != nil {
@@ -127,17 +137,24 @@ func grant(ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resou
 	}, child(parent)...)
 }
 
-// debianImage finds the id of the pinned Debian image in the region.
-func debianImage(ctx *pulumi.Context, c Config, parent pulumi.Resource) (string, error) {
+// debianImage is the id of a component's Debian image in the region, as it was found when the component was first
+// deployed: an image that Debian publishes later replaces no server. Its name holds what was asked for, so that
+// another release, build or architecture is looked up anew (0089).
+func debianImage(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (pulumi.StringOutput, error) {
 	path := fmt.Sprintf("/aws/service/debian/release/%s/%s", c.Debian, c.Architecture)
 	found, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: path}, pulumi.Parent(parent))
 	if err != nil {
-		return "", fmt.Errorf("find the Debian image %s (shoplab:debian): %w", path, err)
+		return pulumi.StringOutput{}, fmt.Errorf("find the Debian image %s (shoplab:debian): %w", path, err)
 	}
-	return found.Value, nil
+	kept, err := pulumi.NewStash(ctx, fmt.Sprintf("%s-debian-%s-%s", name, strings.ReplaceAll(c.Debian, "/", "-"), c.Architecture),
+		&pulumi.StashArgs{Input: pulumi.String(found.Value)}, child(parent, pulumi.IgnoreChanges([]string{"input"}))...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return kept.Output.ApplyT(func(image any) string { return fmt.Sprint(image) }).(pulumi.StringOutput), nil
 }
 
-// Server is one EC2 instance with an address that stays when the instance is replaced.
+// Server is one EC2 instance. Its network interface with both addresses stays when the instance is replaced.
 type Server struct {
 	pulumi.ResourceState
 	Instance *ec2.Instance
@@ -160,7 +177,9 @@ type ServerArgs struct {
 	Needs []pulumi.Resource
 }
 
-// NewServer makes a server in the first public subnet. Changed user data replaces it.
+// NewServer makes a server in the first public subnet. Changed user data replaces it. The server that goes keeps its
+// address until it has shut down, and with it the way to where it saves its data: the address is the interface's,
+// not the instance's.
 func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi.ResourceOption) (*Server, error) {
 	s := &Server{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Server", name, s, opts...); err != nil {
@@ -176,17 +195,22 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 	if err != nil {
 		return nil, err
 	}
-	image, err := debianImage(ctx, args.Config, s)
+	image, err := debianImage(ctx, name, args.Config, s)
 	if err != nil {
 		return nil, err
 	}
-	needs := append(append(machine.Ready, args.Needs...), args.Network.Online...)
+	nic, link, err := s.connect(ctx, name, args.Network, address)
+	if err != nil {
+		return nil, err
+	}
+	needs := slices.Concat(machine.Ready, args.Needs, args.Network.Online, []pulumi.Resource{link})
 	s.Instance, err = ec2.NewInstance(ctx, name+"-instance", &ec2.InstanceArgs{
-		Ami: pulumi.String(image), InstanceType: pulumi.String(args.Config.InstanceType),
-		SubnetId: args.Network.PublicSubnets[0], VpcSecurityGroupIds: pulumi.StringArray{args.Network.Compute.ID()},
-		AssociatePublicIpAddress: pulumi.Bool(true), // until the static address is attached
-		IamInstanceProfile:       machine.Profile.Name,
-		UserData:                 args.UserData(s.Address), UserDataReplaceOnChange: pulumi.Bool(true),
+		Ami: image, InstanceType: pulumi.String(args.Config.InstanceType),
+		NetworkInterfaces: ec2.InstanceNetworkInterfaceArray{ec2.InstanceNetworkInterfaceArgs{
+			DeviceIndex: pulumi.Int(0), NetworkInterfaceId: nic.ID(), DeleteOnTermination: pulumi.Bool(false),
+		}},
+		IamInstanceProfile: machine.Profile.Name,
+		UserData:           args.UserData(s.Address), UserDataReplaceOnChange: pulumi.Bool(true),
 		MetadataOptions: ec2.InstanceMetadataOptionsArgs{
 			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"),
 			HttpPutResponseHopLimit: pulumi.Int(args.HopLimit),
@@ -196,14 +220,24 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 			DeleteOnTermination: pulumi.Bool(true), Tags: pulumi.ToStringMap(args.Config.tags(name)),
 		},
 		CreditSpecification: ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String(cpuCredits)},
-	}, child(s, pulumi.DependsOn(needs), pulumi.DeleteBeforeReplace(true))...)
+	}, child(s, pulumi.DependsOn(needs), pulumi.DeleteBeforeReplace(true))...) // two cannot have the interface
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ec2.NewEipAssociation(ctx, name+"-address-link", &ec2.EipAssociationArgs{
-		AllocationId: address.AllocationId, InstanceId: s.Instance.ID(),
-	}, child(s)...); err != nil {
-		return nil, err
-	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"address": s.Address})
+}
+
+// connect makes the network interface that every instance of the server uses in its turn, and gives it the address.
+func (s *Server) connect(ctx *pulumi.Context, name string, network *Network, address *ec2.Eip) (*ec2.NetworkInterface, pulumi.Resource, error) {
+	nic, err := ec2.NewNetworkInterface(ctx, name+"-interface", &ec2.NetworkInterfaceArgs{
+		SubnetId: network.PublicSubnets[0], SecurityGroups: pulumi.StringArray{network.Compute.ID()},
+		Description: pulumi.String("The server's own, whichever instance it is"),
+	}, child(s)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	link, err := ec2.NewEipAssociation(ctx, name+"-address-link", &ec2.EipAssociationArgs{
+		AllocationId: address.AllocationId, NetworkInterfaceId: nic.ID(),
+	}, child(s)...)
+	return nic, link, err
 }

@@ -20,9 +20,11 @@ type Network struct {
 	PrivateSubnets pulumi.StringArray
 	// Compute is the security group of whatever runs the service. Data opens to it.
 	Compute *ec2.SecurityGroup
-	// Online is ready when the public subnets reach the internet. What has a public address
+	// Online is ready when the public subnets reach the internet and S3. What has a public address
 	// depends on it, so that it is also gone before the gateway goes.
 	Online []pulumi.Resource
+
+	publicRoutes *ec2.RouteTable
 }
 
 // NewNetwork makes the VPC of a stage, in zones where its servers can run.
@@ -52,6 +54,9 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	if err := n.subnets(ctx, name, zones); err != nil {
 		return nil, err
 	}
+	if err := n.storageEndpoint(ctx, name+"-s3", c); err != nil {
+		return nil, err
+	}
 	n.Compute, err = newGroup(ctx, name+"-compute-group", "What runs the service", n.VPC, n)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string) erro
 	if err != nil {
 		return err
 	}
-	n.Online = []pulumi.Resource{gateway, route}
+	n.publicRoutes, n.Online = public, []pulumi.Resource{gateway, route}
 	private, err := ec2.NewRouteTable(ctx, name+"-private-routes", &ec2.RouteTableArgs{VpcId: n.VPC.ID()}, child(n)...)
 	if err != nil {
 		return err
@@ -95,6 +100,18 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string) erro
 		n.PrivateSubnets = append(n.PrivateSubnets, id)
 	}
 	return nil
+}
+
+// storageEndpoint routes what goes to S3 in the stage's region past the internet gateway, for nothing. A server
+// reaches its dumps, and the layers of its image, even while it has no public address.
+// Source: AWS PrivateLink, "Gateway endpoints for Amazon S3".
+func (n *Network) storageEndpoint(ctx *pulumi.Context, name string, c Config) error {
+	endpoint, err := ec2.NewVpcEndpoint(ctx, name, &ec2.VpcEndpointArgs{
+		VpcId: n.VPC.ID(), VpcEndpointType: pulumi.String("Gateway"),
+		ServiceName: pulumi.String("com.amazonaws." + c.Region + ".s3"), RouteTableIds: pulumi.StringArray{n.publicRoutes.ID()},
+	}, child(n)...)
+	n.Online = append(n.Online, endpoint)
+	return err
 }
 
 // subnet makes one subnet and returns its id once its routes are in place.

@@ -15,6 +15,8 @@ type recorder struct {
 	registry string // host of the registry that stands in for ECR
 	// answers are what AWS says to a question, by its token, instead of what Call says.
 	answers map[string]map[string]any
+	// before is the deployment before this one, of which ignored changes keep the inputs.
+	before *recorder
 
 	mu        sync.Mutex
 	resources []registered
@@ -37,6 +39,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	rpc := args.RegisterRPC
 	entry := registered{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
 	if rpc != nil {
+		r.ignore(args, rpc.GetIgnoreChanges())
 		entry.Parent, entry.Ignored, entry.DeletedWith = nameOf(rpc.GetParent()), rpc.GetIgnoreChanges(), nameOf(rpc.GetDeletedWith())
 		entry.ReplacedOn = rpc.GetReplaceOnChanges()
 		entry.BeforeUpdate, entry.OnError = rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetOnError()
@@ -51,6 +54,22 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	r.resources = append(r.resources, entry)
 	r.mu.Unlock()
 	return args.Name + "-id", r.outputs(args), nil
+}
+
+// ignore puts back the inputs whose changes the engine ignores.
+func (r *recorder) ignore(args pulumi.MockResourceArgs, paths []string) {
+	if r.before == nil {
+		return
+	}
+	for _, old := range r.before.resources {
+		if old.Type != args.TypeToken || old.Name != args.Name {
+			continue
+		}
+		for _, path := range paths {
+			key := resource.PropertyKey(path)
+			args.Inputs[key] = old.Inputs[key]
+		}
+	}
 }
 
 // nameOf is the name at the end of a URN.
@@ -73,6 +92,8 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	text("arn", "arn:aws:mock:us-east-1:123456789012:"+name)
 	text("name", name+"-1a2b3c4")
 	switch args.TypeToken {
+	case "pulumi:index:Stash":
+		out["output"] = args.Inputs["input"]
 	case "aws:ssm/parameter:Parameter":
 		out["arn"] = resource.NewProperty("arn:aws:ssm:us-east-1:123456789012:parameter" + args.Inputs["name"].StringValue())
 	case "tls:index/privateKey:PrivateKey":

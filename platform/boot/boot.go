@@ -28,7 +28,7 @@ const OriginSecret = "ORIGIN_SECRET"
 // Shop is what a server that runs the shop's container has to know.
 //
 // The instance role needs ssm:GetParametersByPath on Parameters, pull access to the image's ECR
-// repository, and AmazonSSMManagedInstanceCore for Session Manager.
+// repository, and what Session Manager asks for.
 type Shop struct {
 	// Region is the AWS region, as "us-east-1".
 	Region string
@@ -110,9 +110,9 @@ func Single(args SingleArgs) (string, error) {
 		s.Fetched = append(s.Fetched, OriginSecret)
 	}
 	agent, err := logs{
-		units: []string{"shop.service", "nginx.service", "redis-server.service", "dump-database.service"},
+		units: []string{"shop.service", "nginx.service", "redis-server.service", "dump-database.service", "dump-at-shutdown.service"},
 		files: []string{"/var/log/postgresql/postgresql-17-main.log"},
-	}.agentConfig(args.LogGroup)
+	}.agentConfig(args.Region, args.LogGroup)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +120,8 @@ func Single(args SingleArgs) (string, error) {
 	return execute("single.tmpl", struct {
 		SingleArgs
 		server
-		AgentConfig, Bucket, Prefix  string
+		Agent                        agentConfig
+		Bucket, Prefix               string
 		OriginSecret, OriginVariable string
 	}{args, s, agent, bucket, prefix, OriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
 }
@@ -133,14 +134,14 @@ func Fleet(args FleetArgs) (string, error) {
 	}
 	s := newServer(args.Shop, map[string]string{contract.EnvAddr: ":" + strconv.Itoa(contract.Port)})
 	s.ShopMemory = args.Memory * 3 / 4
-	agent, err := logs{units: []string{"shop.service"}}.agentConfig(args.LogGroup)
+	agent, err := logs{units: []string{"shop.service"}}.agentConfig(args.Region, args.LogGroup)
 	if err != nil {
 		return "", err
 	}
 	return execute("fleet.tmpl", struct {
 		FleetArgs
 		server
-		AgentConfig string
+		Agent agentConfig
 	}{args, s, agent})
 }
 
@@ -152,13 +153,14 @@ func K3s(args K3sArgs) (string, error) {
 	// The kubelet names a container's log POD_NAMESPACE_CONTAINER-ID.log; all three are "shop".
 	agent, err := logs{
 		units: []string{"k3s.service"}, files: []string{"/var/log/containers/shop-*_shop_shop-*.log"},
-	}.agentConfig(args.LogGroup)
+	}.agentConfig(args.Region, args.LogGroup)
 	if err != nil {
 		return "", err
 	}
 	return execute("k3s.tmpl", struct {
 		K3sArgs
-		Release, AgentConfig string
+		Release string
+		Agent   agentConfig
 	}{args, url.PathEscape(args.Version), agent})
 }
 

@@ -2,8 +2,11 @@ package boot_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,11 +92,13 @@ type cloudConfig struct {
 		System      bool
 		NoHome      bool `yaml:"no_create_home"`
 	}
-	WriteFiles []struct {
-		Path, Content, Permissions string
-		Defer                      bool
-	} `yaml:"write_files"`
-	RunCmd []string `yaml:"runcmd"`
+	WriteFiles []writeFile `yaml:"write_files"`
+	RunCmd     []string    `yaml:"runcmd"`
+}
+
+type writeFile struct {
+	Path, Content, Permissions string
+	Defer                      bool
 }
 
 func TestCloudConfig(t *testing.T) {
@@ -128,6 +133,69 @@ func TestCloudConfig(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// packageOf names the Debian package of every command in the user data that a bare system lacks.
+var packageOf = map[string]string{
+	"aws": "awscli", "curl": "curl", "jq": "jq", "nftables": "nftables", "ecr-login": "amazon-ecr-credential-helper",
+	"createuser": "postgresql", "pg_dump": "postgresql", "pg_restore": "postgresql", "nginx": "nginx", "redis-server": "redis-server",
+}
+
+// TestCommandsAreInstalled: what a server uses, its user data installs. Which of it Debian's images have is not known.
+func TestCommandsAreInstalled(t *testing.T) {
+	for name, document := range documents(t) {
+		var config cloudConfig
+		if err := yaml.Unmarshal([]byte(document), &config); err != nil {
+			t.Fatal(err)
+		}
+		uses := config.RunCmd
+		for _, file := range config.WriteFiles {
+			if file.Path != "/etc/nginx/nginx.conf" { // no commands in it
+				uses = append(uses, file.Content)
+			}
+			if strings.HasSuffix(file.Path, ".container") {
+				uses = append(uses, "podman")
+			}
+		}
+		packages := maps.Clone(packageOf)
+		packages["podman"] = "podman"
+		if name == "k3s" { // a helper of its own has that name
+			delete(packages, "ecr-login")
+		}
+		for command, needed := range packages {
+			used := regexp.MustCompile(`(^|[^\w./-])` + command + `($|[^\w.-])`)
+			if used.MatchString(strings.Join(uses, "\n")) && !slices.Contains(config.Packages, needed) {
+				t.Errorf("%s uses %s and does not install %s", name, command, needed)
+			}
+		}
+	}
+}
+
+// TestLogsFromTheBeginning: the CloudWatch agent is installed minutes after the shop's first words, and ships them.
+func TestLogsFromTheBeginning(t *testing.T) {
+	for name, document := range documents(t) {
+		var config cloudConfig
+		if err := yaml.Unmarshal([]byte(document), &config); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(config.WriteFiles, func(f writeFile) bool { return f.Path == "/etc/shop-journal.yaml" })
+		var journal struct {
+			Receivers map[string]struct {
+				StartAt string `yaml:"start_at"`
+				Storage string
+				Units   []string
+			}
+			Extensions map[string]any
+		}
+		if i < 0 || yaml.Unmarshal([]byte(config.WriteFiles[i].Content), &journal) != nil {
+			t.Errorf("%s: no configuration for the journal", name)
+			continue
+		}
+		receiver := journal.Receivers["journald/shop"]
+		if receiver.StartAt != "beginning" || len(receiver.Units) == 0 || journal.Extensions[receiver.Storage] == nil {
+			t.Errorf("%s: the journal is read with %+v", name, receiver)
+		}
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// metadataAddress is where EC2 serves instance metadata.
-const metadataAddress = "169.254.169.254"
+// MetadataAddress and MetadataAddress6 are where EC2 serves instance metadata.
+const MetadataAddress, MetadataAddress6 = "169.254.169.254", "fd00:ec2::254"
 
 // RegistryPassword is what ECR gives the machine.
 const RegistryPassword = "test-ecr-password"
@@ -26,7 +26,7 @@ const RegistryPassword = "test-ecr-password"
 const metadataToken, accessKey, sessionToken = "test-imds-token", "AKIDOFTHEBED", "test-session-token"
 
 // AWS stands in for AWS in a network of its own, joined to the machine's by a wire: IMDSv2 on its
-// link-local address, and SSM and S3 by name, with certificates that the machine trusts. It asks for what AWS
+// two addresses, and SSM and S3 by name, with certificates that the machine trusts. It asks for what AWS
 // asks for: a metadata token, and requests signed with the role's credentials. It does not check the
 // signature itself.
 type AWS struct {
@@ -102,7 +102,9 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 		t.Error(err)
 		return
 	}
-	start(t, namespace+outside, metadataAddress+":80", nil, a.metadata)
+	for _, address := range []string{MetadataAddress, MetadataAddress6} {
+		start(t, namespace+outside, net.JoinHostPort(address, "80"), nil, a.metadata)
+	}
 	start(t, namespace+outside, outsideAddress+":443", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, a.service)
 	for port, target := range a.beside {
 		forward(t, namespace+outside, net.JoinHostPort(outsideAddress, strconv.Itoa(port)), target)

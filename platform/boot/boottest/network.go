@@ -21,6 +21,9 @@ import (
 // The two ends of the wire between a machine and the world outside it.
 const outsideAddress, insideAddress = "10.255.0.1", "10.255.0.2"
 
+// inside6 is the machine's address on the link of MetadataAddress6.
+const inside6 = "fd00:ec2::2"
+
 // outside is what a namespace's name ends with that is the world outside a machine.
 const outside = "-outside"
 
@@ -33,11 +36,13 @@ func wire(t *testing.T, machine string) error {
 		"netns add " + world,
 		"-n " + machine + " link add veth-outside type veth peer name veth-machine netns " + world,
 		"-n " + world + " addr add " + outsideAddress + "/30 dev veth-machine",
-		"-n " + world + " addr add " + metadataAddress + "/32 dev veth-machine",
+		"-n " + world + " addr add " + MetadataAddress + "/32 dev veth-machine",
+		"-n " + world + " addr add " + MetadataAddress6 + "/64 dev veth-machine nodad",
 		"-n " + world + " link set veth-machine up",
 		"-n " + machine + " addr add " + insideAddress + "/30 dev veth-outside",
+		"-n " + machine + " addr add " + inside6 + "/64 dev veth-outside nodad",
 		"-n " + machine + " link set veth-outside up",
-		"-n " + machine + " route add " + metadataAddress + "/32 dev veth-outside",
+		"-n " + machine + " route add " + MetadataAddress + "/32 dev veth-outside",
 	} {
 		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(command)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %s: %w: %s", command, err, out)
