@@ -238,6 +238,7 @@ func (s *Server) connect(ctx *pulumi.Context, name string, network *Network, add
 	}
 	link, err := ec2.NewEipAssociation(ctx, name+"-address-link", &ec2.EipAssociationArgs{
 		AllocationId: address.AllocationId, NetworkInterfaceId: nic.ID(),
+		AllowReassociation: pulumi.Bool(true), // from the instance itself, in a stack of an earlier shape
 	}, child(s)...)
 	return nic, link, err
 }
