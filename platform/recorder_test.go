@@ -67,7 +67,9 @@ func (r *recorder) ignore(args pulumi.MockResourceArgs, paths []string) {
 		}
 		for _, path := range paths {
 			key := resource.PropertyKey(path)
-			args.Inputs[key] = old.Inputs[key]
+			if value, set := old.Inputs[key]; set {
+				args.Inputs[key] = value
+			}
 		}
 	}
 }
