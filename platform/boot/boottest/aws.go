@@ -17,8 +17,11 @@ import (
 	"time"
 )
 
-// MetadataAddress and MetadataAddress6 are where EC2 serves instance metadata.
-const MetadataAddress, MetadataAddress6 = "169.254.169.254", "fd00:ec2::254"
+// Where EC2 serves instance metadata.
+const (
+	MetadataAddress  = "169.254.169.254"
+	MetadataAddress6 = "fd00:ec2::254"
+)
 
 // RegistryPassword is what ECR gives the machine.
 const RegistryPassword = "test-ecr-password"
