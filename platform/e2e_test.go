@@ -34,7 +34,7 @@ func TestEndToEnd(t *testing.T) {
 				t.Errorf("url %s, image %s", outputs["url"], outputs["image"])
 			}
 			account.sweeps(t, test.stack, false)
-			account.pulumi(t, "preview", "-s", test.stack, "--diff", "--expect-no-changes")
+			account.pulumi(t, "preview", "-s", test.stack, "--refresh", "--diff", "--expect-no-changes") // as AWS keeps it
 			account.config(t, test.stack, test.key, test.value)
 			account.up(t, test.stack)
 			if got := account.outputs(t, test.stack)[test.output]; !strings.Contains(got, test.want) {
