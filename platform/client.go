@@ -105,7 +105,7 @@ func (s *clientSettings) options() (options []func(*config.LoadOptions) error) {
 		add(config.WithEC2IMDSEndpointMode(mode))
 	}
 	if name := own["customCaBundle"]; name != "" {
-		if bundle, err := os.Open(name); err != nil { //nolint:gosec // the file that the stack names
+		if bundle, err := os.Open(name); err != nil {
 			s.problems = append(s.problems, fmt.Errorf("aws:customCaBundle: %w", err))
 		} else {
 			add(config.WithCustomCABundle(bundle)) // read when the configuration is loaded

@@ -121,7 +121,7 @@ func (a *account) zones(t *testing.T, stack string) (zones []string) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(a.pulumi(t, "stack", "export", "-s", stack)), &state); err != nil {
+	if err := json.Unmarshal(a.pulumi(t, "stack", "export", "-s", stack), &state); err != nil {
 		t.Fatal(err)
 	}
 	for _, res := range state.Deployment.Resources {

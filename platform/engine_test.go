@@ -38,7 +38,9 @@ func runLogged(t *testing.T, stack string, mocks pulumi.MockResourceMonitor, bod
 	}
 	defer func() {
 		close(stop)
-		<-server.Done
+		if err := <-server.Done; err != nil {
+			t.Error(err)
+		}
 	}()
 	address := fmt.Sprintf("127.0.0.1:%d", server.Port)
 	options := []pulumi.RunOption{func(info *pulumi.RunInfo) {
