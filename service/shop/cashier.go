@@ -228,7 +228,8 @@ func (c *Cashier) refund(ctx context.Context) error {
 			if err := c.refundOne(ctx, r); err != nil {
 				// Its lease runs out, then somebody claims it again.
 				c.Observe(ObservedRefundFailed)
-				c.Log.ErrorContext(ctx, Alarm+"cannot refund", "order", r.OrderID, "intent", r.IntentID, "attempt", r.Attempt, "error", err)
+				c.Log.ErrorContext(ctx, Alarm+"cannot refund",
+					"order", r.OrderID, "intent", r.IntentID, "attempt", r.Attempt, "error", err)
 			}
 		}
 		if len(due) < refundBatch || ctx.Err() != nil {
@@ -249,7 +250,10 @@ func (c *Cashier) refundOne(ctx context.Context, r Refund) error {
 		}
 		return nil
 	}
-	e := Event{ID: "asked:" + back.ID + ":" + string(back.Status), Type: EventRefund, IntentID: r.IntentID, Return: back, CreatedAt: time.Now()}
+	e := Event{
+		ID: "asked:" + back.ID + ":" + string(back.Status), Type: EventRefund, IntentID: r.IntentID,
+		Return: back, CreatedAt: time.Now(),
+	}
 	if _, err := c.apply(ctx, e); err != nil {
 		return err
 	}

@@ -55,7 +55,8 @@ func (c *Cashier) Webhook(ctx context.Context, body []byte, signature string) (O
 func (c *Cashier) refused(ctx context.Context, e Event, err error) error {
 	if CodeOf(err) == CodeEventRefused {
 		c.Observe(ObservedPaymentRefused)
-		c.Log.ErrorContext(ctx, Alarm+"event refused", "event", e.ID, "type", string(e.Type), "intent", e.IntentID, "error", err)
+		c.Log.ErrorContext(ctx, Alarm+"event refused",
+			"event", e.ID, "type", string(e.Type), "intent", e.IntentID, "error", err)
 	}
 	return err
 }
@@ -71,11 +72,11 @@ func (c *Cashier) apply(ctx context.Context, e Event) (Outcome, error) {
 	case OutcomeRefund:
 		c.Log.WarnContext(ctx, "payment is owed back", "event", e.ID, "intent", e.IntentID)
 	case OutcomeRefundFailed:
-		c.Log.ErrorContext(ctx, Alarm+"a refund did not reach the shopper", "event", e.ID, "intent", e.IntentID,
-			"refund", e.Return.ID, "cents", e.Return.AmountCents)
+		c.Log.ErrorContext(ctx, Alarm+"a refund did not reach the shopper",
+			"event", e.ID, "intent", e.IntentID, "refund", e.Return.ID, "cents", e.Return.AmountCents)
 	case OutcomeDisputed:
-		c.Log.ErrorContext(ctx, Alarm+"a payment is disputed: answer in Stripe's dashboard", "event", e.ID, "intent", e.IntentID,
-			"dispute", e.Return.ID, "cents", e.Return.AmountCents)
+		c.Log.ErrorContext(ctx, Alarm+"a payment is disputed: answer in Stripe's dashboard",
+			"event", e.ID, "intent", e.IntentID, "dispute", e.Return.ID, "cents", e.Return.AmountCents)
 	}
 	if outcome == OutcomeRefund || outcome == OutcomeRefundFailed {
 		wake(c.wake)

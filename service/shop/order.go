@@ -168,7 +168,8 @@ func ErrOutOfStock(productID int64, name string, available int) error {
 
 // ErrPriceChanged is the error of ordering at another total than the shopper was shown.
 func ErrPriceChanged(expected, total int64) error {
-	e := Errorf(CodePriceChanged, "A price has changed since the cart was shown. Look at the new total, and order again if it suits you.")
+	e := Errorf(CodePriceChanged, "A price has changed since the cart was shown. "+
+		"Look at the new total, and order again if it suits you.")
 	e.Extra = map[string]any{"expected_total_cents": expected, "total_cents": total, "currency": Currency}
 	return e
 }

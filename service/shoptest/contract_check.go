@@ -1,7 +1,6 @@
 package shoptest
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -136,7 +135,7 @@ func testChecksAtOnce(t *testing.T, s suite) {
 	wg.Wait()
 	for intent, n := range seen {
 		if n != 1 {
-			t.Error(fmt.Sprintf("%s was claimed %d times", intent, n))
+			t.Errorf("%s was claimed %d times", intent, n)
 		}
 	}
 }

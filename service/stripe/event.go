@@ -55,7 +55,8 @@ func parseEvent(body []byte, signature, secret string, livemode bool, log *slog.
 	case e.ID == "":
 		return out, shop.Errorf(shop.CodeEventRefused, "The event has no id.")
 	case e.Livemode != livemode:
-		return out, shop.Errorf(shop.CodeEventRefused, "The event's livemode is %t, but the mode of the shop's key is another.", e.Livemode)
+		return out, shop.Errorf(shop.CodeEventRefused, "The event's livemode is %t, but the shop's key is of the other mode.",
+			e.Livemode)
 	case e.Account != "": // only a platform's Connect endpoint gets these
 		return out, shop.Errorf(shop.CodeEventRefused, "The event is of account %s, and not of the shop's own.", e.Account)
 	}

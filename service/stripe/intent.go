@@ -46,7 +46,8 @@ func (g *Gateway) CancelIntent(ctx context.Context, intentID string) ([]shop.Eve
 // asked puts a failure to ask about an intent into words.
 func asked(what, intentID string, err error) error {
 	if hasCode(err, stripe.ErrorCodeResourceMissing) {
-		missing := shop.Errorf(shop.CodeNotFound, "Stripe has no such payment intent in the account of this key: was the key changed?")
+		missing := shop.Errorf(shop.CodeNotFound,
+			"Stripe has no such payment intent in the account of this key: was the key changed?")
 		return fmt.Errorf("stripe: %s intent %s: %w", what, intentID, missing)
 	}
 	return fmt.Errorf("stripe: %s intent %s: %w", what, intentID, redact(err))
@@ -58,7 +59,9 @@ func (g *Gateway) events(ctx context.Context, pi *stripe.PaymentIntent) ([]shop.
 	if ch := pi.LatestCharge; ch != nil && ch.Created != 0 {
 		at = ch.Created
 	}
-	e := shop.Event{IntentID: pi.ID, AmountCents: pi.AmountReceived, Currency: string(pi.Currency), CreatedAt: time.Unix(at, 0).UTC()}
+	e := shop.Event{
+		IntentID: pi.ID, AmountCents: pi.AmountReceived, Currency: string(pi.Currency), CreatedAt: time.Unix(at, 0).UTC(),
+	}
 	switch pi.Status {
 	case stripe.PaymentIntentStatusSucceeded:
 		e.ID, e.Type = "asked:"+pi.ID+":succeeded", shop.EventSucceeded
