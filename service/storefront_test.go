@@ -33,6 +33,7 @@ func TestStorefront(t *testing.T) {
 		b.retry()
 		b.meetNewPrice(p.database)
 		b.buyTooMany()
+		b.meetArchived(p.database)
 		b.loseAnswers()
 	})
 	t.Run("money that moves without the page", func(t *testing.T) { desktop(t).meetTheBank(p.database) })
@@ -294,6 +295,21 @@ func (b *tab) meetTheBank(database string) {
 	b.see(`[data-status="paid"]`)
 	b.says("[data-refunded]", "$1.50")
 	b.says(`[data-dispute="open"]`, "dispute")
+}
+
+// meetArchived has a product in the cart that is no longer sold, and goes on without it.
+func (b *tab) meetArchived(database string) {
+	b.openProduct("Dotted Notebook")
+	b.click("#buy button")
+	b.says("#announcement", "Dotted Notebook is in your cart.")
+	query(b.t, database, "UPDATE products SET archived_at = now() WHERE slug = 'dotted-notebook' RETURNING id")
+	b.visit("/cart")
+	b.says(`.line[data-name="Dotted Notebook"]`, "No longer sold")
+	b.visit("/checkout")
+	b.click("#place")
+	b.says("#remedy", "Go on without Dotted Notebook")
+	b.click("#remedy button")
+	b.until(`document.getElementById("place") !== null && !document.getElementById("checkout").textContent.includes("Dotted Notebook")`)
 }
 
 // buyTooMany orders five of which three are left, and then takes the three. What was sold out since its page
