@@ -196,7 +196,10 @@ func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOri
 }
 
 // distribution forwards every request with every header and cookie. It caches nothing: what a
-// shopper sees depends on who asks, and the stages are compared by what the origin bears.
+// shopper sees depends on who asks, and the stages are compared by what the origin bears. Accept-Encoding is
+// one of the headers: CachingDisabled has both of its EnableAcceptEncoding flags off, and CloudFront then
+// treats the header like any other (API reference, ParametersInCacheKeyAndForwardedToOrigin). The shop
+// compresses what may be; CloudFront itself is not to, as it cannot tell the answers to one person.
 func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfront.DistributionArgs {
 	return &cloudfront.DistributionArgs{
 		Enabled: pulumi.Bool(true), Comment: pulumi.String("Shoplab " + e.config.Stack),
@@ -208,7 +211,7 @@ func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfron
 			AllowedMethods: pulumi.ToStringArray([]string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}),
 			CachedMethods:  pulumi.ToStringArray([]string{"GET", "HEAD"}),
 			CachePolicyId:  pulumi.String(cachingDisabled), OriginRequestPolicyId: pulumi.String(forwardEverything),
-			Compress: pulumi.Bool(true),
+			Compress: pulumi.Bool(false),
 		},
 		Restrictions: cloudfront.DistributionRestrictionsArgs{
 			GeoRestriction: cloudfront.DistributionRestrictionsGeoRestrictionArgs{RestrictionType: pulumi.String("none")},
