@@ -59,6 +59,7 @@ missed, 130 after Ctrl-C.`,
 	f.StringVar(&l.options.URL, "url", "", "the shop's `address`")
 	f.IntVar(&l.load.Users, "users", 50, fmt.Sprintf("concurrent `users`, up to %d", load.MaxUsers))
 	f.Float64Var(&l.load.Rate, "rate", 0, "`requests` a second instead of users")
+	f.DurationVar(&l.load.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request")
 	f.DurationVar(&l.load.Duration, "duration", 20*time.Second, "how long to measure, up to 1h")
 	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, mean, max, errors, throughput")
 	f.BoolVar(&l.options.Insecure, "insecure", false, "accept any certificate of the shop")

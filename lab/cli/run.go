@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shoplab/lab/experiment"
+	"shoplab/lab/load"
 	"shoplab/lab/report"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
@@ -70,6 +71,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 	f.StringVar(&where, "target", where, "where: `local|aws`")
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
+	f.DurationVar(&r.plan.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request: 0s counts requests in flight, 5s shoppers")
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
 	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
 	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the repository)")
@@ -153,6 +155,9 @@ func (r *measuring) check(where string) (err error) {
 		if _, err := stage.Read(r.plan.Root, name); err != nil {
 			return fmt.Errorf("stage %q: %w", name, err)
 		}
+	}
+	if r.plan.Think < 0 || r.plan.Think > load.MaxThink {
+		return fmt.Errorf("--think is %s, want 0s to %s", r.plan.Think, load.MaxThink)
 	}
 	if r.plan.Quick {
 		r.plan.Repeats = 1

@@ -125,15 +125,15 @@ func (b *Bench) hold(ctx context.Context, l load.Load) (result.Step, error) {
 		seconds = failureSeconds
 	}
 	l.Duration = time.Duration(seconds) * time.Second
-	l.Settle = time.Second
+	l.Settle, l.Think = settleFor, b.think()
 	if b.settings.Quick {
-		l.Settle /= 2
+		l.Settle = settleQuick
 	}
 	if err := b.prepare(ctx, l); err != nil {
 		return result.Step{}, err
 	}
 	b.say(describe(l))
-	step, err := b.undisturbed(ctx, func() (result.Step, error) { return measure(ctx, b.crowd, b.probes, l) })
+	step, err := b.undisturbed(ctx, func() (result.Step, error) { return b.steady(ctx, l) })
 	if err != nil {
 		return step, err
 	}
@@ -147,38 +147,6 @@ func (b *Bench) hold(ctx context.Context, l load.Load) (result.Step, error) {
 	b.st.Steps = append(b.st.Steps, brief)
 	b.say("  " + verdict.Symptoms(step) + fmt.Sprintf(", %.0f requests a second", step.Throughput))
 	return step, b.calm(ctx)
-}
-
-// maxAgain is how many steps of a stage may be measured again. On a machine that is never left alone a run
-// is to end, and to be INVALID.
-const maxAgain = 6
-
-// undisturbed measures a step, and again where other processes took the machine. Whose CPU was used decides
-// that, and not how the shop did, so that no figure is chosen by its size.
-func (b *Bench) undisturbed(ctx context.Context, measure func() (result.Step, error)) (result.Step, error) {
-	for {
-		step, err := measure()
-		if err != nil || !verdict.Disturbed(step) || b.again == maxAgain {
-			return step, err
-		}
-		b.again++
-		b.say("  other processes took the machine, so this is measured again")
-		if err := b.calm(ctx); err != nil {
-			return step, err
-		}
-	}
-}
-
-func describe(l load.Load) string {
-	what := fmt.Sprintf("%d users", l.Users)
-	if l.Rate > 0 {
-		what = fmt.Sprintf("%.0f requests a second", l.Rate)
-	}
-	repeat := ""
-	if l.Repeat > 0 {
-		repeat = fmt.Sprintf(", repeat %d", l.Repeat)
-	}
-	return fmt.Sprintf("%s: %s for %.0f s%s", l.Purpose, what, l.Duration.Seconds(), repeat)
 }
 
 // calm waits until the shop answers quickly again, so that one step's backlog is not the next one's

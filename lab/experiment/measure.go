@@ -22,11 +22,19 @@ func measure(ctx context.Context, crowd *load.Crowd, probes []watch.Probe, l loa
 		return step, err
 	}
 	watched := <-lines // ends by itself with the load's last second
-	watched = append(watched, watch.Derived(watched, l.Users, runtime.NumCPU())...)
+	watched = append(watched, watch.Derived(watched, inFlight(l), runtime.NumCPU())...)
 	step.Usage = watch.Usage(watched)
 	if step.Series == nil {
 		step.Series = &result.Series{StartedAt: step.StartedAt, IntervalSeconds: 1}
 	}
 	step.Series.Lines = append(step.Series.Lines, watched...)
 	return step, nil
+}
+
+// inFlight is how many requests the users always have under way; 0 where they think in between.
+func inFlight(l load.Load) int {
+	if l.Think > 0 {
+		return 0
+	}
+	return l.Users
 }

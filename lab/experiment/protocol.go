@@ -42,6 +42,9 @@ func (r *stageRun) run(ctx context.Context) error {
 	if measured == nil && down == nil {
 		measured = r.prove(ctx)
 	}
+	if measured == nil && down == nil {
+		measured = r.twins(ctx)
+	}
 	r.sumUp()
 	return errors.Join(measured, down, r.audit.violation())
 }

@@ -13,7 +13,8 @@ import (
 	"shoplab/lab/verdict"
 )
 
-// prove turns the knob of each suspect at its end, the likeliest first, until one has an effect.
+// prove turns the knob of every suspect at its end, the likeliest first, and one that should do nothing. The
+// first that has an effect is the proof. A quick run turns one.
 func (r *stageRun) prove(ctx context.Context) error {
 	v := r.st.Verdict
 	if v == nil {
@@ -24,38 +25,57 @@ func (r *stageRun) prove(ctx context.Context) error {
 		v.NotProved = "a changed stage is brought up on this machine only, not on AWS: it would cost another deployment"
 		return nil
 	}
-	tries := 2
-	if r.plan.Quick {
-		tries = 1
-	}
+	cause, why := v.Cause, v.Summary
 	for _, s := range v.Suspects {
-		if tries == 0 || s.Pressure < verdict.Exhausted {
+		if s.Pressure < verdict.Exhausted || r.plan.Quick && len(v.Trials) > 0 {
 			break
 		}
-		k, why := verdict.KnobFor(s.Cause, r.site.Stage())
-		if why != "" {
-			v.NotProved = cmp.Or(v.NotProved, why)
+		k, none := verdict.KnobFor(s.Cause, r.site.Stage())
+		if none != "" {
+			v.NotProved = cmp.Or(v.NotProved, none)
 			continue
 		}
-		tries--
-		proof, err := r.turn(ctx, tuner, k)
+		trial, err := r.turn(ctx, tuner, k)
 		if err != nil {
 			return fmt.Errorf("prove the verdict: %w", err)
 		}
-		if proof.Confirmed {
-			v.Cause, v.Proof, v.NotProved = s.Cause, proof, ""
-			v.Summary = fmt.Sprintf("%s: %s", s.Cause, s.Why)
-			return nil
-		}
-		if v.Proof == nil {
-			v.Proof, v.NotProved = proof, ""
+		v.Trials = append(v.Trials, *trial)
+		if trial.Confirmed && v.Proof == nil {
+			cause, why = s.Cause, fmt.Sprintf("%s: %s", s.Cause, s.Why)
+			v.Proof = trial
 		}
 	}
-	if v.Proof != nil {
-		v.Summary += " (not confirmed: turning the knob had no effect)"
-	}
-	if v.Proof == nil && v.NotProved == "" {
+	v.Cause, v.Summary = cause, why
+	switch {
+	case v.Proof != nil:
+		v.NotProved = ""
+		return r.control(ctx, tuner)
+	case len(v.Trials) > 0:
+		v.NotProved = v.Trials[0].Conclusion
+		v.Summary += " (not confirmed by turning a knob)"
+	case v.NotProved == "":
 		_, v.NotProved = verdict.KnobFor(result.CauseUnknown, r.site.Stage())
+	}
+	return nil
+}
+
+// control turns a knob that should do nothing: where it does something too, the proof is none.
+func (r *stageRun) control(ctx context.Context, at target.Tuner) error {
+	v := r.st.Verdict
+	k, ok := verdict.Control(v.Suspects, r.site.Stage())
+	if !ok || r.plan.Quick {
+		return nil
+	}
+	trial, err := r.turn(ctx, at, k)
+	if err != nil {
+		return fmt.Errorf("control the proof: %w", err)
+	}
+	trial.Control, trial.Confirmed = true, false
+	v.Trials = append(v.Trials, *trial)
+	if verdict.Effect(*trial, r.noise()) {
+		v.NotProved = "a knob that should do nothing had an effect as well: " + trial.Conclusion
+		v.Proof = nil
+		v.Summary += " (not confirmed: the control had an effect too)"
 	}
 	return nil
 }
@@ -83,9 +103,19 @@ func (r *stageRun) turn(ctx context.Context, at target.Tuner, k verdict.Knob) (*
 
 // fresh measures one step on a stage that is brought up for it.
 func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Change, users int, why result.Purpose) (step result.Step, err error) {
+	err = r.onFresh(ctx, at, change, func(ctx context.Context, one *Bench) (err error) {
+		step, err = one.hold(ctx, load.Load{Purpose: why, Users: users})
+		step.Series = nil
+		return err
+	})
+	return step, err
+}
+
+// onFresh brings a changed stage up and warms it for what is to be measured on it, and takes it down.
+func (r *stageRun) onFresh(ctx context.Context, at target.Tuner, change stage.Change, measure func(context.Context, *Bench) error) (err error) {
 	s, err := at.UpWith(ctx, r.st.Name, change)
 	if err != nil {
-		return step, err
+		return err
 	}
 	one := NewBench(s, r.settings, r.say)
 	one.again = r.again
@@ -96,11 +126,9 @@ func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Chan
 	ctx, cancel := one.Within(ctx)
 	defer cancel()
 	if err := one.Gather(ctx); err != nil {
-		return step, err
+		return err
 	}
-	step, err = one.hold(ctx, load.Load{Purpose: why, Users: users})
-	step.Series = nil
-	return step, err
+	return measure(ctx, one)
 }
 
 // noise is how far apart the repeats of the breaking point were, as a share.

@@ -22,6 +22,7 @@ type Plan struct {
 	Users   []int // the declared load levels
 	Repeats int
 	Quick   bool
+	Think   time.Duration // between an answer and a user's next request
 	// Say is told what is being done and how long is left.
 	Say func(string)
 	// Save is called with the result so far after each stage; nil is allowed.
@@ -36,6 +37,7 @@ func (p Plan) Settings() result.Settings {
 	s := result.Settings{
 		Quick: p.Quick, Users: p.Users, Repeats: p.Repeats, Objective: load.DefaultObjective, Mix: load.Mix(),
 		WarmUpSeconds: 10, StepSeconds: 20, SearchSeconds: 10, PrecisionRatio: 0.1, MaxUsers: 5000, MaxRate: 10000,
+		ThinkMS: float64(p.Think) / float64(time.Millisecond),
 	}
 	if p.Quick {
 		s.WarmUpSeconds, s.StepSeconds, s.SearchSeconds = 2, 3, 2
@@ -102,8 +104,16 @@ type clock struct {
 
 func newClock(s result.Settings, stages int) *clock {
 	const bringUp, search, rates = 8.0, 6, 4 // seconds, and probes that a search usually takes
-	seconds := 2*bringUp + 2*s.WarmUpSeconds + float64(len(s.Users)*s.Repeats)*(s.StepSeconds+1) +
-		float64(s.Repeats*(search+rates)+len(scaling(s)))*(s.SearchSeconds+1) + 3*(s.SearchSeconds+1)
+	settle := settleFor.Seconds()
+	if s.Quick {
+		settle = settleQuick.Seconds()
+	}
+	seconds := 2*bringUp + 2*s.WarmUpSeconds + float64(len(s.Users)*s.Repeats)*(s.StepSeconds+settle) +
+		float64(s.Repeats*(search+rates)+len(scaling(s)))*(s.SearchSeconds+settle) + 3*(s.SearchSeconds+settle)
+	if !s.Quick {
+		const fresh = 2*2 + 5 // stages brought up for two proofs, each beside an unchanged one, and for the twins
+		seconds += fresh*(2*bringUp+s.WarmUpSeconds+s.SearchSeconds+settle) + 5*search*(s.SearchSeconds+settle)
+	}
 	return &clock{began: time.Now(), stageBegan: time.Now(), each: time.Duration(seconds * float64(time.Second)), stages: stages}
 }
 

@@ -171,7 +171,7 @@ func TestAVerdictWithoutEffectIsNotConfirmed(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := res.Stages[0].Verdict
-		if v.Proof == nil || v.Proof.Confirmed || !strings.Contains(v.Summary, "not confirmed") {
+		if v.Proof != nil || len(v.Trials) != 1 || v.Trials[0].Confirmed || v.NotProved == "" || !strings.Contains(v.Summary, "not confirmed") {
 			t.Errorf("%q, proof %+v", v.Summary, v.Proof)
 		}
 	})
@@ -293,5 +293,66 @@ func TestTheVersionOfEnvoyIsKnown(t *testing.T) {
 	}
 	if v := Environment(t.Context(), "../..").Versions["envoy"]; !strings.HasPrefix(v, "1.") {
 		t.Errorf("version %q", v)
+	}
+}
+
+// A full run turns a knob that should do nothing too, and measures twins for the forecast.
+func TestAFullRunControlsItsProofAndMeasuresTwins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := quickPlan(t)
+		plan.Quick, plan.Users = false, []int{10}
+		place := &fakePlace{t: t, audit: result.InvariantHeld}
+		res, err := Run(t.Context(), plan, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := res.Stages[0]
+		if st.Verdict.Proof == nil || *st.Verdict.Proof.Elasticity < .7 {
+			t.Fatalf("twice the pool: %+v", st.Verdict)
+		}
+		// The pool is the only knob at its end, and the shop has no other resource to control with.
+		if len(st.Verdict.Trials) != 1 {
+			t.Errorf("%d trials", len(st.Verdict.Trials))
+		}
+		if len(st.Twins) == 0 || place.ups != place.down {
+			t.Fatalf("%d twins, %d up, %d down", len(st.Twins), place.ups, place.down)
+		}
+		for _, twin := range st.Twins {
+			if twin.Step.Requests == 0 || twin.Search == nil || twin.Search.FirstBad == nil {
+				t.Errorf("%s: %+v", twin.Knob, twin.Search)
+			}
+		}
+		last := st.Twins[len(st.Twins)-1] // with twice the pool it breaks at twice the users
+		if last.Knob != "pool per instance" || math.Abs(*last.Search.FirstBad-101) > 12 {
+			t.Errorf("%s breaks at %g users, want about 101", last.Knob, *last.Search.FirstBad)
+		}
+		if bp := st.BreakingPoint.Interpolated; bp == nil || math.Abs(bp.Value-50) > 5 {
+			t.Errorf("interpolated %+v, want about 50", bp)
+		}
+	})
+}
+
+func TestHalvesThatDisagree(t *testing.T) {
+	step := func(r result.Resource, values ...float64) result.Step {
+		l := result.Line{Resource: r}
+		for _, v := range values {
+			l.Values = append(l.Values, &v)
+		}
+		return result.Step{Series: &result.Series{Lines: []result.Line{l}}}
+	}
+	for name, c := range map[string]struct {
+		step result.Step
+		want bool
+	}{
+		"even":            {step(result.SeriesThroughput, 100, 101, 99, 100, 98, 102), true},
+		"rising":          {step(result.SeriesThroughput, 80, 85, 90, 100, 105, 110), false},
+		"slower":          {step(result.SeriesP95, 100, 100, 110, 180, 200, 220), false},
+		"fast either way": {step(result.SeriesP95, 4, 4, 4, 8, 8, 8), true},
+		"too short":       {step(result.SeriesThroughput, 10, 90), true},
+		"nothing":         {result.Step{}, true},
+	} {
+		if got := agree(c.step); got != c.want {
+			t.Errorf("%s: agree is %v", name, got)
+		}
 	}
 }

@@ -82,10 +82,10 @@ func (r *stageRun) breakingPoint(ctx context.Context) error {
 			if r.st.AtFailure == nil {
 				r.st.AtFailure = result.Ptr(tried[*found.FirstBad])
 			}
-			bounds.Start = max(1, math.Round(*found.FirstBad/2)) // a bracket of its own, found sooner
+			bounds.Start = max(1, math.Round(*found.FirstBad*elsewhere(n))) // a bracket of its own
 		}
 	}
-	r.st.BreakingPoint = load.BreakingPoint(searches)
+	r.st.BreakingPoint = load.BreakingPoint(searches, r.settings.Objective)
 	if err := r.fail(ctx); err != nil {
 		return err
 	}
@@ -94,6 +94,10 @@ func (r *stageRun) breakingPoint(ctx context.Context) error {
 	}
 	return nil
 }
+
+// elsewhere is where the search after repeat n begins, as a share of the last one's answer: each on levels of
+// its own, so that repeats do not agree because they tried the same ones.
+func elsewhere(n int) float64 { return []float64{.5, .62, .43, .55}[n%4] }
 
 // failureSeconds is long enough for a whole minute of CloudWatch's to lie within, whenever it begins.
 const failureSeconds = 125
@@ -174,10 +178,10 @@ func (r *stageRun) highestRate(ctx context.Context) error {
 		}
 		searches = append(searches, found)
 		if found.LastGood != nil {
-			bounds.Start = math.Round(*found.LastGood * 0.9)
+			bounds.Start = max(1, math.Round(*found.LastGood*(.5+elsewhere(n))))
 		}
 	}
-	r.st.OpenLoop = load.HighestRate(searches)
+	r.st.OpenLoop = load.HighestRate(searches, r.settings.Objective)
 	r.st.OpenLoop.AtRate = best
 	return nil
 }

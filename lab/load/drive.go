@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -35,6 +36,9 @@ type Load struct {
 	Rate     float64       // requests per second
 	Settle   time.Duration // at the start, not measured
 	Duration time.Duration // measured
+	// Think is how long a user waits between an answer and the next request, exponential around this mean:
+	// users are shoppers then, and requests in flight without it.
+	Think time.Duration
 }
 
 // Run holds the load and returns what the shoppers saw. Errors of the shop are part of the step. When ctx
@@ -46,7 +50,7 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	if err := c.Prepare(ctx, 1, nil); err != nil {
 		return result.Step{}, err
 	}
-	r := &runner{crowd: c, ctx: ctx, pace: pace{}}
+	r := &runner{crowd: c, ctx: ctx, think: l.Think, pace: pace{ramp: l.Settle / 2, users: uint64(l.Users)}}
 	workers, limit := uint64(l.Users), uint64(l.Users)
 	if l.Rate > 0 {
 		r.pace.interval = time.Duration(float64(time.Second) / l.Rate)
@@ -59,6 +63,11 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
 	before, metered := watch.ReadCPU()
+	var timers lateness
+	if !c.inMemory {
+		timers = watchTimers(ctx)
+		defer timers.stop()
+	}
 	wall := time.Now()
 	for range attacker.Attack(r.target, &r.pace, l.Settle+l.Duration, "") {
 		// What happened is in r.samples: the transport knows the shopper and the operation.
@@ -76,6 +85,10 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 	}
 	if after, ok := watch.ReadCPU(); ok && metered && !c.inMemory {
 		after.Since(before, &step)
+		step.GeneratorAllowance = result.Ptr(float64(runtime.GOMAXPROCS(0)))
+	}
+	if !c.inMemory {
+		timers.read(&step)
 	}
 	return step, err
 }
@@ -91,6 +104,9 @@ func (r *runner) measured(l Load) time.Duration {
 // MaxRate bounds an open loop, in requests a second.
 const MaxRate = 100_000
 
+// MaxThink bounds the time that a user thinks.
+const MaxThink = 10 * time.Minute
+
 // Check says whether the load can be sent.
 func (l Load) Check() error {
 	switch {
@@ -100,6 +116,8 @@ func (l Load) Check() error {
 		return fmt.Errorf("load: %g requests per second: want up to %d", l.Rate, MaxRate)
 	case (l.Users > 0) == (l.Rate > 0):
 		return errors.New("load: give either users or a rate, more than 0")
+	case l.Think < 0 || l.Think > MaxThink || l.Think > 0 && l.Rate > 0:
+		return fmt.Errorf("load: %s of thinking: want up to %s, and users, not a rate", l.Think, MaxThink)
 	case l.Duration <= 0 || l.Settle < 0:
 		return errors.New("load: the duration must be positive")
 	case l.Rate > 0 && l.Rate*l.Duration.Seconds() < 1:
@@ -113,6 +131,8 @@ func (l Load) Check() error {
 // request's due time is counted from there.
 type pace struct {
 	interval time.Duration
+	ramp     time.Duration // in which the users of a closed loop come, one after the other
+	users    uint64
 	once     sync.Once
 	began    time.Time
 }
@@ -120,6 +140,9 @@ type pace struct {
 // Pace implements vegeta.Pacer.
 func (p *pace) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	p.once.Do(func() { p.began = time.Now().Add(-elapsed) })
+	if p.interval == 0 && hits < p.users {
+		return p.ramp*time.Duration(hits)/time.Duration(p.users) - elapsed, false
+	}
 	return p.due(hits) - elapsed, false
 }
 
@@ -152,6 +175,7 @@ type runner struct {
 	crowd *Crowd
 	ctx   context.Context // vegeta's requests carry none of their own
 	pace  pace
+	think time.Duration
 
 	mu      sync.Mutex
 	samples []sample
@@ -204,6 +228,9 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s.waits {
 		s.waits = false
 		_ = pause(r.ctx, pollEvery) // cut short when the load ends
+	}
+	if r.think > 0 {
+		_ = pause(r.ctx, time.Duration(rand.ExpFloat64()*float64(r.think))) //nolint:gosec // no secret
 	}
 	r.crowd.rest(s)
 	if err != nil {

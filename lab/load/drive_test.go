@@ -302,3 +302,40 @@ func TestAnAccountThatABusyShopMadeIsSignedInTo(t *testing.T) {
 		}
 	})
 }
+
+// Users who think are not always under way: 100 who think a second and are answered in 100 ms send 91
+// requests a second.
+func TestUsersWhoThink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shop := loadtest.New(t, 0, 100*time.Millisecond)
+		c := newTestCrowd(t, shop)
+		if err := c.Prepare(t.Context(), 60, nil); err != nil {
+			t.Fatal(err)
+		}
+		step, err := c.Run(t.Context(), Load{Users: 100, Think: time.Second, Settle: 5 * time.Second, Duration: 30 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.Throughput < 80 || step.Throughput > 95 || step.ThinkMS != 1000 {
+			t.Errorf("%g requests a second, thinking %g ms: want about 90", step.Throughput, step.ThinkMS)
+		}
+	})
+	for _, l := range []Load{{Rate: 5, Think: time.Second, Duration: time.Second}, {Users: 5, Think: -1, Duration: time.Second}, {Users: 1, Think: time.Hour, Duration: time.Second}} {
+		if err := l.Check(); err == nil {
+			t.Errorf("%+v can be sent", l)
+		}
+	}
+}
+
+// The users of a closed loop come one after the other in the first half of the time to settle.
+func TestUsersRampUp(t *testing.T) {
+	p := pace{ramp: time.Second, users: 10}
+	for hits, want := range map[uint64]time.Duration{0: 0, 5: 500 * time.Millisecond, 9: 900 * time.Millisecond} {
+		if wait, _ := p.Pace(0, hits); wait != want {
+			t.Errorf("user %d comes after %s, want %s", hits, wait, want)
+		}
+	}
+	if wait, _ := p.Pace(2*time.Second, 10); wait > 0 {
+		t.Errorf("after the ramp a request waits %s", wait)
+	}
+}

@@ -78,11 +78,11 @@ func (b Bounds) round(level float64) float64 {
 }
 
 // BreakingPoint sums up searches for the smallest number of users that missed the objective.
-func BreakingPoint(searches []result.Search) *result.BreakingPoint {
+func BreakingPoint(searches []result.Search, o result.Objective) *result.BreakingPoint {
 	if len(searches) == 0 {
 		return nil
 	}
-	bp := &result.BreakingPoint{Searches: searches}
+	bp := &result.BreakingPoint{Searches: searches, Interpolated: crossing(searches, o)}
 	var found []float64
 	for _, s := range searches {
 		switch {
@@ -101,11 +101,11 @@ func BreakingPoint(searches []result.Search) *result.BreakingPoint {
 }
 
 // HighestRate sums up searches for the highest rate that kept the objective.
-func HighestRate(searches []result.Search) *result.OpenLoop {
+func HighestRate(searches []result.Search, o result.Objective) *result.OpenLoop {
 	if len(searches) == 0 {
 		return nil
 	}
-	open := &result.OpenLoop{Searches: searches}
+	open := &result.OpenLoop{Searches: searches, Interpolated: crossing(searches, o)}
 	var found []float64
 	for _, s := range searches {
 		if s.LastGood != nil {

@@ -30,7 +30,7 @@ func TestSearchFindsTheComputedBreakingPoint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bp := BreakingPoint([]result.Search{found})
+		bp := BreakingPoint([]result.Search{found}, c.objective)
 		if bp.MedianUsers == nil || math.Abs(*bp.MedianUsers-100) > 10 {
 			for _, p := range found.Probes {
 				t.Logf("%v users: p95 %.0f ms, kept %v", p.Level, *p.P95MS, p.Kept)
@@ -82,14 +82,39 @@ func TestBreakingPointIsTheMedianWithItsRange(t *testing.T) {
 	search := func(bad float64) result.Search {
 		return result.Search{LastGood: result.Ptr(bad / 1.1), FirstBad: &bad}
 	}
-	bp := BreakingPoint([]result.Search{search(120), search(100), search(180), {LastGood: result.Ptr(400.0)}})
+	bp := BreakingPoint([]result.Search{search(120), search(100), search(180), {LastGood: result.Ptr(400.0)}}, DefaultObjective)
 	if *bp.MedianUsers != 120 || *bp.LowUsers != 100 || *bp.HighUsers != 180 || *bp.NotReachedUpTo != 400 {
 		t.Errorf("%+v", bp)
 	}
-	if bp := BreakingPoint([]result.Search{{LastGood: result.Ptr(400.0)}}); bp.MedianUsers != nil || *bp.NotReachedUpTo != 400 {
+	if bp := BreakingPoint([]result.Search{{LastGood: result.Ptr(400.0)}}, DefaultObjective); bp.MedianUsers != nil || *bp.NotReachedUpTo != 400 {
 		t.Errorf("never broke: %+v", bp)
 	}
-	if BreakingPoint(nil) != nil {
+	if BreakingPoint(nil, DefaultObjective) != nil {
 		t.Error("no search, yet a breaking point")
+	}
+}
+
+// p95 grows by 5 ms a user: it crosses 500 ms at 100, whichever levels the searches tried.
+func TestTheBreakingPointIsInterpolatedOverAllProbes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := rapid.Uint64().Draw(t, "noise")
+		var searches []result.Search
+		for _, levels := range [][]float64{{40, 80, 160, 120, 100, 90}, {62, 124, 93, 108}, {43, 86, 172, 129, 107}} {
+			var s result.Search
+			for _, level := range levels {
+				rng = rng*6364136223846793005 + 1442695040888963407
+				p95 := 5 * level * (.95 + .1*float64(rng>>40)/(1<<24))
+				s.Probes = append(s.Probes, result.Probe{Level: level, Kept: p95 <= 500, P95MS: &p95})
+			}
+			searches = append(searches, s)
+		}
+		i := crossing(searches, DefaultObjective)
+		if i == nil || i.Value < 92 || i.Value > 108 || i.Low > i.Value || i.High < i.Value || i.High-i.Low > 40 {
+			t.Fatalf("%+v, want about 100", i)
+		}
+	})
+	kept := []result.Search{{Probes: []result.Probe{{Level: 10, Kept: true, P95MS: result.Ptr(20.0)}}}}
+	if i := crossing(kept, DefaultObjective); i != nil {
+		t.Errorf("%+v where nothing broke", i)
 	}
 }

@@ -17,7 +17,7 @@ const lateSend = 10 * time.Millisecond
 func (r *runner) summary(l Load, objective result.Objective) result.Step {
 	from, to := l.Settle, l.Settle+l.Duration
 	step := result.Step{
-		Purpose: l.Purpose, Loop: result.LoopClosed, Repeat: l.Repeat, Users: l.Users, Rate: l.Rate,
+		Purpose: l.Purpose, Loop: result.LoopClosed, Repeat: l.Repeat, Users: l.Users, Rate: l.Rate, ThinkMS: float64(l.Think) / float64(time.Millisecond),
 		Seconds: l.Duration.Seconds(),
 	}
 	var due []sample

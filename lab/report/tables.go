@@ -212,10 +212,10 @@ func loadSection(m measured) section {
 			bp, ok := breakingPoint(s)
 			cpu, cpuKnown := cpuAtFailure(s)
 			rate := absent()
-			if o := s.OpenLoop; o != nil && o.RatePerSecond != nil {
-				rate = gated(s, true, fmt.Sprintf("%.0f/s", *o.RatePerSecond))
-			} else if o != nil && o.NotReachedUpTo != nil {
+			if o := s.OpenLoop; o != nil && o.NotReachedUpTo != nil { // in one repeat at least nothing gave out
 				rate = gated(s, true, fmt.Sprintf("over %.0f/s", *o.NotReachedUpTo))
+			} else if o != nil && o.RatePerSecond != nil {
+				rate = gated(s, true, fmt.Sprintf("%.0f/s", *o.RatePerSecond))
 			}
 			var row []cell
 			for _, n := range m.users {

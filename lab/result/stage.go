@@ -105,6 +105,8 @@ type BreakingPoint struct {
 	MedianUsers *float64 `json:"median_users,omitempty"`
 	LowUsers    *int     `json:"low_users,omitempty"`
 	HighUsers   *int     `json:"high_users,omitempty"`
+	// Interpolated is over all probes of all searches, with its 95% interval by bootstrap.
+	Interpolated *Interval `json:"interpolated,omitempty"`
 	// NotReachedUpTo is set when a search ended at its bound with the objective still kept.
 	NotReachedUpTo *int     `json:"not_reached_up_to,omitempty"`
 	Searches       []Search `json:"searches"`
@@ -135,6 +137,8 @@ type OpenLoop struct {
 	RatePerSecond *float64 `json:"rate_per_second,omitempty"` // median; nil if no rate kept it
 	LowRate       *float64 `json:"low_rate_per_second,omitempty"`
 	HighRate      *float64 `json:"high_rate_per_second,omitempty"`
+	// Interpolated is over all probes of all searches, with its 95% interval by bootstrap.
+	Interpolated *Interval `json:"interpolated_per_second,omitempty"`
 	// NotReachedUpTo is set when the objective was still kept at the bound.
 	NotReachedUpTo *float64 `json:"not_reached_up_to_per_second,omitempty"`
 	AtRate         *Step    `json:"at_rate,omitempty"` // the step at the highest good rate

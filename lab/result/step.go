@@ -16,6 +16,7 @@ const (
 	PurposeProof    Purpose = "proof"
 	PurposeFinding  Purpose = "finding"
 	PurposeLoad     Purpose = "load"
+	PurposeTwin     Purpose = "twin"     // a changed stage, for a forecast to be held against
 	PurposeBaseline Purpose = "baseline" // the same level again, just before the proof's change
 )
 
@@ -62,6 +63,20 @@ type Step struct {
 	GeneratorCPU *float64 `json:"generator_cpu_cores,omitempty"`
 	// GeneratorShare is the same as a share of all CPU time that its machine spent on anything.
 	GeneratorShare *float64 `json:"generator_share_ratio,omitempty"`
+	// GeneratorAllowance is how many cores the generator may use at once, and TimerLateMS how late its own
+	// timers were, the 99th percentile: what it measured of others is as late.
+	GeneratorAllowance *float64 `json:"generator_allowance_cores,omitempty"`
+	TimerLateMS        *float64 `json:"timer_late_ms,omitempty"`
+	// Steal is the share of the machine's CPU time that its host gave to others, and FrequencyMHz the mean
+	// clock of its cores, where the kernel says so: noise that nobody here can help.
+	Steal        *float64 `json:"steal_ratio,omitempty"`
+	FrequencyMHz *float64 `json:"frequency_mhz,omitempty"`
+	// Again is how often the step was prolonged because its halves disagreed; Unsettled, that they still did.
+	Again     int  `json:"again,omitempty"`
+	Unsettled bool `json:"unsettled,omitempty"`
+	// ThinkMS is how long a user waited, on average, between an answer and the next request: with it Users
+	// are shoppers, without it requests in flight.
+	ThinkMS float64 `json:"think_ms,omitempty"`
 	// MachineCPU is the use of the whole machine that the generator ran on, as a share of all cores.
 	MachineCPU *float64 `json:"machine_cpu_ratio,omitempty"`
 

@@ -26,6 +26,8 @@ type Verdict struct {
 	// Suspects are all causes that were weighed, the likeliest first.
 	Suspects []Suspect `json:"suspects"`
 	Proof    *Proof    `json:"proof,omitempty"` // nil: not proved, and NotProved says why
+	// Trials are all turns of a knob, the proof and a control among them.
+	Trials []Proof `json:"trials,omitempty"`
 	// NotProved says why there is no proof.
 	NotProved string `json:"not_proved,omitempty"`
 }
@@ -57,6 +59,11 @@ type Proof struct {
 	// P95Ratio is p95 after over before, ThroughputRatio goodput after over before.
 	P95Ratio        *float64 `json:"p95_ratio,omitempty"`
 	ThroughputRatio *float64 `json:"throughput_ratio,omitempty"`
+	// Elasticity is the change of goodput over the change of the knob, both as logarithms: 1 where goodput
+	// follows it, 0 where it does not matter. Nil where the knob has no number.
+	Elasticity *float64 `json:"elasticity,omitempty"`
+	// Control says that the knob is of a resource with room to spare: turning it should do nothing.
+	Control bool `json:"control,omitempty"`
 	// Confirmed says that the change helped by more than the noise between repeats.
 	Confirmed  bool   `json:"confirmed"`
 	Conclusion string `json:"conclusion"`

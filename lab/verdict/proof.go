@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"shoplab/lab/result"
@@ -15,6 +16,19 @@ type Knob struct {
 	// Down says that the resource could only be made scarcer here: the proof then expects harm.
 	Down   bool
 	Change stage.Change
+	// resource and limit are what is made scarcer and where it then ends, in the unit of its use.
+	resource result.Resource
+	limit    float64
+}
+
+// mustHurt says that more of the resource was in use than is left when the knob is turned: that this harms
+// follows by arithmetic, and says nothing of what limited.
+func (k Knob) mustHurt(before result.Step) bool {
+	used := 0.0
+	for _, u := range usages(before, k.resource) {
+		used = max(used, u.Mean)
+	}
+	return k.Down && k.limit > 0 && used > k.limit
 }
 
 // KnobFor returns the knob of a cause on a stage that runs as a twin, or why there is none.
@@ -40,7 +54,12 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 			func(o *stage.Stage, n int) { o.DatabaseConnections = n }), ""
 	case result.CauseCPU:
 		if float64(2*s.CPU*s.Instances) > 1024*cpus {
-			return cpu(s.CPU / 2), "" // this machine has no more to give
+			k := cpu(s.CPU / 2) // this machine has no more to give
+			k.resource, k.limit = result.ResourceInstanceCPU, float64(s.CPU/2)/1024
+			if s.Topology == stage.Single {
+				k.resource = result.ResourceServerCPU
+			}
+			return k, ""
 		}
 		return cpu(2 * s.CPU), ""
 	case result.CauseDatabase:
@@ -49,13 +68,16 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 			return Knob{}, "the database has no CPU of its own to turn"
 		}
 		// Less of it, because more than this machine has cannot be given.
-		return number("CPU units of the database", units, units/2, func(o *stage.Stage, n int) { o.DatabaseCPU = n }), ""
+		k := number("CPU units of the database", units, units/2, func(o *stage.Stage, n int) { o.DatabaseCPU = n })
+		k.resource, k.limit = result.ResourceDBCPU, float64(units/2)/1024
+		return k, ""
 	case result.CauseMemory:
 		return number("MiB of an instance", s.Memory, 2*s.Memory, func(o *stage.Stage, n int) { o.Memory = n }), ""
 	case result.CauseMachine:
 		// Cores cannot be added; what the stage may use of them can be halved.
 		return Knob{
 			Name: "CPUs of this machine for the stage", From: fmt.Sprintf("%.3g", cpus), To: fmt.Sprintf("%.3g", cpus/2), Down: true,
+			resource: result.ResourceStageCPU, limit: cpus / 2,
 			Change: func(o *stage.Stage) { o.HostCPUs = cpus / 2 },
 		}, ""
 	case result.CauseHashing:
@@ -89,7 +111,13 @@ func Conclude(k Knob, before, after result.Step, noise float64) *result.Proof {
 	worse := improved(inverse(p.ThroughputRatio), inverse(p.P95Ratio), least)
 	change := fmt.Sprintf("%s %s instead of %s with %d users: goodput %s, p95 %s", k.Name, k.To, k.From, before.Users,
 		Times(p.ThroughputRatio), Times(p.P95Ratio))
+	p.Elasticity = elasticity(k, p.ThroughputRatio)
+	if p.Elasticity != nil {
+		change += fmt.Sprintf(" (elasticity %.2f)", *p.Elasticity)
+	}
 	switch {
+	case k.mustHurt(before):
+		p.Conclusion = change + ". More than that was in use, so it must hurt by arithmetic: it proves nothing."
 	case k.Down && worse:
 		p.Confirmed = true
 		p.Conclusion = change + ". Less of it hurts, as it must if it is what limits; more cannot be given here."
@@ -100,6 +128,22 @@ func Conclude(k Knob, before, after result.Step, noise float64) *result.Proof {
 		p.Conclusion = fmt.Sprintf("%s. No effect beyond the noise of %.0f%%: the verdict is not confirmed.", change, 100*least)
 	}
 	return p
+}
+
+// elasticity is the logarithm of the ratio of goodput over that of the knob.
+func elasticity(k Knob, throughput *float64) *float64 {
+	from, err1 := strconv.ParseFloat(k.From, 64)
+	to, err2 := strconv.ParseFloat(k.To, 64)
+	if err1 != nil || err2 != nil || from <= 0 || to <= 0 || from == to || throughput == nil || *throughput <= 0 {
+		return nil
+	}
+	return result.Ptr(math.Log(*throughput) / math.Log(to/from))
+}
+
+// Effect says whether turning the knob changed anything beyond the noise, for better or worse.
+func Effect(p result.Proof, noise float64) bool {
+	least := max(LeastEffect, noise)
+	return improved(p.ThroughputRatio, p.P95Ratio, least) || improved(inverse(p.ThroughputRatio), inverse(p.P95Ratio), least)
 }
 
 // improved says whether goodput rose or p95 fell by more than least.

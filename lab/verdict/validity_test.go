@@ -16,6 +16,9 @@ func TestValidityGates(t *testing.T) {
 	if Disturbed(step(.6, 1)) || !Disturbed(foreign) {
 		t.Error("a hungry generator disturbs, or others do not")
 	}
+	generator := func(cores, late float64) result.Step {
+		return result.Step{Requests: 100, GeneratorCPU: &cores, GeneratorAllowance: result.Ptr(1.0), TimerLateMS: &late}
+	}
 	open := result.Step{Rate: 100, Seconds: 10, Requests: 1000, ObjectiveKept: true}
 	late := open
 	open.MissedSends, late.MissedSends = result.Ptr(5), result.Ptr(50)
@@ -31,15 +34,16 @@ func TestValidityGates(t *testing.T) {
 		levels []result.Level
 		trips  string
 	}{
-		"fine":              {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
-		"busy but idle CPU": {steps: []result.Step{step(.6, .5)}},
-		"hungry generator":  {steps: []result.Step{step(.1, 1), step(.4, 1)}, trips: "generator CPU"},
-		"somebody else":     {steps: []result.Step{foreign}, trips: "other processes"},
-		"late":              {steps: []result.Step{late}, trips: "missed sends"},
-		"spread":            {bp: spread(100, 300), trips: "spread of the breaking point"},
-		"noise":             {levels: level(100, 300), trips: "noise between repeats"},
-		"noise too small":   {levels: level(5, 15)},
-		"nothing measured":  {},
+		"fine":             {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
+		"busy machine":     {steps: []result.Step{step(.6, 1), generator(.5, 3)}},
+		"hungry generator": {steps: []result.Step{generator(.5, 3), generator(.95, 3)}, trips: "generator CPU"},
+		"late timers":      {steps: []result.Step{generator(.5, 40)}, trips: "generator's timers"},
+		"somebody else":    {steps: []result.Step{foreign}, trips: "other processes"},
+		"late":             {steps: []result.Step{late}, trips: "missed sends"},
+		"spread":           {bp: spread(100, 300), trips: "spread of the breaking point"},
+		"noise":            {levels: level(100, 300), trips: "noise between repeats"},
+		"noise too small":  {levels: level(5, 15)},
+		"nothing measured": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := Valid(c.steps, c.bp, c.levels)

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"strings"
 	"testing"
 
 	"shoplab/lab/result"
@@ -133,5 +134,40 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		if _, why := KnobFor(cause, s); why == "" {
 			t.Errorf("%s has no knob and no reason", cause)
 		}
+	}
+}
+
+func TestWhatMustHurtProvesNothing(t *testing.T) {
+	before := result.Step{
+		Users: 100, Goodput: 100, Latency: &result.Latency{P95MS: 600},
+		Usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)},
+	}
+	after := result.Step{Users: 100, Goodput: 45, Latency: &result.Latency{P95MS: 1300}}
+	k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.33})
+	p := Conclude(k, before, after, 0)
+	if p.Confirmed || !strings.Contains(p.Conclusion, "by arithmetic") || p.Elasticity == nil || *p.Elasticity < 1.1 || *p.Elasticity > 1.2 {
+		t.Errorf("%+v, elasticity %v", p, p.Elasticity)
+	}
+	before.Usage = []result.Usage{use(result.ResourceStageCPU, "the stage", .3, 1.33)}
+	if p := Conclude(k, before, after, 0); !p.Confirmed {
+		t.Errorf("what need not hurt and does: %+v", p)
+	}
+}
+
+func TestControlIsOfAResourceWithRoom(t *testing.T) {
+	s := stage.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseCPU: 2048, HostCPUs: 2}
+	suspects := []result.Suspect{{Cause: result.CauseCPU, Pressure: 1}, {Cause: result.CausePool, Pressure: .3}, {Cause: result.CauseMemory, Pressure: .2}}
+	if k, ok := Control(suspects, s); !ok || k.Name != "MiB of an instance" {
+		t.Errorf("%+v %v", k, ok)
+	}
+	if k, ok := Control(suspects[:1], s); ok {
+		t.Errorf("%+v is at its end", k)
+	}
+	if n := len(Twins(s)); n != 5 {
+		t.Errorf("%d twins, want half and three quarters of the CPUs, twice the task's, half the database's, twice the pool", n)
+	}
+	s.DatabaseCPU, s.CPU = 0, 2048
+	if n := len(Twins(s)); n != 3 {
+		t.Errorf("%d twins of a single server, want two of its CPUs and one of the pool", n)
 	}
 }

@@ -13,6 +13,8 @@ import (
 type CPU struct {
 	At                            time.Time
 	Self, Busy, Total, Interrupts float64
+	// Steal is what the machine's host gave to others, and MHz the cores' mean clock; 0 where it is not said.
+	Steal, MHz float64
 }
 
 // ReadCPU reads the counters; false where there is no /proc, and nothing is measured then.
@@ -39,6 +41,12 @@ func ReadCPU() (CPU, bool) {
 	c.Interrupts = t.IRQ + t.SoftIRQ
 	c.Busy = t.User + t.Nice + t.System + c.Interrupts + t.Steal
 	c.Total = c.Busy + t.Idle + t.Iowait
+	c.Steal = t.Steal
+	if cpus, err := fs.CPUInfo(); err == nil {
+		for _, one := range cpus {
+			c.MHz += one.CPUMHz / float64(len(cpus))
+		}
+	}
 	return c, true
 }
 
@@ -49,8 +57,12 @@ func (c CPU) Since(then CPU, step *result.Step) {
 		return
 	}
 	step.GeneratorCPU = result.Ptr((c.Self - then.Self) / seconds)
+	if mean := (c.MHz + then.MHz) / 2; mean > 0 {
+		step.FrequencyMHz = &mean
+	}
 	if all > 0 && busy > 0 {
 		step.MachineCPU = result.Ptr(busy / all)
+		step.Steal = result.Ptr((c.Steal - then.Steal) / all)
 		step.GeneratorShare = result.Ptr(min(1, (c.Self-then.Self)/busy))
 	}
 }
