@@ -151,6 +151,7 @@ func (c *memoryConn) Read(b []byte) (int, error)  { return c.in.Read(b) }
 func (c *memoryConn) Write(b []byte) (int, error) { return c.out.Write(b) }
 func (c *memoryConn) Close() error                { return nil }
 func (c *memoryConn) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
 func (c *memoryConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000}
 }

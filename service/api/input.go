@@ -183,9 +183,12 @@ var cursorText = regexp.MustCompile(cursorPattern)
 
 // page reads limit and cursor out of the query.
 func page(c *fiber.Ctx) (limit int, cursor string, err error) {
+	if err := once(c, "limit", "cursor"); err != nil {
+		return 0, "", err
+	}
 	limit = defaultLimit
-	if v := c.Query("limit"); v != "" {
-		limit, err = strconv.Atoi(v)
+	if args := c.Request().URI().QueryArgs(); args.Has("limit") {
+		limit, err = strconv.Atoi(string(args.Peek("limit")))
 		if err != nil || limit < 1 || limit > maxLimit {
 			return 0, "", invalid("limit", "must be a number from 1 to "+strconv.Itoa(maxLimit))
 		}
@@ -195,6 +198,16 @@ func page(c *fiber.Ctx) (limit int, cursor string, err error) {
 		return 0, "", shop.Errorf(shop.CodeInvalidCursor, "This is not a cursor of the shop.")
 	}
 	return limit, cursor, nil
+}
+
+// once refuses a parameter of the query that comes twice, of which each reader would take another.
+func once(c *fiber.Ctx, names ...string) error {
+	for _, name := range names {
+		if len(c.Request().URI().QueryArgs().PeekMulti(name)) > 1 {
+			return invalid(name, "must not be given twice")
+		}
+	}
+	return nil
 }
 
 // checkText refuses what cannot be in the catalog, before a database has to.

@@ -80,12 +80,18 @@ func productQuery(c *fiber.Ctx) (shop.ProductQuery, error) {
 	if err != nil {
 		return shop.ProductQuery{}, err
 	}
+	if err := once(c, "q", "category", "sort"); err != nil {
+		return shop.ProductQuery{}, err
+	}
 	q := shop.ProductQuery{
 		Search:   strings.Clone(strings.TrimSpace(c.Query("q"))),
 		Category: strings.Clone(c.Query("category")),
-		Sort:     shop.Sort(strings.Clone(c.Query("sort", string(shop.SortNewest)))),
+		Sort:     shop.Sort(strings.Clone(c.Query("sort"))),
 		Limit:    limit,
 		Cursor:   cursor,
+	}
+	if !c.Request().URI().QueryArgs().Has("sort") {
+		q.Sort = shop.SortNewest
 	}
 	switch q.Sort {
 	case shop.SortNewest, shop.SortPrice, shop.SortPriceDesc, shop.SortName:
