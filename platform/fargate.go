@@ -126,7 +126,9 @@ func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, rol
 func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *ecs.TaskDefinition, needs []pulumi.Resource) error {
 	c := args.Config
 	capacity := ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{
-		CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - c.SpotShare),
+		// Never of weight 0, with which a provider "can't be used to place tasks", the base perhaps included.
+		// Source: Amazon ECS API Reference, CapacityProviderStrategyItem.
+		CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(max(1, 100-c.SpotShare)),
 	}}
 	if c.SpotShare > 0 {
 		capacity = append(capacity, ecs.ServiceCapacityProviderStrategyArgs{

@@ -42,7 +42,8 @@ func (g *graphOf) onDemand(res registered) {
 	}
 	if !slices.ContainsFunc(res.list("capacityProviderStrategies"), func(strategy map[string]any) bool {
 		base, _ := strategy["base"].(float64)
-		return strategy["capacityProvider"] == "FARGATE" && base >= 1
+		weight, _ := strategy["weight"].(float64)
+		return strategy["capacityProvider"] == "FARGATE" && base >= 1 && weight >= 1
 	}) {
 		g.violate(res, "has no task on on-demand capacity")
 	}

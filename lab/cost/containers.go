@@ -83,13 +83,13 @@ type plan struct {
 	base, onDemand, spot float64 // of the capacity provider strategy: base is On-Demand, the others are weights
 }
 
-// spotOf is how many of n tasks are Spot: those above the base by the strategy's weights, rounded to whole
-// tasks in favour of On-Demand.
+// spotOf is how many of n tasks are Spot: those above the base by the strategy's weights, to the nearest whole
+// task, and at a half in favour of On-Demand.
 func (p plan) spotOf(n float64) float64 {
 	if p.spot == 0 {
 		return 0
 	}
-	return math.Floor(max(0, n-p.base) * p.spot / (p.spot + p.onDemand))
+	return math.Ceil(max(0, n-p.base)*p.spot/(p.spot+p.onDemand) - 0.5)
 }
 
 func (b *bill) placement(r, task Resource) (plan, bool) {
