@@ -92,6 +92,11 @@ func (obliging) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.Di
 	return compare(r), nil
 }
 
+// Read finds every object as it was left.
+func (obliging) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	return &pulumirpc.ReadResponse{Id: r.GetId(), Properties: r.GetProperties(), Inputs: r.GetInputs()}, nil
+}
+
 func (obliging) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	return &pulumirpc.CreateResponse{Id: urn.URN(r.GetUrn()).Name(), Properties: r.GetProperties()}, nil
 }
