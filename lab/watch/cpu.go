@@ -41,12 +41,7 @@ func ReadCPU() (CPU, bool) {
 	c.Interrupts = t.IRQ + t.SoftIRQ
 	c.Busy = t.User + t.Nice + t.System + c.Interrupts + t.Steal
 	c.Total = c.Busy + t.Idle + t.Iowait
-	c.Steal = t.Steal
-	if cpus, err := fs.CPUInfo(); err == nil {
-		for _, one := range cpus {
-			c.MHz += one.CPUMHz / float64(len(cpus))
-		}
-	}
+	c.Steal, c.MHz = t.Steal, clock(fs)
 	return c, true
 }
 
