@@ -52,9 +52,12 @@ func (db *DB) DueChecks(ctx context.Context, limit int) (checks []shop.Check, er
 func (db *DB) CheckSoon(ctx context.Context, orderID int64, wait time.Duration) (due bool, err error) {
 	err = db.do(ctx, "check payment soon", func(conn *pgxpool.Conn) error {
 		err := conn.QueryRow(ctx, `
-			UPDATE payments SET check_at = asked_at + make_interval(secs => $2)
-			WHERE order_id = $1 AND status <> 'canceled' AND check_at > asked_at + make_interval(secs => $2)
-			RETURNING check_at <= now()`, orderID, wait.Seconds()).Scan(&due)
+			WITH moved AS (
+				UPDATE payments SET check_at = asked_at + make_interval(secs => $2)
+				WHERE order_id = $1 AND status <> 'canceled' AND check_at > asked_at + make_interval(secs => $2)
+			)
+			SELECT least(check_at, asked_at + make_interval(secs => $2)) <= now()
+			FROM payments WHERE order_id = $1 AND status <> 'canceled'`, orderID, wait.Seconds()).Scan(&due)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

@@ -80,6 +80,13 @@ func (g *gateway) RefundIntent(_ context.Context, r shop.Refund) (shop.Return, e
 	return shop.Return{ID: id, AmountCents: r.AmountCents, Status: cmp.Or(g.refund, shop.ReturnSucceeded)}, nil
 }
 
+// questions returns how often the gateway was asked what became of an intent.
+func (g *gateway) questions() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.asked
+}
+
 // refunds returns how often the intent was refunded.
 func (g *gateway) refunds(o shop.Order) int {
 	g.mu.Lock()

@@ -78,7 +78,7 @@ func testChecks(t *testing.T, s suite) {
 	want() // not yet
 	soon(o, time.Hour, false)
 	soon(o, 0, true)
-	soon(o, time.Hour, false) // it does not go back
+	soon(o, time.Hour, true) // it does not go back, and is due until somebody has claimed it
 	want(check)
 	want()
 	soon(o, 0, true)

@@ -156,10 +156,10 @@ func (s *Store) CheckSoon(ctx context.Context, orderID int64, wait time.Duration
 		return false, err
 	}
 	p, ok := s.payments[orderID]
-	if !ok || p.Status == shop.PaymentCanceled || !p.checkAt.After(p.askedAt.Add(wait)) {
+	if !ok || p.Status == shop.PaymentCanceled {
 		return false, nil
 	}
-	p.checkAt = p.askedAt.Add(wait)
+	p.checkAt = earlier(p.checkAt, p.askedAt.Add(wait))
 	return !p.checkAt.After(s.clock()), nil
 }
 
