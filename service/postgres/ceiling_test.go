@@ -43,8 +43,8 @@ const (
 // order, its payment and the webhook that says it is paid. The ceiling is pgbench, which sends the same
 // statements, recorded from one such purchase, to the same database, with as many clients, and one
 // statement more to learn the order's id. Clients and shop share this machine's CPUs with PostgreSQL. Three
-// rounds each by turns; what counts is the ratio of the medians. On 2026-11-27, two CPUs with a load of 30 to
-// 40 from other programs, five runs gave 0.39, 0.40, 0.56, 0.60 and 1.04.
+// rounds each by turns; what counts is the ratio of the medians. On 2026-11-27, two quiet CPUs, three runs gave
+// 0.52, 0.54 and 0.55.
 //
 //	go test ./service/postgres -run xxx -bench PurchaseOverHTTP -benchtime 1x
 func BenchmarkPurchaseOverHTTP(b *testing.B) {
