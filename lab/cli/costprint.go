@@ -130,8 +130,8 @@ func printItems(p func(string, ...any), g priced) {
 		}
 		p("free allowance\t%s\t%s\t-%s\n", a.Item, what, a.USD)
 	}
-	for _, unknown := range g.estimate.Unknown {
-		p("%s\tunknown\t\tnot counted\n", unknown)
+	for _, unknown := range g.estimate.Unknown { // lines of their own: in a cell they would push the columns apart
+		p("not counted: %s\n", unknown)
 	}
 	p("\n")
 }
