@@ -20,7 +20,7 @@ var (
 	// Hop is there and back between two machines of a region.
 	Hop = Assumption{
 		Name: "network, there and back", Value: result.Interval{Value: .0005, Low: .0002, High: .002}, Unit: "s",
-		Source: "assumed: AWS says single-digit milliseconds between zones (docs.aws.amazon.com, Regions and Availability Zones)",
+		Source: "assumed: between zones of a region, not measured",
 	}
 	// Balancer is what an Application Load Balancer adds.
 	Balancer = Assumption{
