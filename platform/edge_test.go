@@ -153,18 +153,7 @@ func TestEdgeInvariantsCanFail(t *testing.T) {
 				change["shoplab:https"] = test.https
 			}
 			r := record(t, test.stack, "", "", change)
-			if before := violations(r.resources); len(before) > 0 {
-				t.Fatalf("not clean to begin with: %v", before)
-			}
-			i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == test.resource })
-			if i < 0 {
-				t.Fatalf("no resource %s", test.resource)
-			}
-			test.spoil(&r.resources[i])
-			got := violations(r.resources)
-			if !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, test.want) }) {
-				t.Errorf("got %q, want a violation with %q", got, test.want)
-			}
+			r.seen(t, test.resource, test.spoil, test.want)
 		})
 	}
 }

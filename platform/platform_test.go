@@ -241,6 +241,23 @@ func jsonable(v resource.PropertyValue) any {
 	return v.V
 }
 
+// seen breaks a resource of a graph that is clean, and wants a violation that says so.
+func (r *recorder) seen(t *testing.T, resource string, spoil func(*registered), want string) {
+	t.Helper()
+	if before := violations(r.resources); len(before) > 0 {
+		t.Fatalf("not clean to begin with: %v", before)
+	}
+	i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == resource })
+	if i < 0 {
+		t.Fatalf("no resource %s", resource)
+	}
+	spoil(&r.resources[i])
+	got := violations(r.resources)
+	if !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, want) }) {
+		t.Errorf("got %q, want a violation with %q", got, want)
+	}
+}
+
 // TestInvariantsCanFail breaks graphs on purpose: each break must be seen.
 func TestInvariantsCanFail(t *testing.T) {
 	set := func(path string, value any) func(*registered) {
@@ -332,18 +349,7 @@ func TestInvariantsCanFail(t *testing.T) {
 				change["shoplab:dumpBucket"] = "my-dumps"
 			}
 			r, _ := deploy(t, test.stack, change)
-			if before := violations(r.resources); len(before) > 0 {
-				t.Fatalf("not clean to begin with: %v", before)
-			}
-			i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == test.resource })
-			if i < 0 {
-				t.Fatalf("no resource %s", test.resource)
-			}
-			test.spoil(&r.resources[i])
-			got := violations(r.resources)
-			if !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, test.want) }) {
-				t.Errorf("got %q, want a violation with %q", got, test.want)
-			}
+			r.seen(t, test.resource, test.spoil, test.want)
 		})
 	}
 }

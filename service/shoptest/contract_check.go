@@ -1,8 +1,8 @@
 package shoptest
 
 import (
+	"context"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -108,34 +108,11 @@ func testChecksAtOnce(t *testing.T, s suite) {
 	for _, u := range s.users(payments) {
 		s.pay(s.order(u, product, 1, "k", 0))
 	}
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		seen = map[string]int{}
-	)
-	for range 6 {
-		wg.Go(func() {
-			for {
-				checks, err := s.DueChecks(t.Context(), 3)
-				if err != nil {
-					t.Errorf("claim: %v", err)
-				}
-				mu.Lock()
-				for _, c := range checks {
-					seen[c.IntentID]++
-				}
-				done := len(seen) == payments || err != nil || t.Context().Err() != nil
-				mu.Unlock()
-				if done {
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for intent, n := range seen {
-		if n != 1 {
-			t.Errorf("%s was claimed %d times", intent, n)
+	claimedOnce(t, payments, func(ctx context.Context) (intents []string, err error) {
+		checks, err := s.DueChecks(ctx, 3)
+		for _, c := range checks {
+			intents = append(intents, c.IntentID)
 		}
-	}
+		return intents, err
+	})
 }

@@ -1,6 +1,7 @@
 package shoptest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -51,6 +52,18 @@ func testRefundLeases(t *testing.T, s suite) {
 func testRefundsAtOnce(t *testing.T, s suite) {
 	const owed = 20
 	s.owe(owed)
+	claimedOnce(t, owed, func(ctx context.Context) (intents []string, err error) {
+		refunds, err := s.DueRefunds(ctx, 3, time.Hour)
+		for _, r := range refunds {
+			intents = append(intents, r.IntentID)
+		}
+		return intents, err
+	})
+}
+
+// claimedOnce lets six claim at once until all intents are claimed, each of which may be claimed once.
+func claimedOnce(t *testing.T, intents int, claim func(context.Context) ([]string, error)) {
+	t.Helper()
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
@@ -59,15 +72,15 @@ func testRefundsAtOnce(t *testing.T, s suite) {
 	for range 6 {
 		wg.Go(func() {
 			for {
-				refunds, err := s.DueRefunds(t.Context(), 3, time.Hour)
+				claimed, err := claim(t.Context())
 				if err != nil {
 					t.Errorf("claim: %v", err)
 				}
 				mu.Lock()
-				for _, r := range refunds {
-					seen[r.IntentID]++
+				for _, intent := range claimed {
+					seen[intent]++
 				}
-				done := len(seen) == owed || err != nil || t.Context().Err() != nil
+				done := len(seen) == intents || err != nil || t.Context().Err() != nil
 				mu.Unlock()
 				if done {
 					return
