@@ -29,8 +29,8 @@ each wait for their answers (--users), or requests at a constant rate (--rate), 
 counts from when each was due. The shop must simulate payments; accounts are registered and
 orders placed in it. Ctrl-C ends it early, prints what was measured until then, and saves that with --out.
 
-Exit status: 0, 1 after an error or where the measurement cannot tell, 3 if a threshold of --fail-if is
-missed, 130 after Ctrl-C.`,
+Exit status: 0; 1 after an error, if no request was measured, or if an INVALID measurement cannot tell whether a
+threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 		Example: `  go run ./lab load --url http://127.0.0.1:8080
   go run ./lab load --url https://shop.example --users 200 --duration 1m
   go run ./lab load --url http://127.0.0.1:8080 --rate 300 --out load.json
