@@ -102,7 +102,9 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 		return plan{}, false
 	}
 	if len(strategies) == 0 && launch == "" {
-		strategies = b.defaultStrategy(r)
+		if strategies, ok = b.defaultStrategy(r); !ok {
+			return plan{}, false
+		}
 	}
 	if len(strategies) > 0 {
 		return b.strategy(r, strategies)
@@ -128,18 +130,39 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 	return plan{}, false
 }
 
-// defaultStrategy is the strategy of the service's cluster, which counts where the service has none.
-func (b *bill) defaultStrategy(r Resource) []Resource {
+// defaultStrategy is the strategy of the service's cluster, which counts where the service has none. It is not
+// known where the service's cluster is not: tasks on EC2 would cost nothing, so that no guess is made.
+func (b *bill) defaultStrategy(r Resource) ([]Resource, bool) {
 	all := b.graph.ofType("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders")
-	own, found := b.graph.referred(r, clusterType, "cluster")
 	for _, c := range all {
-		of, known := b.graph.referred(c, clusterType, "clusterName")
-		if (found && known && of.Name == own.Name) || len(all) == 1 {
+		if b.sameCluster(r, c) {
 			strategies, _ := c.each("defaultCapacityProviderStrategies")
-			return strategies
+			return strategies, true
 		}
 	}
-	return nil
+	if cluster := r.at("cluster"); len(all) > 0 && cluster.hidden != "" {
+		if _, found := b.graph.referred(r, clusterType, "cluster"); !found {
+			b.dunno(r, "its cluster %s, and with it the capacity provider strategy", cluster.hidden)
+			return nil, false
+		}
+	}
+	return nil, true
+}
+
+// sameCluster tells whether a service is in the cluster whose capacity providers c names. A service that names
+// none is in the cluster "default". Source: Amazon ECS API Reference, CreateService.
+func (b *bill) sameCluster(service, c Resource) bool {
+	own, found := b.graph.referred(service, clusterType, "cluster")
+	of, known := b.graph.referred(c, clusterType, "clusterName")
+	if found && known {
+		return own.Name == of.Name
+	}
+	name, _ := c.at("clusterName").raw.(string)
+	cluster, _ := service.at("cluster").raw.(string)
+	if service.at("cluster").absent() {
+		cluster = "default"
+	}
+	return name != "" && cluster[strings.LastIndex(cluster, "/")+1:] == name
 }
 
 // strategy reads a capacity provider strategy: Fargate's two providers, or groups of EC2 instances, which are

@@ -179,6 +179,7 @@ type runner struct {
 
 	mu      sync.Mutex
 	samples []sample
+	cut     []sample // under way when the load was broken off: sent, and never answered
 }
 
 // target implements vegeta.Targeter: some idle shopper's next request.
@@ -220,11 +221,7 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && r.ctx.Err() != nil {
 		kind = kindCanceled // whatever ended the load, Ctrl-C or a deadline, the shop did not
 	}
-	if kind != kindCanceled {
-		r.mu.Lock()
-		r.samples = append(r.samples, sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
-		r.mu.Unlock()
-	}
+	r.keep(sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
 	if s.waits {
 		s.waits = false
 		_ = pause(r.ctx, pollEvery) // cut short when the load ends
@@ -238,4 +235,14 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = http.NoBody
 	return resp, nil
+}
+
+func (r *runner) keep(s sample) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.kind == kindCanceled {
+		r.cut = append(r.cut, s)
+		return
+	}
+	r.samples = append(r.samples, s)
 }

@@ -245,7 +245,7 @@ func TestABrokenOffLoadGivesWhatItMeasured(t *testing.T) {
 				if step.Seconds < 9.9 || step.Seconds > 10.1 || step.Latency == nil || step.Failed > 0 {
 					t.Errorf("measured %g s, failed %d (%v)", step.Seconds, step.Failed, step.Errors)
 				}
-				if name == "open" && (step.Requests < 990 || step.Throughput < 99 || *step.MissedSends > 3) { // what is under way when it ends counts as missed
+				if name == "open" && (step.Requests < 990 || step.Throughput < 99 || *step.MissedSends > 1) { // the one that is due as it ends
 					t.Errorf("%d requests, %.1f a second, %d missed", step.Requests, step.Throughput, *step.MissedSends)
 				}
 				ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)

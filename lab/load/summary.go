@@ -96,6 +96,11 @@ func (r *runner) missed(due []sample, from, to time.Duration) int {
 			onTime++
 		}
 	}
+	for _, s := range r.cut {
+		if s.due >= from && s.due < to && s.sent-s.due <= lateSend {
+			onTime++
+		}
+	}
 	return max(0, planned-onTime)
 }
 
