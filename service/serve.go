@@ -79,7 +79,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	ctx, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
 	go func() {
-		if err := s.server.App().Listener(listener); err != nil {
+		if err := s.server.Serve(listener); err != nil {
 			failed(fmt.Errorf("serve: %w", err))
 		}
 	}()

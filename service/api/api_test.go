@@ -83,7 +83,7 @@ func (r *rig) listen() *rig {
 	}
 	r.url = "http://" + l.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- r.server.App().Listener(l) }()
+	go func() { done <- r.server.Serve(l) }()
 	r.client = newBrowser(r.t)
 	r.t.Cleanup(func() {
 		r.client.CloseIdleConnections()

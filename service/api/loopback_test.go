@@ -34,7 +34,7 @@ func BenchmarkCatalogOverLoopback(b *testing.B) {
 				r.product(fmt.Sprintf("product %d", i), 1000, 10)
 			}
 			request := "GET /api/products HTTP/1.1\r\nHost: shop\r\nAccept-Encoding: " + test.encoding + "\r\n\r\n"
-			shopAddr := serve(b, r.server.App())
+			shopAddr := serve(b, r.server.App(), r.server.Serve)
 			body := ask(b, shopAddr, request).body
 			test.bare.DisableStartupMessage = true
 			bare := fiber.New(test.bare)
@@ -42,7 +42,7 @@ func BenchmarkCatalogOverLoopback(b *testing.B) {
 				c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 				return c.Send(body)
 			})
-			bareAddr := serve(b, bare)
+			bareAddr := serve(b, bare, bare.Listener)
 			var rates, cpu [2][]float64
 			for range 3 {
 				for i, addr := range []string{shopAddr, bareAddr} {
@@ -65,15 +65,15 @@ func BenchmarkCatalogOverLoopback(b *testing.B) {
 	}
 }
 
-// serve serves the application on a loopback port until the end of the benchmark.
-func serve(b *testing.B, app *fiber.App) (addr string) {
+// serve serves the application by listen on a loopback port until the end of the benchmark.
+func serve(b *testing.B, app *fiber.App, listen func(net.Listener) error) (addr string) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- app.Listener(l) }()
+	go func() { done <- listen(l) }()
 	b.Cleanup(func() {
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
 			b.Error(err)

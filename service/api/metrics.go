@@ -1,8 +1,10 @@
 package api
 
 import (
+	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,15 @@ type Metrics struct {
 	payments      *prometheus.CounterVec
 	sweepFailures prometheus.Counter
 	limited       *prometheus.CounterVec
+	// observers are those of duration that were used, so that a request looks up three labels at once and
+	// without a lock: prometheus hashes them one by one.
+	observers atomic.Pointer[map[requestLabels]prometheus.Observer]
+}
+
+// requestLabels are the labels of duration.
+type requestLabels struct {
+	route, method string
+	status        int
 }
 
 // NewMetrics registers the metrics.
@@ -42,6 +53,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	m.hits, m.misses = m.catalogCache.WithLabelValues("process", "hit"), m.catalogCache.WithLabelValues("process", "miss")
+	m.observers.Store(&map[requestLabels]prometheus.Observer{})
 	r.MustRegister(m.duration, m.inFlight, m.catalogCache, m.orders, m.payments, m.limited, m.sweepFailures)
 	return m
 }
@@ -75,7 +87,23 @@ func (m *Metrics) answered(hit bool) {
 	}
 }
 
+// request counts a request. The route must be one of a few, and the method and the status as well.
 func (m *Metrics) request(route, method string, status int, took time.Duration) {
-	// Fiber reuses the memory of c.Method() for the next request; a label is kept.
-	m.duration.WithLabelValues(route, strings.Clone(method), strconv.Itoa(status)).Observe(took.Seconds())
+	key := requestLabels{route, method, status}
+	observer, ok := (*m.observers.Load())[key]
+	if !ok {
+		// Fiber reuses the memory of c.Method() for the next request; a label is kept.
+		key.method = strings.Clone(method)
+		observer = m.duration.WithLabelValues(route, key.method, strconv.Itoa(status))
+		m.remember(key, observer)
+	}
+	observer.Observe(took.Seconds())
+}
+
+// remember adds to observers. Another request that does so at once may win: then the label is looked up again.
+func (m *Metrics) remember(key requestLabels, observer prometheus.Observer) {
+	old := m.observers.Load()
+	fresh := maps.Clone(*old)
+	fresh[key] = observer
+	m.observers.CompareAndSwap(old, &fresh)
 }

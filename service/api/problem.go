@@ -118,7 +118,9 @@ func asShopError(err error) *shop.Error {
 
 // fail answers with the problem document of err. What a client may not see is logged.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
-	s.identify(c)
+	if requestID(c) == "" { // around has not seen it
+		s.identify(c)
+	}
 	s.secure(c)
 	e := asShopError(err)
 	explained := e != nil && e.Err == nil && err == error(e) //nolint:errorlint // nothing is wrapped

@@ -155,13 +155,13 @@ func (s *Server) cached(c *fiber.Ctx, load func(context.Context) (any, error)) e
 	if acceptsGzip(c.Request().Header.Peek(fiber.HeaderAcceptEncoding)) {
 		if zipped, tag := a.compressed(); zipped != nil {
 			body, etag = zipped, tag
-			h.Set(fiber.HeaderContentEncoding, "gzip")
+			setCanonical(h, "Content-Encoding", "gzip")
 		}
 	}
-	h.Set(fiber.HeaderETag, etag)
-	h.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	setCanonical(h, "Etag", etag)
+	setCanonical(h, "Vary", fiber.HeaderAcceptEncoding)
 	// Stored copies are asked about each time: the shop alone says how old a price may be.
-	h.Set(fiber.HeaderCacheControl, "public, no-cache")
+	setCanonical(h, "Cache-Control", "public, no-cache")
 	if matches(c.Request().Header.Peek(fiber.HeaderIfNoneMatch), etag) {
 		c.Status(fiber.StatusNotModified)
 		return nil

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+	"github.com/valyala/fasthttp"
 )
 
 // peer is the address at the other end of the connection.
@@ -59,21 +61,30 @@ func (s *Server) https(c *fiber.Ctx) bool {
 	if s.alwaysHTTPS {
 		return true
 	}
-	return c.Get(fiber.HeaderXForwardedProto) == "https" && s.trusts(peer(c))
+	return s.trusts(peer(c)) && c.Get(fiber.HeaderXForwardedProto) == "https"
 }
 
 // identify gives the response the request's id: the one of a trusted proxy, or a new one.
 func (s *Server) identify(c *fiber.Ctx) {
-	if requestID(c) != "" {
-		return
-	}
-	if id := c.Get(fiber.HeaderXRequestID); plausibleID(id) && s.trusts(peer(c)) {
-		c.Set(fiber.HeaderXRequestID, id)
-		return
+	h := &c.Response().Header
+	if s.trusts(peer(c)) {
+		if id := c.Get(fiber.HeaderXRequestID); plausibleID(id) {
+			setCanonical(h, canonicalRequestID, id)
+			return
+		}
 	}
 	var id [32]byte
 	hex.Encode(id[:], binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(make([]byte, 0, 16), rand.Uint64()), rand.Uint64())) //nolint:gosec // no secret
-	c.Response().Header.SetBytesV(fiber.HeaderXRequestID, id[:])
+	h.SetCanonical(utils.UnsafeBytes(canonicalRequestID), id[:])
+}
+
+// canonicalRequestID is fiber.HeaderXRequestID as the HTTP engine spells it.
+const canonicalRequestID = "X-Request-Id"
+
+// setCanonical sets a header whose name is spelled as the HTTP engine would spell it ("Etag"), and spares the
+// engine the work: it spells the names of six headers a request. The engine copies both.
+func setCanonical(h *fasthttp.ResponseHeader, name, value string) {
+	h.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value))
 }
 
 // requestID is the id that identify gave; valid until the handler returns.

@@ -10,11 +10,11 @@ import (
 // somebody else's.
 func (s *Server) secure(c *fiber.Ctx) {
 	h := &c.Response().Header
-	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	setCanonical(h, "X-Content-Type-Options", "nosniff")
 	if s.https(c) {
-		h.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+		setCanonical(h, "Strict-Transport-Security", "max-age=31536000")
 	}
-	h.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+	setCanonical(h, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 }
 
 // pagePolicy is the Content-Security-Policy of the storefront: itself, and Stripe where it is used,

@@ -155,7 +155,7 @@ func (s *Server) Open(sh Shop) {
 // Drain makes GET /readyz fail, so that load balancers send no more requests here.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// App is the HTTP server's engine: Listener serves, ShutdownWithContext finishes requests and stops.
+// App is the HTTP server's engine: ShutdownWithContext finishes requests and stops.
 func (s *Server) App() *fiber.App { return s.app }
 
 // around is what happens around every request: an id, security headers, the time taken, the log.

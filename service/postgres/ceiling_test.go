@@ -127,7 +127,7 @@ func serveShop(b *testing.B, db *postgres.DB) string {
 		b.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- server.App().Listener(listener) }()
+	go func() { done <- server.Serve(listener) }()
 	b.Cleanup(func() {
 		if err := errors.Join(server.App().ShutdownWithTimeout(5*time.Second), <-done); err != nil {
 			b.Error(err)
