@@ -138,7 +138,7 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	}
 	for _, sort := range []shop.Sort{shop.SortNewest, shop.SortPrice, shop.SortPriceDesc, shop.SortName} {
 		for _, category := range []string{"", "Category 7"} {
-			for _, search := range []string{"", "material7", "colour8 material9", "thi", "of", "C++"} {
+			for _, search := range []string{"", "material7", "made colour8", "thi", "of", "C++"} {
 				q := shop.ProductQuery{Sort: sort, Category: category, Search: search, Limit: 1}
 				page, err := db.Products(ctx, q)
 				must(err)

@@ -28,17 +28,15 @@ func (db *DB) Products(ctx context.Context, q shop.ProductQuery) (shop.ProductPa
 	if err != nil {
 		return shop.ProductPage{}, err
 	}
-	query, args, err := productsQuery(q, db.trigram.Load())
-	if err != nil {
-		return shop.ProductPage{}, err
-	}
 	var items []shop.Product
 	err = db.do(ctx, "list products", func(conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, query, args...)
-		if err != nil {
+		if items, err = listProducts(ctx, conn, q, matching); err != nil || len(items) > 0 {
 			return err
 		}
-		items, err = pgx.CollectRows(rows, scanProduct)
+		// Typing errors are forgiven where nothing is called as it was typed.
+		if db.trigram.Load() && len(strings.Join(q.Words(), " ")) >= 4 {
+			items, err = listProducts(ctx, conn, q, similar)
+		}
 		return err
 	})
 	if err != nil || len(items) <= q.Limit {
@@ -48,29 +46,44 @@ func (db *DB) Products(ctx context.Context, q shop.ProductQuery) (shop.ProductPa
 	return shop.ProductPage{Items: items, NextCursor: q.NextCursor(items[q.Limit-1])}, nil
 }
 
-// productsQuery returns the SQL of a normalized query, which asks for one row more than the page
-// holds. The text depends on the query, so that each shape has its own plan and its own index.
-func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
-	where := []string{"archived_at IS NULL"}
-	var args []any
-	arg := func(v any) string {
-		args = append(args, v)
-		return fmt.Sprintf("$%d", len(args))
+// listProducts asks for one product more than the page of a normalized query holds.
+func listProducts(ctx context.Context, conn *pgxpool.Conn, q shop.ProductQuery, search func(shop.ProductQuery, *statement)) ([]shop.Product, error) {
+	query, args, err := productsQuery(q, search)
+	if err != nil {
+		return nil, err
 	}
+	rows, err := conn.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanProduct)
+}
+
+// statement is the WHERE clause of one, and its arguments.
+type statement struct {
+	where []string
+	args  []any
+}
+
+// arg adds an argument and returns its name.
+func (s *statement) arg(v any) string {
+	s.args = append(s.args, v)
+	return fmt.Sprintf("$%d", len(s.args))
+}
+
+func (s *statement) and(condition string) { s.where = append(s.where, condition) }
+
+func (s *statement) conditions() string { return strings.Join(s.where, " AND ") }
+
+// productsQuery returns the SQL of a page. The text depends on the query, so that each shape has its own plan and
+// its own index.
+func productsQuery(q shop.ProductQuery, search func(shop.ProductQuery, *statement)) (string, []any, error) {
+	s := &statement{where: []string{"archived_at IS NULL"}}
 	if q.Category != "" {
-		where = append(where, "category = "+arg(q.Category))
+		s.and("category = " + s.arg(q.Category))
 	}
-	var match, similar string
 	if q.Search != "" {
-		words := q.Words()
-		asked := arg(prefixQuery(words))
-		// Without the words that English drops, unless it drops them all.
-		match = strings.ReplaceAll("search @@ CASE numnode(to_tsquery('english', ASKED)) "+
-			"WHEN 0 THEN to_tsquery('simple', ASKED) ELSE to_tsquery('english', ASKED) END", "ASKED", asked)
-		if text := strings.Join(words, " "); trigram && len(text) >= 4 {
-			none := "NOT EXISTS (SELECT FROM products WHERE " + strings.Join(append(slices.Clip(where), match), " AND ") + ")"
-			similar = "name %> " + arg(text) + " AND " + none
-		}
+		search(q, s)
 	}
 	column, before, descending := "created_at", "<", " DESC"
 	switch q.Sort {
@@ -93,31 +106,35 @@ func productsQuery(q shop.ProductQuery, trigram bool) (string, []any, error) {
 		case shop.SortName:
 			v = key.Text
 		}
-		where = append(where, fmt.Sprintf("(%s, id) %s (%s, %s)", column, before, arg(v), arg(id)))
+		s.and(fmt.Sprintf("(%s, id) %s (%s, %s)", column, before, s.arg(v), s.arg(id)))
 	}
-	order := fmt.Sprintf(" ORDER BY %s%s, id%s LIMIT %s", column, descending, descending, arg(q.Limit+1))
-	page := func(match string) string {
-		all := where
-		if match != "" {
-			all = append(slices.Clip(where), match)
-		}
-		return "SELECT " + productColumns + " FROM products WHERE " + strings.Join(all, " AND ") + order
-	}
-	if similar == "" {
-		return page(match), args, nil
-	}
-	// Typing errors are forgiven where nothing is called as it was typed.
-	return "(" + page(match) + ") UNION ALL (" + page(similar) + ")", args, nil
+	return fmt.Sprintf("SELECT %s FROM products WHERE %s ORDER BY %s%s, id%s LIMIT %s",
+		productColumns, s.conditions(), column, descending, descending, s.arg(q.Limit+1)), s.args, nil
 }
 
-// prefixQuery returns the words as a tsquery in which each begins a word: 'desk':* & 'lam':*. Words
-// are letters and digits, so quoting is enough.
-func prefixQuery(words []string) string {
-	terms := make([]string, len(words))
-	for i, w := range words {
-		terms[i] = "'" + w + "':*"
+// matching asks for the products that hold the words, without those that English drops, unless it drops them all.
+func matching(q shop.ProductQuery, s *statement) {
+	s.and(strings.ReplaceAll("search @@ CASE numnode(to_tsquery('english', ASKED)) "+
+		"WHEN 0 THEN to_tsquery('simple', ASKED) ELSE to_tsquery('english', ASKED) END", "ASKED", s.arg(wordsQuery(q.Words()))))
+}
+
+// similar asks for the products whose name resembles the words, where none holds them: a page further on may be
+// behind the last one that does.
+func similar(q shop.ProductQuery, s *statement) {
+	all := &statement{where: slices.Clone(s.where), args: s.args}
+	matching(q, all)
+	s.args = all.args
+	s.and("name %> " + s.arg(strings.Join(q.Words(), " ")))
+	s.and("NOT EXISTS (SELECT FROM products WHERE " + all.conditions() + ")")
+}
+
+// wordsQuery returns the words as a tsquery in which the last begins a word: 'desk' & 'lam':*. It may be half
+// typed; the index finds whole words ten times as fast. Words are letters and digits, so quoting is enough.
+func wordsQuery(words []string) string {
+	if len(words) == 0 {
+		return ""
 	}
-	return strings.Join(terms, " & ")
+	return "'" + strings.Join(words, "' & '") + "':*"
 }
 
 // Product implements shop.Catalog.

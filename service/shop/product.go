@@ -90,8 +90,9 @@ func (q ProductQuery) Normalize() (ProductQuery, error) {
 }
 
 // Words returns the words of the search, in lower case: runs of letters and digits, with "++" and "#"
-// after one spelled out, as in C++ and C#. A product is found when each word begins a word of its name,
-// description or category. Words as common as "the" count only in a search of nothing else.
+// after one spelled out, as in C++ and C#. A product is found when its name, description and category hold each
+// word, of which the last may be the beginning of one. Words as common as "the" count only in a search of nothing
+// else.
 func (q ProductQuery) Words() []string {
 	return strings.FieldsFunc(strings.ToLower(signs.ReplaceAllStringFunc(q.Search, spelled)), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

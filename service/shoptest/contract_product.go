@@ -177,6 +177,7 @@ func testSearch(t *testing.T, s suite) {
 		{"lam", []string{"Brass Desk Lamp", "Oak Shelf"}},
 		{" desk   lamp ", []string{"Brass Desk Lamp"}},
 		{"lamp,desk", []string{"Brass Desk Lamp"}},
+		{"desk lam", []string{"Brass Desk Lamp"}},
 		{"outdoors", []string{"Garden Chair"}},
 		{"amp", nil},
 		{"lamp chair", nil},

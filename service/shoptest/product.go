@@ -54,15 +54,19 @@ func matches(q shop.ProductQuery, p shop.Product) bool {
 	}
 	text := shop.ProductQuery{Search: p.Name + " " + p.Description + " " + p.Category}.Words()
 	words := q.Words()
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1] // may be half typed
 	if telling := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(common, w) }); len(telling) > 0 {
 		words = telling
 	}
 	for _, w := range words {
-		if !slices.ContainsFunc(text, func(t string) bool { return strings.HasPrefix(t, w) }) {
+		if !slices.ContainsFunc(text, func(t string) bool { return t == w || w == last && strings.HasPrefix(t, w) }) {
 			return false
 		}
 	}
-	return len(words) > 0
+	return true
 }
 
 // common are words that tell nothing beside others. PostgreSQL knows some more.
