@@ -51,6 +51,7 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 	url string // of the shop
+	axe string // axe-core, "" without
 
 	mu       sync.Mutex
 	said     []string // errors and warnings on the console
@@ -70,7 +71,7 @@ const layoutShifts = `
 func openTab(browser context.Context, t *testing.T, url string, width, height int64) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	b := &tab{t: t, ctx: ctx, url: url}
+	b := &tab{t: t, ctx: ctx, url: url, axe: axeScript(t)}
 	var options []chromedp.EmulateViewportOption
 	if width < 500 {
 		options = append(options, chromedp.EmulateMobile)
@@ -235,7 +236,8 @@ func evaluate[T any](b *tab, expression string) T {
 func quote(text string) string { return fmt.Sprintf("%q", text) }
 
 // measure visits every page, at most 0.1 of which may shift (the limit for "good" of
-// https://web.dev/articles/cls), and none of which may be wider than the window.
+// https://web.dev/articles/cls), none of which may be wider than the window, and in none of which axe-core
+// finds anything.
 func (b *tab) measure(email string) {
 	b.openProduct("Teapot for Two")
 	product := evaluate[string](b, `location.pathname + location.search`)
@@ -245,6 +247,7 @@ func (b *tab) measure(email string) {
 	b.register(email)
 	b.see("#logout")
 	b.checkShiftIsSeen()
+	b.checkAccessCanFail()
 	b.visit(product)
 	b.click("#buy button")
 	b.says("#cart-count", "1")
@@ -282,4 +285,5 @@ func (b *tab) measurePage(path string) {
 	if n := evaluate[int](b, `document.querySelectorAll("main h1").length`); n != 1 {
 		b.t.Errorf("%s: %d main headings", path, n)
 	}
+	b.checkAccess(path)
 }
