@@ -133,7 +133,7 @@ func (r *stageRun) onFresh(ctx context.Context, at target.Tuner, change stage.Ch
 
 // noise is how far apart the repeats of the breaking point were, as a share.
 func (r *stageRun) noise() float64 {
-	bp := r.st.BreakingPoint
+	bp := load.BreakingPoint(r.points, r.settings.Objective)
 	if bp == nil || bp.MedianUsers == nil || *bp.MedianUsers == 0 {
 		return 0
 	}

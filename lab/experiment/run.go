@@ -45,7 +45,9 @@ func (p Plan) Settings() result.Settings {
 	return s
 }
 
-// Run measures the stages one after another and returns what was measured, also with an error.
+// Run measures the stages and returns what was measured, also with an error. Where bringing a stage up takes
+// seconds, the repeats of all stages take turns, so that what changes on the machine meanwhile falls on all of
+// them alike.
 func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 	if at.Kind() == result.TargetLocal {
 		defer load.ShareMachine()()
@@ -58,25 +60,28 @@ func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 	if p.Quick {
 		res.Labels = append(res.Labels, result.LabelQuick)
 	}
-	clock := newClock(settings, len(p.Stages))
+	visits := p.visits(at.Kind() == result.TargetLocal)
+	clock := newClock(settings, visits)
+	runs := make([]*stageRun, len(p.Stages))
 	var errs []error
-	for i, name := range p.Stages {
-		r := &stageRun{
-			plan: p, at: at, Bench: &Bench{
-				settings: settings, st: &result.Stage{Name: name, Labels: at.Labels()},
-				say: func(text string) {
-					p.Say(fmt.Sprintf("[%d/%d %s] %s (%s left)", i+1, len(p.Stages), name, text, clock.left()))
-				},
-			},
+	for _, v := range visits {
+		r := runs[v.stage]
+		if r == nil {
+			r = newStageRun(p, at, p.Stages[v.stage])
+			runs[v.stage] = r
 		}
-		err := r.run(ctx)
-		clock.stageDone()
+		if r.st.Error != "" {
+			clock.skip() // it was given up
+			continue
+		}
+		r.say = func(text string) { p.Say(fmt.Sprintf("[%s] %s (%s left)", v.name(p), text, clock.left())) }
+		err := r.visit(ctx, v)
+		clock.done(v)
 		if err != nil {
 			r.st.Error = err.Error()
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", r.st.Name, err))
 		}
-		res.Stages = append(res.Stages, *r.st)
-		res.FinishedAt = time.Now().UTC()
+		res.Stages, res.FinishedAt = measured(runs), time.Now().UTC()
 		if p.Save != nil {
 			errs = append(errs, p.Save(res))
 		}
@@ -84,6 +89,7 @@ func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 			break
 		}
 	}
+	res.Stages = measured(runs)
 	if ctx.Err() != nil {
 		// What the interruption broke off is no news; what it may have left is.
 		res.Incomplete = "interrupted"
@@ -95,41 +101,15 @@ func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 	return res, errors.Join(errs...)
 }
 
-// clock estimates how long a run has left, at first from its settings, then from the stages done.
-type clock struct {
-	began, stageBegan time.Time
-	each              time.Duration
-	stages, done      int
-}
-
-func newClock(s result.Settings, stages int) *clock {
-	const bringUp, search, rates = 8.0, 6, 4 // seconds, and probes that a search usually takes
-	settle := settleFor.Seconds()
-	if s.Quick {
-		settle = settleQuick.Seconds()
+// measured are the stages that were begun, as far as they are measured.
+func measured(runs []*stageRun) []result.Stage {
+	var stages []result.Stage
+	for _, r := range runs {
+		if r != nil {
+			stages = append(stages, r.sum())
+		}
 	}
-	seconds := 2*bringUp + 2*s.WarmUpSeconds + float64(len(s.Users)*s.Repeats)*(s.StepSeconds+settle) +
-		float64(s.Repeats*(search+rates)+len(scaling(s)))*(s.SearchSeconds+settle) + 3*(s.SearchSeconds+settle)
-	if !s.Quick {
-		const fresh = 2*2 + 5 // stages brought up for two proofs, each beside an unchanged one, and for the twins
-		seconds += fresh*(2*bringUp+s.WarmUpSeconds+s.SearchSeconds+settle) + 5*search*(s.SearchSeconds+settle)
-	}
-	return &clock{began: time.Now(), stageBegan: time.Now(), each: time.Duration(seconds * float64(time.Second)), stages: stages}
-}
-
-func (c *clock) stageDone() {
-	c.done++
-	c.each = time.Since(c.began) / time.Duration(c.done)
-	c.stageBegan = time.Now()
-}
-
-// left is the estimate as text.
-func (c *clock) left() string {
-	left := max(0, c.each-time.Since(c.stageBegan)) + c.each*time.Duration(max(0, c.stages-c.done-1))
-	if left < 10*time.Second {
-		return "a few seconds"
-	}
-	return "about " + left.Round(10*time.Second).String()
+	return stages
 }
 
 // scaling are the small numbers of users that the scalability fit needs beside the declared ones.

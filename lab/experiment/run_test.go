@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,7 @@ type fakePlace struct {
 	t         *testing.T
 	ups, down int
 	pools     []int
+	names     []string // of the stages, in the order in which they came up
 	audit     result.InvariantStatus
 	failUp    bool
 	fixed     bool // the pool makes no difference
@@ -47,6 +49,7 @@ func (f *fakePlace) UpWith(_ context.Context, name string, change stage.Change) 
 		return nil, errors.New("no capacity in this zone")
 	}
 	f.ups++
+	f.names = append(f.names, name)
 	if f.onUp != nil {
 		f.onUp()
 	}
@@ -328,6 +331,62 @@ func TestAFullRunControlsItsProofAndMeasuresTwins(t *testing.T) {
 		}
 		if bp := st.BreakingPoint.Interpolated; bp == nil || math.Abs(bp.Value-50) > 5 {
 			t.Errorf("interpolated %+v, want about 50", bp)
+		}
+	})
+}
+
+// The repeats of all stages take turns, and every search begins elsewhere.
+func TestRepeatsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &fakePlace{t: t, audit: result.InvariantHeld}
+		plan := quickPlan(t)
+		plan.Stages, plan.Repeats = []string{"stage1", "stage2"}, 3
+		var said []string
+		plan.Say = func(text string) { said = append(said, text) }
+		res, err := Run(t.Context(), plan, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"stage1", "stage2", "stage1", "stage2", "stage1", "stage1", "stage2", "stage2"} // the last two of each: its repeat, its proof
+		if !slices.Equal(place.names, want) {
+			t.Errorf("brought up %v, want %v", place.names, want)
+		}
+		if !strings.HasPrefix(said[0], "[repeat 1/3, 1/2 stage1] bringing up (about ") {
+			t.Errorf("said %q", said[0])
+		}
+		for _, st := range res.Stages {
+			starts := map[float64]bool{}
+			for _, s := range st.BreakingPoint.Searches {
+				starts[s.Probes[0].Level] = true
+			}
+			if len(st.BreakingPoint.Searches) != 3 || len(starts) != 3 || len(st.OpenLoop.Searches) != 3 || len(st.Levels[0].AllP95MS) != 3 {
+				t.Errorf("%s: searches start at %v; %d of rates, p95 %v", st.Name, starts, len(st.OpenLoop.Searches), st.Levels[0].AllP95MS)
+			}
+			scaling := 0
+			for _, s := range st.Steps {
+				if s.Purpose == result.PurposeScaling {
+					scaling++
+				}
+			}
+			if scaling != 3 || st.Verdict == nil || st.Verdict.Proof == nil || st.BringUpSeconds == nil {
+				t.Errorf("%s: %d scaling steps, verdict %+v", st.Name, scaling, st.Verdict)
+			}
+		}
+	})
+}
+
+// Where bringing a stage up takes long, all its repeats are one visit.
+func TestRepeatsOnAWSAreOneVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &fakePlace{t: t, audit: result.InvariantHeld}
+		plan := quickPlan(t)
+		plan.Stages, plan.Repeats = []string{"stage1", "stage2"}, 2
+		res, err := Run(t.Context(), plan, watchedPlace{place})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"stage1", "stage2"}; !slices.Equal(place.names, want) || len(res.Stages[1].BreakingPoint.Searches) != 2 {
+			t.Errorf("brought up %v, want %v; searches %+v", place.names, want, res.Stages[1].BreakingPoint)
 		}
 	})
 }

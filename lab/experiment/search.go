@@ -12,28 +12,32 @@ import (
 	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/target"
-	"shoplab/lab/verdict"
 )
 
-// levels holds the declared numbers of users, each repeated, and audits the shop under that load.
-func (r *stageRun) levels(ctx context.Context) error {
-	for _, users := range r.settings.Users {
-		var repeats []result.Step
-		for n := range r.settings.Repeats {
-			l := load.Load{Purpose: result.PurposeLevel, Users: users, Repeat: n + 1}
-			if err := r.prepare(ctx, l); err != nil {
-				return err
-			}
-			audited := r.audit.during(ctx, r.site, time.Duration(r.settings.StepSeconds/2*float64(time.Second)))
-			step, err := r.hold(ctx, l)
-			if err = errors.Join(err, audited()); err != nil {
-				return err
-			}
-			repeats = append(repeats, step)
-		}
-		r.st.Levels = append(r.st.Levels, level(users, repeats))
+// level holds a declared number of users, and audits the shop under that load.
+func (r *stageRun) level(ctx context.Context, users, repeat int) error {
+	l := load.Load{Purpose: result.PurposeLevel, Users: users, Repeat: repeat}
+	if err := r.prepare(ctx, l); err != nil {
+		return err
 	}
+	audited := r.audit.during(ctx, r.site, time.Duration(r.settings.StepSeconds/2*float64(time.Second)))
+	step, err := r.hold(ctx, l)
+	if err = errors.Join(err, audited()); err != nil {
+		return err
+	}
+	r.held[users] = append(r.held[users], step)
 	return nil
+}
+
+// levels sums the repeats of each declared number of users up.
+func (r *stageRun) levels() []result.Level {
+	var all []result.Level
+	for _, users := range r.settings.Users {
+		if repeats := r.held[users]; len(repeats) > 0 {
+			all = append(all, level(users, slices.Clone(repeats)))
+		}
+	}
+	return all
 }
 
 // level sums the repeats of a number of users up.
@@ -58,39 +62,29 @@ func p95(s result.Step) float64 {
 }
 
 // breakingPoint searches the number of users, and keeps the step at which the first search found it.
-func (r *stageRun) breakingPoint(ctx context.Context) error {
+func (r *stageRun) breakingPoint(ctx context.Context, repeat int) error {
 	start := float64(slices.Min(r.settings.Users))
-	for _, l := range r.st.Levels {
+	for _, l := range r.levels() {
 		if l.Median.ObjectiveKept {
 			start = max(start, float64(l.Users))
 		}
 	}
-	bounds := load.Bounds{Start: start, Min: 1, Max: float64(r.settings.MaxUsers), Precision: r.settings.PrecisionRatio, Whole: true}
-	var searches []result.Search
-	for n := range r.settings.Repeats {
-		tried := map[float64]result.Step{}
-		found, err := load.Find(ctx, bounds, func(ctx context.Context, users float64) (result.Step, error) {
-			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeSearch, Users: int(users), Repeat: n + 1})
-			tried[users] = step
-			return step, err
-		})
-		if err != nil {
-			return err
-		}
-		searches = append(searches, found)
-		if found.FirstBad != nil {
-			if r.st.AtFailure == nil {
-				r.st.AtFailure = result.Ptr(tried[*found.FirstBad])
-			}
-			bounds.Start = max(1, math.Round(*found.FirstBad*elsewhere(n))) // a bracket of its own
-		}
+	if n := len(r.points); n > 0 && r.points[n-1].FirstBad != nil {
+		start = max(1, math.Round(*r.points[n-1].FirstBad*elsewhere(n-1))) // a bracket of its own
 	}
-	r.st.BreakingPoint = load.BreakingPoint(searches, r.settings.Objective)
-	if err := r.fail(ctx); err != nil {
+	bounds := load.Bounds{Start: start, Min: 1, Max: float64(r.settings.MaxUsers), Precision: r.settings.PrecisionRatio, Whole: true}
+	tried := map[float64]result.Step{}
+	found, err := load.Find(ctx, bounds, func(ctx context.Context, users float64) (result.Step, error) {
+		step, err := r.hold(ctx, load.Load{Purpose: result.PurposeSearch, Users: int(users), Repeat: repeat})
+		tried[users] = step
+		return step, err
+	})
+	if err != nil {
 		return err
 	}
-	if r.st.AtFailure != nil {
-		r.st.Verdict = verdict.Judge(*r.st.AtFailure)
+	r.points = append(r.points, found)
+	if found.FirstBad != nil && r.st.AtFailure == nil {
+		r.st.AtFailure = result.Ptr(tried[*found.FirstBad])
 	}
 	return nil
 }
@@ -106,7 +100,7 @@ const failureSeconds = 125
 // provider, minute by minute. A quick run does without.
 func (r *stageRun) fail(ctx context.Context) error {
 	_, metered := r.site.(target.Meter)
-	if !metered || r.st.AtFailure == nil {
+	if !metered || r.st.AtFailure == nil || r.st.AtFailure.Purpose == result.PurposeFailure {
 		return nil
 	}
 	if r.settings.Quick {
@@ -144,44 +138,38 @@ func (b *Bench) lookUp(ctx context.Context, m target.Meter, step *result.Step) e
 const rateStep = 1.25
 
 // highestRate searches the highest arrival rate that keeps the objective.
-func (r *stageRun) highestRate(ctx context.Context) error {
+func (r *stageRun) highestRate(ctx context.Context, repeat int) error {
 	start := 10.0
 	for _, s := range r.st.Steps {
 		if s.ObjectiveKept {
 			start = max(start, math.Round(s.Goodput*0.7))
 		}
 	}
+	if n := len(r.rates); n > 0 && r.rates[n-1].LastGood != nil {
+		start = max(1, math.Round(*r.rates[n-1].LastGood*(.5+elsewhere(n-1))))
+	}
 	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Step: rateStep, Precision: r.settings.PrecisionRatio}
 	if r.settings.Quick {
 		bounds.Precision = rateStep - 1 // the first bracket will do
 	}
-	var searches []result.Search
-	var best *result.Step
-	for n := range r.settings.Repeats {
-		tried := map[float64]result.Step{}
-		found, err := load.Find(ctx, bounds, func(ctx context.Context, perSecond float64) (result.Step, error) {
-			step, err := r.hold(ctx, load.Load{Purpose: result.PurposeRate, Rate: perSecond, Repeat: n + 1})
-			tried[perSecond] = step
-			if step.ObjectiveKept && (best == nil || step.Rate > best.Rate) {
-				brief := step
-				brief.Series = nil
-				best = &brief
-			}
-			return step, err
-		})
-		if err != nil {
-			return err
+	tried := map[float64]result.Step{}
+	found, err := load.Find(ctx, bounds, func(ctx context.Context, perSecond float64) (result.Step, error) {
+		step, err := r.hold(ctx, load.Load{Purpose: result.PurposeRate, Rate: perSecond, Repeat: repeat})
+		tried[perSecond] = step
+		if step.ObjectiveKept && (r.best == nil || step.Rate > r.best.Rate) {
+			brief := step
+			brief.Series = nil
+			r.best = &brief
 		}
-		if found.FirstBad != nil && load.Unknown(tried[*found.FirstBad], r.settings.Objective) {
-			found.FirstBad = nil // what gave out there is the generator
-			r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the generator was late, not the stage", n+1))
-		}
-		searches = append(searches, found)
-		if found.LastGood != nil {
-			bounds.Start = max(1, math.Round(*found.LastGood*(.5+elsewhere(n))))
-		}
+		return step, err
+	})
+	if err != nil {
+		return err
 	}
-	r.st.OpenLoop = load.HighestRate(searches, r.settings.Objective)
-	r.st.OpenLoop.AtRate = best
+	if found.FirstBad != nil && load.Unknown(tried[*found.FirstBad], r.settings.Objective) {
+		found.FirstBad = nil // what gave out there is the generator
+		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the generator was late, not the stage", repeat))
+	}
+	r.rates = append(r.rates, found)
 	return nil
 }
