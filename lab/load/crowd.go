@@ -27,6 +27,8 @@ type Options struct {
 	Timeout time.Duration
 	// Insecure accepts any certificate.
 	Insecure bool
+	// Shard is which of several generators the crowd is: each has errands of its own.
+	Shard int
 	// Dial replaces the network, in tests; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -39,6 +41,7 @@ var DefaultObjective = result.Objective{P95MS: 500, MaxErrorRatio: 0.01}
 type Crowd struct {
 	url       string
 	run       string // distinguishes this run's accounts and keys from earlier ones
+	shard     int
 	objective result.Objective
 	timeout   time.Duration
 	transport *http.Transport
@@ -93,7 +96,8 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	c := &Crowd{
 		inMemory: proxy == nil,
 		url:      address, objective: o.Objective, timeout: o.Timeout,
-		run: strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36), //nolint:gosec // no secret
+		run:   strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36) + strconv.Itoa(o.Shard), //nolint:gosec // no secret
+		shard: o.Shard,
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
 			Proxy:               proxy,
@@ -203,7 +207,7 @@ func (c *Crowd) enter() *shopper {
 		return s
 	}
 	s := &shopper{id: len(c.shoppers), crowd: c}
-	s.rng = rand.New(rand.NewPCG(uint64(s.id), 1)) //nolint:gosec // the same errands in every run
+	s.rng = rand.New(rand.NewPCG(uint64(s.id), uint64(1+c.shard))) //nolint:gosec // the same errands in every run
 	c.shoppers = append(c.shoppers, s)
 	return s
 }

@@ -39,22 +39,40 @@ type Load struct {
 	// Think is how long a user waits between an answer and the next request, exponential around this mean:
 	// users are shoppers then, and requests in flight without it.
 	Think time.Duration
+	// Part is what one of several generators sends of it, and StartAt when all of them begin; zero: the whole, now.
+	Part    Part
+	StartAt time.Time
 }
 
 // Run holds the load and returns what the shoppers saw. Errors of the shop are part of the step. When ctx
 // ends early its error comes with what was measured until then; another error means that there is no step.
 func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
-	if err := l.Check(); err != nil {
+	t, err := c.Tally(ctx, l)
+	if t == nil {
 		return result.Step{}, err
+	}
+	return t.Step(l, c.objective), err
+}
+
+// Tally holds the crowd's part of the load and returns what it counted, and errors as Run does; nil where
+// there is no step.
+func (c *Crowd) Tally(ctx context.Context, l Load) (*Tally, error) {
+	if err := l.Check(); err != nil {
+		return nil, err
 	}
 	if err := c.Prepare(ctx, 1, nil); err != nil {
-		return result.Step{}, err
+		return nil, err
 	}
-	r := &runner{crowd: c, ctx: ctx, think: l.Think, pace: pace{ramp: l.Settle / 2, users: uint64(l.Users)}}
-	workers, limit := uint64(l.Users), uint64(l.Users)
+	if err := pause(ctx, time.Until(l.StartAt)); err != nil {
+		return nil, err
+	}
+	r := c.runner(ctx, l)
+	workers, limit := uint64(l.Part.users(l.Users)), uint64(l.Part.users(l.Users))
 	if l.Rate > 0 {
-		r.pace.interval = time.Duration(float64(time.Second) / l.Rate)
-		workers, limit = uint64(min(MaxUsers, 16+int(l.Rate/20))), MaxUsers
+		workers, limit = uint64(min(MaxUsers, 16+int(l.Rate/20/float64(l.Part.of())))), MaxUsers
+	}
+	if workers == 0 {
+		return r.counted(l, time.Now()), nil // fewer users than parts
 	}
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{Transport: r}), vegeta.Redirects(vegeta.NoFollow),
@@ -69,28 +87,26 @@ func (c *Crowd) Run(ctx context.Context, l Load) (result.Step, error) {
 		defer timers.stop()
 	}
 	wall := time.Now()
-	for range attacker.Attack(r.target, &r.pace, l.Settle+l.Duration, "") {
-		// What happened is in r.samples: the transport knows the shopper and the operation.
+	for range attacker.Attack(r.target, r.pace, l.Settle+l.Duration, "") {
+		// What happened is in r.tally: the transport knows the shopper and the operation.
 	}
 	err := ctx.Err()
 	if err != nil {
 		if l.Duration = r.measured(l); l.Duration <= 0 {
-			return result.Step{}, err
+			return nil, err
 		}
 	}
-	step := r.summary(l, c.objective)
-	step.StartedAt = wall.Add(l.Settle).UTC()
-	if step.Series != nil {
-		step.Series.StartedAt = step.StartedAt
-	}
+	t := r.counted(l, wall)
 	if after, ok := watch.ReadCPU(); ok && metered && !c.inMemory {
-		after.Since(before, &step)
-		step.GeneratorAllowance = result.Ptr(float64(runtime.GOMAXPROCS(0)))
+		requests, late := t.Generator.Requests, t.Generator.StartLateMS
+		t.Generator = after.Since(before)
+		t.Generator.Requests, t.Generator.StartLateMS = requests, late
+		t.Generator.Allowance = result.Ptr(float64(runtime.GOMAXPROCS(0)))
 	}
 	if !c.inMemory {
-		timers.read(&step)
+		t.Generator.TimerLateMS = timers.p99()
 	}
-	return step, err
+	return t, err
 }
 
 // measured is how much of a load's measured window has passed.
@@ -101,7 +117,24 @@ func (r *runner) measured(l Load) time.Duration {
 	return min(l.Duration, time.Since(r.pace.began)-l.Settle).Truncate(time.Millisecond)
 }
 
-// MaxRate bounds an open loop, in requests a second.
+// counted is the tally of a load of that length, which began at a time of the wall clock.
+func (r *runner) counted(l Load, began time.Time) *Tally {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.tally
+	t.StartedAt, t.Seconds = began.Add(l.Settle), l.Duration.Seconds()
+	t.Series = t.Series[:min(len(t.Series), int(l.Duration/time.Second))]
+	if l.Rate > 0 {
+		t.Planned = r.pace.planned(window{l.Settle, l.Settle + l.Duration})
+		t.Generator.MissedSends = result.Ptr(max(0, t.Planned-t.OnTime))
+	}
+	if !l.StartAt.IsZero() {
+		t.Generator.StartLateMS = result.Ptr(float64(began.Sub(l.StartAt)) / float64(time.Millisecond))
+	}
+	return t
+}
+
+// MaxRate bounds what one generator sends of an open loop, in requests a second.
 const MaxRate = 100_000
 
 // MaxThink bounds the time that a user thinks.
@@ -109,11 +142,12 @@ const MaxThink = 10 * time.Minute
 
 // Check says whether the load can be sent.
 func (l Load) Check() error {
+	users, rate := MaxUsers*l.Part.of(), float64(MaxRate*l.Part.of())
 	switch {
-	case l.Users < 0 || l.Users > MaxUsers:
-		return fmt.Errorf("load: %d users: want 1 to %d", l.Users, MaxUsers)
-	case !(l.Rate >= 0 && l.Rate <= MaxRate): // NaN is neither
-		return fmt.Errorf("load: %g requests per second: want up to %d", l.Rate, MaxRate)
+	case l.Users < 0 || l.Users > users:
+		return fmt.Errorf("load: %d users: want 1 to %d", l.Users, users)
+	case !(l.Rate >= 0 && l.Rate <= rate): // NaN is neither
+		return fmt.Errorf("load: %g requests per second: want up to %g", l.Rate, rate)
 	case (l.Users > 0) == (l.Rate > 0):
 		return errors.New("load: give either users or a rate, more than 0")
 	case l.Think < 0 || l.Think > MaxThink || l.Think > 0 && l.Rate > 0:
@@ -125,37 +159,6 @@ func (l Load) Check() error {
 	}
 	return nil
 }
-
-// pace is a constant rate, or none: an interval of 0 sends as soon as a worker is free, which with
-// a fixed number of workers is a closed loop. It also notes when the attack began, because a
-// request's due time is counted from there.
-type pace struct {
-	interval time.Duration
-	ramp     time.Duration // in which the users of a closed loop come, one after the other
-	users    uint64
-	once     sync.Once
-	began    time.Time
-}
-
-// Pace implements vegeta.Pacer.
-func (p *pace) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
-	p.once.Do(func() { p.began = time.Now().Add(-elapsed) })
-	if p.interval == 0 && hits < p.users {
-		return p.ramp*time.Duration(hits)/time.Duration(p.users) - elapsed, false
-	}
-	return p.due(hits) - elapsed, false
-}
-
-// Rate implements vegeta.Pacer.
-func (p *pace) Rate(time.Duration) float64 {
-	if p.interval == 0 {
-		return 0
-	}
-	return float64(time.Second) / float64(p.interval)
-}
-
-// due is when request seq should be sent, counted from the beginning.
-func (p *pace) due(seq uint64) time.Duration { return time.Duration(seq) * p.interval }
 
 // sample is one request. Times are counted from the beginning of the attack.
 type sample struct {
@@ -174,12 +177,19 @@ func (s sample) latency() time.Duration { return s.end - s.due }
 type runner struct {
 	crowd *Crowd
 	ctx   context.Context // vegeta's requests carry none of their own
-	pace  pace
+	pace  *pace
 	think time.Duration
 
-	mu      sync.Mutex
-	samples []sample
-	cut     []sample // under way when the load was broken off: sent, and never answered
+	window window
+
+	mu    sync.Mutex
+	tally *Tally
+}
+
+// runner is made for one load.
+func (c *Crowd) runner(ctx context.Context, l Load) *runner {
+	w := window{l.Settle, l.Settle + l.Duration}
+	return &runner{crowd: c, ctx: ctx, think: l.Think, pace: paceOf(l), window: w, tally: newTally(w)}
 }
 
 // target implements vegeta.Targeter: some idle shopper's next request.
@@ -240,9 +250,5 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *runner) keep(s sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.kind == kindCanceled {
-		r.cut = append(r.cut, s)
-		return
-	}
-	r.samples = append(r.samples, s)
+	r.tally.add(s, r.window)
 }

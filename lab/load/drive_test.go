@@ -139,17 +139,19 @@ func TestOpenLoopCountsFromWhenRequestsWereDue(t *testing.T) {
 // The same with a generator that cannot send more than two requests at once: the delay in sending
 // must count as latency and as missed sends, not vanish.
 func TestALateGeneratorIsNotForgiven(t *testing.T) {
-	r := &runner{pace: pace{interval: 10 * time.Millisecond}}
+	l := Load{Rate: 100, Duration: time.Second}
+	r := (&Crowd{}).runner(t.Context(), l)
 	for i := range 100 {
 		due := time.Duration(i) * 10 * time.Millisecond
 		sent := due
 		if i >= 50 {
 			sent = due + 200*time.Millisecond
 		}
-		r.samples = append(r.samples, sample{op: &opProduct, due: due, sent: sent, end: sent + time.Millisecond})
+		if i < 90 { // ten were never sent
+			r.keep(sample{op: &opProduct, due: due, sent: sent, end: sent + time.Millisecond})
+		}
 	}
-	r.samples = r.samples[:90] // ten were never sent
-	step := r.summary(Load{Rate: 100, Duration: time.Second}, DefaultObjective)
+	step := r.counted(l, time.Now()).Step(l, DefaultObjective)
 	if step.Latency.P95MS < 200 {
 		t.Errorf("p95 = %.0f ms hides the generator's delay", step.Latency.P95MS)
 	}

@@ -80,6 +80,10 @@ type Step struct {
 	// MachineCPU is the use of the whole machine that the generator ran on, as a share of all cores.
 	MachineCPU *float64 `json:"machine_cpu_ratio,omitempty"`
 
+	// Shards are the parts of a generator that ran as several processes: its figures above are their sum, and
+	// the worst of what cannot be summed.
+	Shards []Generator `json:"shards,omitempty"`
+
 	// Usage summarises each resource over the step; Series holds its seconds, where kept.
 	Usage  []Usage `json:"usage,omitempty"`
 	Series *Series `json:"series,omitempty"`
@@ -95,7 +99,29 @@ const LiftRateLimit = "lift it for load tests: shoplab:rateLimit off on a stack,
 // RateLimited is how many of the step's requests the shop's own rate limit refused.
 func (s Step) RateLimited() int { return s.Errors[ErrorRateLimited] }
 
-// Latency holds exact percentiles (nearest rank over all samples, no buckets), in milliseconds.
+// Generator is how the load generator did in a step, or one shard of it: a process that sends a part of the
+// load. What is nil was not measured.
+type Generator struct {
+	Shard    string `json:"shard,omitempty"` // "2 of 3"
+	Requests int    `json:"requests"`
+	// CPU is what it used, and Allowance what it may use at once, in cores; MachineShare is its use as a share of
+	// all CPU time that its machine spent on anything.
+	CPU          *float64 `json:"cpu_cores,omitempty"`
+	Allowance    *float64 `json:"allowance_cores,omitempty"`
+	MachineShare *float64 `json:"machine_share_ratio,omitempty"`
+	MachineCPU   *float64 `json:"machine_cpu_ratio,omitempty"` // of all its cores
+	Steal        *float64 `json:"steal_ratio,omitempty"`
+	FrequencyMHz *float64 `json:"frequency_mhz,omitempty"`
+	TimerLateMS  *float64 `json:"timer_late_ms,omitempty"` // p99
+	MissedSends  *int     `json:"missed_sends,omitempty"`  // of an open loop
+	// StartLateMS is how long after the other shards it began.
+	StartLateMS *float64 `json:"start_late_ms,omitempty"`
+	// Error says why nothing is known of its part of the load.
+	Error string `json:"error,omitempty"`
+}
+
+// Latency holds the percentiles (nearest rank) of an HDR histogram, within 0.1%, in milliseconds. Files written
+// before it was kept have exact ones.
 type Latency struct {
 	MeanMS float64 `json:"mean_ms"`
 	P50MS  float64 `json:"p50_ms"`
@@ -103,6 +129,8 @@ type Latency struct {
 	P95MS  float64 `json:"p95_ms"`
 	P99MS  float64 `json:"p99_ms"`
 	MaxMS  float64 `json:"max_ms"`
+	// Histogram is of the same requests, within 1%; kept for whole steps, not for their operations.
+	Histogram *Histogram `json:"histogram,omitempty"`
 }
 
 // Operation is a step's share of one kind of request.

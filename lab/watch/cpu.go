@@ -45,21 +45,22 @@ func ReadCPU() (CPU, bool) {
 	return c, true
 }
 
-// Since writes what was used since then into the step, of which this process was the generator.
-func (c CPU) Since(then CPU, step *result.Step) {
+// Since is what was used since then, this process being the generator of a load.
+func (c CPU) Since(then CPU) (g result.Generator) {
 	seconds, busy, all := c.At.Sub(then.At).Seconds(), c.Busy-then.Busy, c.Total-then.Total
 	if seconds <= 0 {
-		return
+		return g
 	}
-	step.GeneratorCPU = result.Ptr((c.Self - then.Self) / seconds)
+	g.CPU = result.Ptr((c.Self - then.Self) / seconds)
 	if mean := (c.MHz + then.MHz) / 2; mean > 0 {
-		step.FrequencyMHz = &mean
+		g.FrequencyMHz = &mean
 	}
 	if all > 0 && busy > 0 {
-		step.MachineCPU = result.Ptr(busy / all)
-		step.Steal = result.Ptr((c.Steal - then.Steal) / all)
-		step.GeneratorShare = result.Ptr(min(1, (c.Self-then.Self)/busy))
+		g.MachineCPU = result.Ptr(busy / all)
+		g.Steal = result.Ptr((c.Steal - then.Steal) / all)
+		g.MachineShare = result.Ptr(min(1, (c.Self-then.Self)/busy))
 	}
+	return g
 }
 
 // Machine reads the use of this whole machine and of the laboratory itself.
