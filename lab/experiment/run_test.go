@@ -327,7 +327,7 @@ func TestAFullRunControlsItsProofAndMeasuresTwins(t *testing.T) {
 		}
 		last := st.Twins[len(st.Twins)-1] // with twice the pool it breaks at twice the users
 		if last.Knob != "pool per instance" || math.Abs(*last.Search.FirstBad-101) > 12 {
-			t.Errorf("%s breaks at %g users, want about 101", last.Knob, *last.Search.FirstBad)
+			t.Errorf("%s breaks at %g users, want about 101: %+v", last.Knob, *last.Search.FirstBad, last.Search.Probes)
 		}
 		if bp := st.BreakingPoint.Interpolated; bp == nil || math.Abs(bp.Value-50) > 5 {
 			t.Errorf("interpolated %+v, want about 50", bp)

@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -47,7 +48,16 @@ func (h *Histogram) Percentile(q float64) float64 {
 		return math.NaN()
 	}
 	rank := max(1, math.Ceil(q*n-1e-9)) // the library would round the rank, see stats.Percentile
-	return milliseconds(h.hdr.ValueAtPercentile(100 * rank / n))
+	return milliseconds(h.least(h.hdr.ValueAtPercentile(100 * rank / n)))
+}
+
+// least is the smallest value that is counted as v is. The library names the largest, by which a request that
+// takes exactly as long as an objective allows would miss it. Buckets are as wide as a power of two, so that at
+// least 2*10^digits of them fill each doubling.
+func (h *Histogram) least(v int64) int64 {
+	magnitude := int(math.Ceil(math.Log2(2 * math.Pow10(int(h.hdr.SignificantFigures())))))
+	width := int64(1) << max(0, bits.Len64(uint64(v))-magnitude) //nolint:gosec // not negative
+	return v &^ (width - 1)
 }
 
 // Latency sums the histogram up and keeps it; nil for no requests.

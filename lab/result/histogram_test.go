@@ -72,7 +72,22 @@ func TestHistogramsOfBadText(t *testing.T) {
 	h := NewHistogram(2)
 	h.Record(-time.Second)
 	h.Record(24 * time.Hour)
-	if h.Count() != 2 || h.Percentile(.5) != 0 || h.Percentile(1) < float64(HistogramMax.Milliseconds()) {
+	if h.Count() != 2 || h.Percentile(.5) != 0 || h.Percentile(1) < .99*float64(HistogramMax.Milliseconds()) {
 		t.Errorf("out of bounds: %v", h.Buckets())
+	}
+}
+
+// What takes exactly as long as an objective allows keeps it.
+func TestAPercentileIsNoLongerThanWhatWasRecorded(t *testing.T) {
+	for _, digits := range []int{2, 3} {
+		for _, us := range []int64{1, 999, 2047, 2048, 100_000, 500_000, 2_000_000} {
+			h := NewHistogram(digits)
+			d := time.Duration(us) * time.Microsecond
+			h.Record(d)
+			exact := float64(us) / 1000
+			if got := h.Percentile(.95); got > exact || got < exact*(1-math.Pow10(-digits)) {
+				t.Errorf("%d digits: %s is given as %g ms", digits, d, got)
+			}
+		}
 	}
 }
