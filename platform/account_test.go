@@ -163,10 +163,12 @@ func (a *account) command(t *testing.T, args ...string) *exec.Cmd {
 
 // buildLab compiles the laboratory, whose sweep proves a teardown, into the copied repository.
 func buildLab(repository string) error {
-	build := exec.Command("go", "build", "-o", filepath.Join(repository, "bin", "lab"), "./lab")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the laboratory: %w\n%s", err, out)
+	for name, pkg := range map[string]string{"lab": "./lab", "lab-account": "./lab/account"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(repository, "bin", name), pkg)
+		build.Dir = ".."
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build the laboratory: %w\n%s", err, out)
+		}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"shoplab/lab/program"
 )
 
 // errThreshold is wrapped when what was to be found out is found out, and is beyond a threshold that the user
@@ -21,7 +23,7 @@ var errThreshold = errors.New("threshold missed")
 const exitThreshold = 3
 
 // Run runs a command line and returns the exit status: 0, 1 after an error, 3 where a threshold was missed,
-// 130 after Ctrl-C.
+// 130 after Ctrl-C; and that of a program that did what was asked, such as lab sweep's.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -38,6 +40,10 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "Error:", err)
 		}
 		return 130
+	}
+	var exit program.Exit
+	if errors.As(err, &exit) {
+		return int(exit)
 	}
 	fmt.Fprintln(stderr, "Error:", err)
 	if errors.Is(err, errThreshold) {

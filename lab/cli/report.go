@@ -25,9 +25,17 @@ func newReportCommand() *cobra.Command {
 			if !cmd.Flags().Changed("out") {
 				dir = inRepository(dir)
 			}
-			if err := report.Write(dir, results...); err != nil {
+			p := newProgress(cmd.ErrOrStderr())
+			defer p.done()
+			draw, err := newDraw(cmd.Context(), p)
+			if err != nil {
 				return err
 			}
+			p.step("writing the report")
+			if err := report.Write(dir, draw, results...); err != nil {
+				return err
+			}
+			p.done()
 			cmd.Println(filepath.Join(dir, report.HTMLFile))
 			return nil
 		},

@@ -105,6 +105,10 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 		res.Incomplete = "still running"
 		return result.WriteFile(name, res)
 	}
+	draw, err := newDraw(ctx, r.progress) // before anything is measured, and before anything costs money
+	if err != nil {
+		return res, nil, err
+	}
 	at, err := r.target(ctx, where)
 	if err != nil {
 		return res, nil, err
@@ -118,7 +122,7 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 		return res, nil, errors.Join(err, werr)
 	}
 	files = append(files, name)
-	if rerr := report.Write(r.out, res); rerr != nil {
+	if rerr := report.Write(r.out, draw, res); rerr != nil {
 		return res, files, errors.Join(err, fmt.Errorf("write the report: %w", rerr))
 	}
 	return res, append(files, filepath.Join(r.out, report.HTMLFile)), err
@@ -127,7 +131,7 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 // target builds what the target needs.
 func (r *measuring) target(ctx context.Context, name string) (target.Target, error) {
 	if name == "aws" {
-		r.progress.step("building the Pulumi driver (the first time takes minutes)")
+		r.progress.step("building the programs that drive Pulumi and talk to AWS (the first time takes minutes)")
 		return aws.New(ctx, r.plan.Root, r.config, r.progress.step)
 	}
 	r.progress.step("building the service")

@@ -2,21 +2,16 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
-	"shoplab/lab/sweep"
-
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
+
+	"shoplab/lab/program"
+	"shoplab/lab/target/aws"
 )
 
-// errNotEmpty makes the exit status tell a script that something is left.
-var errNotEmpty = errors.New("the account is not empty: destroy the stacks above, or delete what they left")
-
 func newSweepCommand() *cobra.Command {
-	var stage, region string
-	var expired, asJSON bool
+	var r aws.Request
+	var stage string
 	cmd := &cobra.Command{
 		Use:   "sweep [STAGE]...",
 		Short: "Look for anything of this project that an AWS account still has",
@@ -30,35 +25,24 @@ func newSweepCommand() *cobra.Command {
 			if stage != "" {
 				stages = []string{stage}
 			}
-			// A name that is none would find nothing, and look like a clean account.
-			if root, err := findRoot(); err == nil {
+			root, err := findRoot()
+			if err == nil { // a name that is none would find nothing, and look like a clean account
 				for _, s := range stages {
 					if err := checkStage(root, s); err != nil {
 						return err
 					}
 				}
 			}
-			cfg, err := config.LoadDefaultConfig(cmd.Context(), config.WithRegion(region))
-			if err != nil {
-				return fmt.Errorf("read AWS settings: %w", err)
-			}
-			f := sweep.Filter{Stages: stages}
-			if expired {
-				f.ExpiredAt = time.Now()
-			}
-			receipt, err := sweep.Sweep(cmd.Context(), cfg, f, func(s string) { cmd.PrintErrln(s) })
+			r.Stages = stages
+			p := newProgress(cmd.ErrOrStderr())
+			defer p.done()
+			p.step("building the program that talks to AWS (the first time takes minutes)")
+			path, err := program.Find(cmd.Context(), root, "account")
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), receipt)
-			} else {
-				cmd.Println(receipt.String())
-			}
-			if err == nil && !receipt.Clean() {
-				err = errNotEmpty
-			}
-			return err
+			p.done()
+			return aws.Sweep(cmd.Context(), path, r, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	fl := cmd.Flags()
@@ -66,8 +50,8 @@ func newSweepCommand() *cobra.Command {
 	if err := fl.MarkDeprecated("stage", "name the stages as arguments"); err != nil {
 		panic(err) // the flag is defined above
 	}
-	fl.StringVar(&region, "region", "us-east-1", "the region to look in")
-	fl.BoolVar(&expired, "expired", false, "only what carries an expires tag in the past")
-	fl.BoolVar(&asJSON, "json", false, "print the receipt as JSON")
+	fl.StringVar(&r.Region, "region", "us-east-1", "the region to look in")
+	fl.BoolVar(&r.Expired, "expired", false, "only what carries an expires tag in the past")
+	fl.BoolVar(&r.JSON, "json", false, "print the receipt as JSON")
 	return cmd
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
+
+	"shoplab/lab/chart/svg"
 )
 
 // TestPageInABrowser opens the report where a person does: nothing may come from the network or be
@@ -22,7 +24,7 @@ func TestPageInABrowser(t *testing.T) {
 	asked := make(chan string, 100)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.URL.Path
-		if err := HTML(w, sample()); err != nil {
+		if err := HTML(w, svg.Draw, sample()); err != nil {
 			t.Error(err)
 		}
 	}))

@@ -10,23 +10,19 @@ import (
 
 // build makes the document of one or more results. Of a stage that several results hold, the last
 // one counts.
-func build(results []result.Result) (document, error) {
+func build(results []result.Result) document {
 	m := merge(results)
 	d := document{Title: "One shop, four infrastructures: what each costs, carries and takes", Labels: m.labels}
-	charts, err := chartsSection(m)
-	if err != nil {
-		return d, err
-	}
 	sections := []section{
 		summarySection(m), costSection(m), loadSection(m), complexitySection(m), perRequestSection(m),
-		charts, verdictSection(m), findingsSection(m), trustSection(m), environmentSection(m),
+		chartsSection(m), verdictSection(m), findingsSection(m), trustSection(m), environmentSection(m),
 	}
 	for _, s := range sections {
 		if len(s.Blocks) > 0 {
 			d.Sections = append(d.Sections, s)
 		}
 	}
-	return d, nil
+	return d
 }
 
 // measured is what several results hold together.

@@ -6,33 +6,27 @@ import (
 	"slices"
 	"strings"
 
+	"shoplab/lab/chart"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
-
-	"gonum.org/v1/plot/plotter"
 )
 
-func chartsSection(m measured) (section, error) {
+func chartsSection(m measured) section {
 	s := section{Title: "Charts"}
-	for _, draw := range []func(measured) (*chart, error){latencyChart, breakingChart, crossoverChart, failureChart} {
-		c, err := draw(m)
-		if err != nil {
-			return s, err
-		}
-		if c != nil {
-			s.Blocks = append(s.Blocks, block{Chart: c})
+	for _, of := range []func(measured) *figure{latencyChart, breakingChart, crossoverChart, failureChart} {
+		if f := of(m); f != nil {
+			s.Blocks = append(s.Blocks, block{Figure: f})
 		}
 	}
-	seconds, err := secondsCharts(m)
-	for _, c := range seconds {
-		s.Blocks = append(s.Blocks, block{Chart: c})
+	for _, f := range secondsCharts(m) {
+		s.Blocks = append(s.Blocks, block{Figure: f})
 	}
-	return s, err
+	return s
 }
 
 // latencyChart draws p95 against users, from every closed-loop step of a valid stage.
-func latencyChart(m measured) (*chart, error) {
-	var curves []curve
+func latencyChart(m measured) *figure {
+	var lines []chart.Line
 	for i, s := range m.stages {
 		if s.Invalid() {
 			continue
@@ -44,34 +38,35 @@ func latencyChart(m measured) (*chart, error) {
 				byUsers[st.Users] = append(byUsers[st.Users], st.Latency.P95MS)
 			}
 		}
-		c := curve{Name: title(s), Style: i}
+		l := chart.Line{Name: title(s), Style: i}
 		for _, n := range slices.Sorted(maps.Keys(byUsers)) {
 			if v := median(byUsers[n]); v > 0 {
-				c.Points = append(c.Points, plotter.XY{X: float64(n), Y: v})
+				l.Points = append(l.Points, chart.Point{X: float64(n), Y: v})
 			}
 		}
-		if len(c.Points) > 1 {
-			curves = append(curves, c)
+		if len(l.Points) > 1 {
+			lines = append(lines, l)
 		}
 	}
-	if len(curves) == 0 {
-		return nil, nil
+	if len(lines) == 0 {
+		return nil
 	}
-	svg, err := lineChart("Latency against users", "concurrent users", "p95, ms", true, true, curves)
-	return &chart{
-		Title: "Latency against users", SVG: svg,
+	return &figure{
+		Chart: chart.Chart{
+			Title: "Latency against users", X: chart.Axis{Label: "concurrent users", Log: true}, Y: chart.Axis{Label: "p95, ms", Log: true}, Lines: lines,
+		},
 		Alt: "Median p95 of all steps at each number of concurrent users; both axes are logarithmic.",
-	}, err
+	}
 }
 
-func breakingChart(m measured) (*chart, error) {
-	var bars []bar
+func breakingChart(m measured) *figure {
+	var bars []chart.Bar
 	var said []string
 	found := false
 	for _, s := range m.stages {
-		b := bar{Name: s.Name, ValueIsMissing: true}
+		b := chart.Bar{Name: s.Name, ValueIsMissing: true}
 		if p := s.BreakingPoint; p != nil && p.MedianUsers != nil && !s.Invalid() {
-			b = bar{Name: s.Name, Value: *p.MedianUsers, Low: *p.MedianUsers, High: *p.MedianUsers}
+			b = chart.Bar{Name: s.Name, Value: *p.MedianUsers, Low: *p.MedianUsers, High: *p.MedianUsers}
 			if p.LowUsers != nil && p.HighUsers != nil {
 				b.Low, b.High = float64(*p.LowUsers), float64(*p.HighUsers)
 			}
@@ -82,14 +77,16 @@ func breakingChart(m measured) (*chart, error) {
 		bars = append(bars, b)
 	}
 	if !found {
-		return nil, nil
+		return nil
 	}
-	svg, err := barChart("Breaking point", "concurrent users", bars)
-	return &chart{Title: "Breaking point", SVG: svg, Alt: "Median with its range over the repeats. " + strings.Join(said, "; ") + "."}, err
+	return &figure{
+		Chart: chart.Chart{Title: "Breaking point", Y: chart.Axis{Label: "concurrent users"}, Bars: bars},
+		Alt:   "Median with its range over the repeats. " + strings.Join(said, "; ") + ".",
+	}
 }
 
-func crossoverChart(m measured) (*chart, error) {
-	var curves []curve
+func crossoverChart(m measured) *figure {
+	var lines []chart.Line
 	var all [][]cost.Point
 	left := ""
 	for i, s := range m.stages {
@@ -101,24 +98,25 @@ func crossoverChart(m measured) (*chart, error) {
 			left += " " + s.Name + " is priced in part only and left out."
 			continue
 		}
-		c := curve{Name: title(s), Style: i}
+		l := chart.Line{Name: title(s), Style: i}
 		for _, p := range s.CostCurve {
 			if p.Carried && p.Monthly > 0 {
-				c.Points = append(c.Points, plotter.XY{X: p.Requests, Y: p.Monthly})
+				l.Points = append(l.Points, chart.Point{X: p.Requests, Y: p.Monthly})
 			}
 		}
-		if len(c.Points) > 1 {
-			curves, all = append(curves, c), append(all, s.CostCurve)
+		if len(l.Points) > 1 {
+			lines, all = append(lines, l), append(all, s.CostCurve)
 		}
 	}
-	if len(curves) == 0 {
-		return nil, nil
+	if len(lines) == 0 {
+		return nil
 	}
-	svg, err := lineChart("Cost against traffic", "requests a month", "USD a month", true, true, curves)
-	return &chart{
-		Title: "Cost against traffic", SVG: svg,
+	return &figure{
+		Chart: chart.Chart{
+			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true}, Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
+		},
 		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + Crossover(cost.Cheapest(all...)) + "." + left,
-	}, err
+	}
 }
 
 // Crossover says which stage is the cheapest from which volume to which, of the points that cost.Cheapest
@@ -133,7 +131,7 @@ func Crossover(points []cost.Point) string {
 		for last+1 < len(points) && points[last+1].Option == points[first].Option {
 			last++
 		}
-		parts = append(parts, fmt.Sprintf("%s from %s to %s", points[first].Option, plain(points[first].Requests), plain(points[last].Requests)))
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", points[first].Option, chart.Plain(points[first].Requests), chart.Plain(points[last].Requests)))
 		first = last + 1
 	}
 	return strings.Join(parts, ", then ") + " requests a month"
@@ -154,8 +152,8 @@ var failureResources = []struct {
 }
 
 // failureChart draws what each stage used of its limits in the step that failed.
-func failureChart(m measured) (*chart, error) {
-	var groups []group
+func failureChart(m measured) *figure {
+	var groups []chart.Group
 	var names []string
 	for _, r := range failureResources {
 		names = append(names, r.name)
@@ -164,7 +162,7 @@ func failureChart(m measured) (*chart, error) {
 		if s.AtFailure == nil || s.Invalid() {
 			continue
 		}
-		g := group{Name: title(s), Style: i}
+		g := chart.Group{Name: title(s), Style: i}
 		for _, r := range failureResources {
 			_, share := tightest(s.AtFailure.Usage, r.of...)
 			g.Values = append(g.Values, 100*share)
@@ -174,14 +172,13 @@ func failureChart(m measured) (*chart, error) {
 		}
 	}
 	if len(groups) == 0 {
-		return nil, nil
+		return nil
 	}
-	svg, err := groupChart("Resources at failure", "% of the limit", names, groups)
-	return &chart{
-		Title: "Resources at failure", SVG: svg,
+	return &figure{
+		Chart: chart.Chart{Title: "Resources at failure", Y: chart.Axis{Label: "% of the limit"}, Categories: names, Groups: groups},
 		Alt: "Mean use over its limit while the objective was missed; of several instances the one closest to its limit. " +
 			"Machine is what this machine gives the stage; no bar: no limit, or not measured.",
-	}, err
+	}
 }
 
 // tightest returns the usage of some resources that is closest to its limit, and how close; 0 for none.
@@ -199,46 +196,42 @@ const leastSeconds = 5
 
 // secondsCharts draw a stage's failure second by second: its latency over the objective, and beside it
 // the resources that came closest to their limits.
-func secondsCharts(m measured) (all []*chart, err error) {
+func secondsCharts(m measured) (all []*figure) {
 	for _, s := range m.stages {
 		if s.AtFailure == nil || s.AtFailure.Series == nil || s.Invalid() {
 			continue
 		}
-		curves := []curve{}
+		var lines []chart.Line
 		for _, l := range s.AtFailure.Series.Lines {
 			if l.Resource == result.SeriesP95 && m.objectiveMS > 0 {
-				curves = append(curves, curve{Name: "p95, of the objective", Style: len(curves), Points: percent(l, m.objectiveMS)})
+				lines = append(lines, chart.Line{Name: "p95, of the objective", Style: len(lines), Points: percent(l, m.objectiveMS)})
 			}
 		}
 		for _, r := range failureResources {
 			u, share := tightest(s.AtFailure.Usage, r.of...)
 			for _, l := range s.AtFailure.Series.Lines {
-				if share >= 0.5 && l.Resource == u.Resource && l.Of == u.Of && len(curves) < len(palette) {
-					curves = append(curves, curve{Name: r.name, Style: len(curves), Points: percent(l, *u.Limit)})
+				if share >= 0.5 && l.Resource == u.Resource && l.Of == u.Of && len(lines) < chart.Styles {
+					lines = append(lines, chart.Line{Name: r.name, Style: len(lines), Points: percent(l, *u.Limit)})
 				}
 			}
 		}
-		if len(curves) < 2 || len(curves[0].Points) < leastSeconds {
+		if len(lines) < 2 || len(lines[0].Points) < leastSeconds {
 			continue
 		}
 		name := fmt.Sprintf("%s at %d users", s.Name, s.AtFailure.Users)
-		svg, err := lineChart(name, "second", "% of the limit", false, false, curves)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, &chart{
-			Title: name, SVG: svg,
-			Alt: "The seconds in which the objective was missed: latency, and the resources that used at least half of their limits.",
+		all = append(all, &figure{
+			Chart: chart.Chart{Title: name, X: chart.Axis{Label: "second"}, Y: chart.Axis{Label: "% of the limit"}, Lines: lines},
+			Alt:   "The seconds in which the objective was missed: latency, and the resources that used at least half of their limits.",
 		})
 	}
-	return all, nil
+	return all
 }
 
 // percent are the seconds of a line in percent of a limit.
-func percent(l result.Line, limit float64) (points plotter.XYs) {
+func percent(l result.Line, limit float64) (points []chart.Point) {
 	for i, v := range l.Values {
 		if v != nil {
-			points = append(points, plotter.XY{X: float64(i + 1), Y: 100 * *v / limit})
+			points = append(points, chart.Point{X: float64(i + 1), Y: 100 * *v / limit})
 		}
 	}
 	return points

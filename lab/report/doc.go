@@ -4,7 +4,11 @@
 // measured says so, and a stage that failed its validity gate is INVALID, not a number.
 package report
 
-import "html/template"
+import (
+	"html/template"
+
+	"shoplab/lab/chart"
+)
 
 // document is a report, whatever it is rendered to.
 type document struct {
@@ -20,10 +24,10 @@ type section struct {
 
 // block is one piece of a section; exactly one field is set.
 type block struct {
-	Text  string
-	List  []string
-	Table *table
-	Chart *chart
+	Text   string
+	List   []string
+	Table  *table
+	Figure *figure
 }
 
 type table struct {
@@ -39,10 +43,10 @@ type cell struct {
 	Class     string // "absent", "invalid" or "number", for the style sheet
 }
 
-// chart is a picture, and the sentence that says the same to who cannot see it.
-type chart struct {
-	Title string
-	SVG   template.HTML
+// figure is a chart, and the sentence that says the same to who cannot see it.
+type figure struct {
+	Chart chart.Chart
+	SVG   template.HTML // the chart as drawn; only a page needs it
 	Alt   string
 }
 

@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"io"
 	"regexp"
+
+	"shoplab/lab/chart"
 )
 
 //go:embed report.html.tmpl
@@ -24,6 +26,33 @@ func together(text string) string {
 	text = unit.ReplaceAllString(text, "$1\u00a0$2")
 	text = unit.ReplaceAllString(text, "$1\u00a0$2") // "39 ms mean" are two that share a word
 	return figureDash.ReplaceAllString(text, "$1\u2011$2")
+}
+
+// drawFigures draws every chart of the document, all by one call.
+func drawFigures(d document, draw chart.Draw) error {
+	var figures []*figure
+	var charts []chart.Chart
+	for _, s := range d.Sections {
+		for _, b := range s.Blocks {
+			if b.Figure != nil {
+				figures, charts = append(figures, b.Figure), append(charts, b.Figure.Chart)
+			}
+		}
+	}
+	if len(charts) == 0 {
+		return nil
+	}
+	drawn, err := draw(charts)
+	if err != nil {
+		return fmt.Errorf("draw the report's charts: %w", err)
+	}
+	if len(drawn) != len(figures) {
+		return fmt.Errorf("draw the report's charts: %d drawn of %d", len(drawn), len(figures))
+	}
+	for i, f := range figures {
+		f.SVG = template.HTML(drawn[i]) //nolint:gosec // package svg escapes the text in it
+	}
+	return nil
 }
 
 // writeHTML writes one self-contained page: no script, nothing from the network.

@@ -36,8 +36,8 @@ func markdownBlock(b *strings.Builder, blk block) {
 		}
 	case blk.Table != nil:
 		markdownTable(b, blk.Table)
-	case blk.Chart != nil:
-		fmt.Fprintf(b, "*%s.* %s\n", escape(blk.Chart.Title), escape(blk.Chart.Alt))
+	case blk.Figure != nil:
+		fmt.Fprintf(b, "*%s.* %s\n", escape(blk.Figure.Chart.Title), escape(blk.Figure.Alt))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"shoplab/lab/chart"
 	"shoplab/lab/result"
 )
 
@@ -16,10 +17,10 @@ const (
 	MarkdownFile = "report.md"
 )
 
-// HTML renders results as one self-contained page.
-func HTML(w io.Writer, results ...result.Result) error {
-	d, err := build(results)
-	if err != nil {
+// HTML renders results as one self-contained page, with the charts as draw draws them.
+func HTML(w io.Writer, draw chart.Draw, results ...result.Result) error {
+	d := build(results)
+	if err := drawFigures(d, draw); err != nil {
 		return err
 	}
 	return writeHTML(w, d)
@@ -27,11 +28,7 @@ func HTML(w io.Writer, results ...result.Result) error {
 
 // Markdown renders results as GitHub-flavoured Markdown.
 func Markdown(w io.Writer, results ...result.Result) error {
-	d, err := build(results)
-	if err != nil {
-		return err
-	}
-	return writeMarkdown(w, d)
+	return writeMarkdown(w, build(results))
 }
 
 // Summary writes the summary and the advice as plain text, for a terminal.
@@ -43,13 +40,16 @@ func Summary(w io.Writer, results ...result.Result) error {
 func Stages(results ...result.Result) []result.Stage { return merge(results).stages }
 
 // Write renders both into dir, which is made if it is missing.
-func Write(dir string, results ...result.Result) error {
+func Write(dir string, draw chart.Draw, results ...result.Result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report is for anybody to read
 		return fmt.Errorf("write report: %w", err)
 	}
-	for name, render := range map[string]func(io.Writer, ...result.Result) error{HTMLFile: HTML, MarkdownFile: Markdown} {
+	for name, render := range map[string]func(io.Writer) error{
+		MarkdownFile: func(w io.Writer) error { return Markdown(w, results...) },
+		HTMLFile:     func(w io.Writer) error { return HTML(w, draw, results...) },
+	} {
 		var b bytes.Buffer
-		if err := render(&b, results...); err != nil {
+		if err := render(&b); err != nil {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoplab/lab/chart"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
 )
@@ -115,7 +116,7 @@ func costSection(m measured) section {
 func assumptions(e cost.Estimate) string {
 	u := e.Usage
 	text := fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed",
-		e.PriceDate, e.Region, plain(u.Requests), u.BytesPerRequest, u.LogBytes)
+		e.PriceDate, e.Region, chart.Plain(u.Requests), u.BytesPerRequest, u.LogBytes)
 	if u.CPUSeconds > 0 {
 		text += fmt.Sprintf(", and %g s of the servers' and %g s of the database's CPU", u.CPUSeconds, u.DatabaseCPUSeconds)
 	}
@@ -274,7 +275,7 @@ func perRequestSection(m measured) section {
 		if s.Cost == nil {
 			return []cell{absent().beside(p.PerRequest), absent()}
 		}
-		return []cell{number(atLeast(s) + fmt.Sprintf("$%.6f", s.Cost.PerRequest())).beside(p.PerRequest), number(plain(s.Cost.Usage.Requests)).beside("500k")}
+		return []cell{number(atLeast(s) + fmt.Sprintf("$%.6f", s.Cost.PerRequest())).beside(p.PerRequest), number(chart.Plain(s.Cost.Usage.Requests)).beside("500k")}
 	}))
 	return s
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"shoplab/lab/process"
+	"shoplab/lab/program"
 )
 
 // proxies are the three that a twin puts before its instances: what stands for an ALB passes requests
@@ -30,7 +31,7 @@ var proxies = map[string]func(t *testing.T, h hop) (*started, error){
 		return startNginx(h, path)
 	},
 	"stand-in": func(t *testing.T, h hop) (*started, error) {
-		path, err := Build(t.Context(), filepath.Join("..", ".."), "proxy", "./lab/proxy")
+		path, err := program.Build(t.Context(), filepath.Join("..", ".."), "proxy", "./lab/proxy")
 		if err != nil {
 			t.Fatal(err)
 		}

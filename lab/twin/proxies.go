@@ -11,6 +11,7 @@ import (
 
 	"shoplab/contract"
 	"shoplab/lab/process"
+	"shoplab/lab/program"
 	"shoplab/lab/stage"
 )
 
@@ -138,6 +139,6 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 	if err == nil && !r.opts.builtin {
 		return nil
 	}
-	r.proxy, err = Build(ctx, r.opts.Root, "proxy", "./lab/proxy")
+	r.proxy, err = program.Build(ctx, r.opts.Root, "proxy", "./lab/proxy")
 	return err
 }

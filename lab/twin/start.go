@@ -15,6 +15,7 @@ import (
 
 	"shoplab/lab/backing"
 	"shoplab/lab/process"
+	"shoplab/lab/program"
 	"shoplab/lab/stage"
 )
 
@@ -124,7 +125,7 @@ func (r *run) startBacking(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {
 		if r.binary = r.opts.Binary; r.binary == "" {
-			r.binary, err = Build(ctx, r.opts.Root, "service", "./service")
+			r.binary, err = program.Build(ctx, r.opts.Root, "service", "./service")
 		}
 		return err
 	})

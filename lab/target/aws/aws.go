@@ -1,5 +1,5 @@
 // Package aws is AWS as a target: stages are Pulumi stacks, watched by CloudWatch, and a sweep of the account
-// ends a run.
+// ends a run. What talks to AWS are two programs: lab/automate drives Pulumi, lab/account has the AWS clients.
 package aws
 
 import (
@@ -11,11 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-
+	"shoplab/lab/program"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
-	"shoplab/lab/sweep"
 	"shoplab/lab/target"
 	"shoplab/lab/watch"
 )
@@ -24,6 +22,8 @@ import (
 type AWS struct {
 	root     string
 	automate string // the program
+	account  account
+	emulated bool // the account is an emulated one
 	config   []string
 	say      func(string)
 	// region and stages are those that this run deployed, for the sweep at the end.
@@ -31,11 +31,19 @@ type AWS struct {
 	stages []string
 }
 
-// New builds the program that drives Pulumi. settings are KEY=VALUE pairs over the stacks' own
+// New builds the programs that drive Pulumi and talk to AWS. settings are KEY=VALUE pairs over the stacks' own
 // configuration. The stages cost money while they are up.
 func New(ctx context.Context, root string, settings []string, say func(string)) (*AWS, error) {
-	binary, err := buildAutomate(ctx, root)
-	return &AWS{root: root, automate: binary, config: settings, say: say}, err
+	a := &AWS{root: root, config: settings, say: say, account: account{say: say}}
+	var err error
+	if a.account.path, err = program.Find(ctx, root, "account"); err != nil {
+		return nil, err
+	}
+	if a.automate, err = program.Find(ctx, root, "automate"); err != nil {
+		return nil, err
+	}
+	a.emulated, err = a.account.emulated(ctx)
+	return a, err
 }
 
 // Kind implements target.Target.
@@ -43,8 +51,7 @@ func (a *AWS) Kind() result.Target { return result.TargetAWS }
 
 // Labels implements target.Target: results of an emulated account are marked.
 func (a *AWS) Labels() []string {
-	cfg, err := config.LoadDefaultConfig(context.Background())
-	if err == nil && cfg.BaseEndpoint != nil {
+	if a.emulated {
 		return []string{result.LabelTwinBed}
 	}
 	return nil
@@ -79,12 +86,13 @@ func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
 		defer cancel()
 		return nil, errors.Join(err, s.down(ctx))
 	}
-	return &site{stack: s, declared: declared, started: time.Since(began)}, nil
+	return &site{stack: s, account: a.account, declared: declared, started: time.Since(began)}, nil
 }
 
 // site is a stack as a target.Site; CloudWatch measures it.
 type site struct {
 	stack    *stack
+	account  account
 	declared stage.Stage
 	started  time.Duration
 }
@@ -106,15 +114,8 @@ func (s *site) Down(ctx context.Context) error { return s.stack.down(ctx) }
 
 // Usage implements target.Meter.
 func (s *site) Usage(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.declared.Region))
-	if err != nil {
-		return nil, fmt.Errorf("read AWS settings: %w", err)
-	}
-	wait := cloudPatience
-	if cfg.BaseEndpoint != nil {
-		wait = patience{} // nothing runs in an emulated account, and nothing is measured
-	}
-	return cloudUsage(ctx, cfg, s.declared, from, length, wait)
+	r := Request{Region: s.declared.Region, Root: s.stack.root, Stages: []string{s.declared.Name}, From: from, Length: length}
+	return s.account.usage(ctx, r)
 }
 
 // Describe implements target.Site: it writes what the stack says of itself over what its file declares.
@@ -173,48 +174,19 @@ func firstAnswer(ctx context.Context, url string) error {
 	}
 }
 
-// AWS's lists are consistent eventually: what was deleted a moment ago may still be among them.
-const (
-	sweepPatience = 5 * time.Minute
-	sweepEvery    = 20 * time.Second
-)
-
-// settled sweeps until nothing is found or patience ends.
-func settled(ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string)) (sweep.Receipt, error) {
-	for deadline := time.Now().Add(sweepPatience); ; {
-		r, err := take(ctx)
-		if err != nil || r.Clean() || !time.Now().Before(deadline) {
-			return r, err
-		}
-		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(r.Found), r.Found[0].ID))
-		if !watch.Until(ctx, time.Now().Add(sweepEvery)) {
-			return r, nil
-		}
-	}
-}
-
 // Finish implements target.Target: it sweeps the account for what this run's stages left, and puts the receipt into the result.
 func (a *AWS) Finish(ctx context.Context, res *result.Result) error {
 	if len(a.stages) == 0 {
 		return nil
 	}
 	a.say("sweeping the account")
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(a.region))
-	if err != nil {
-		return fmt.Errorf("read AWS settings: %w", err)
-	}
-	receipt, err := settled(ctx, func(ctx context.Context) (sweep.Receipt, error) {
-		return sweep.Sweep(ctx, cfg, sweep.Filter{Stages: a.stages}, func(string) {})
-	}, a.say)
+	receipt, err := a.account.receipt(ctx, Request{Region: a.region, Stages: a.stages})
 	if err != nil {
 		return err
 	}
-	res.Sweep = &result.Sweep{CheckedAt: receipt.CheckedAt, Clean: receipt.Clean(), Receipt: receipt.String()}
-	for _, r := range receipt.Found {
-		res.Sweep.Left = append(res.Sweep.Left, r.ID)
-	}
-	if !receipt.Clean() {
-		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep", len(receipt.Found))
+	res.Sweep = &receipt
+	if !receipt.Clean {
+		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep", len(receipt.Left))
 	}
 	return nil
 }

@@ -1,19 +1,14 @@
 package aws
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"strings"
-	"time"
 
+	"shoplab/lab/program"
 	"shoplab/lab/target"
-	"shoplab/lab/twin"
 )
 
 // stack is a stage on AWS, brought up and down by the program lab/automate.
@@ -25,11 +20,6 @@ type stack struct {
 
 // errInUse is wrapped when the stack was up before the run and was left alone.
 var errInUse = errors.New("the stack is up already, and is left alone")
-
-// buildAutomate compiles lab/automate.
-func buildAutomate(ctx context.Context, root string) (string, error) {
-	return twin.Build(ctx, root, "automate", "./lab/automate")
-}
 
 // up brings the stack up. Unless the error is errInUse, there may be resources for down to destroy
 // even when it failed.
@@ -53,38 +43,15 @@ func (s *stack) down(ctx context.Context) error {
 
 // run starts automate and says its progress; what it prints is returned.
 func (s *stack) run(ctx context.Context, verb string, more ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, s.binary, append([]string{verb, s.root, s.name}, more...)...) //nolint:gosec // built here
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Minute // Pulumi finishes what it has begun
-	ownGroup(cmd)
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	progress, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start pulumi %s: %w", verb, err)
-	}
-	last := ""
-	// A Scanner would give up at a very long line, and the program with its pipe.
-	for lines := bufio.NewReader(progress); err == nil; {
-		var text string
-		text, err = lines.ReadString('\n')
-		if text = strings.TrimSpace(text); text != "" {
-			last = text
-			s.say(text)
-		}
-	}
-	err = cmd.Wait()
+	out, err := program.Output(ctx, s.say, nil, s.binary, append([]string{verb, s.root, s.name}, more...)...)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == 3:
-		return nil, fmt.Errorf("%w: %s", errInUse, last)
+		return nil, fmt.Errorf("%w: %w", errInUse, err)
 	case err != nil:
-		return nil, fmt.Errorf("pulumi %s of %s: %w: %s", verb, s.name, err, last)
+		return nil, fmt.Errorf("pulumi %s of %s: %w", verb, s.name, err)
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // output is a stack output as text, "" if there is none or it is no text.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"shoplab/lab/program"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/target"
@@ -25,7 +26,7 @@ type Local struct {
 // New builds the service of the repository in root. abort, once closed, has everything killed instead of
 // asked.
 func New(ctx context.Context, root string, abort <-chan struct{}) (*Local, error) {
-	binary, err := twin.Build(ctx, root, "service", "./service")
+	binary, err := program.Build(ctx, root, "service", "./service")
 	return &Local{root: root, binary: binary, abort: abort}, err
 }
 

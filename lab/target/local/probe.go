@@ -3,16 +3,20 @@ package local
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
+	"github.com/alicebob/miniredis/v2/proto"
 	"github.com/jackc/pgx/v5"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/procfs"
-	"github.com/redis/go-redis/v9"
 
 	"shoplab/contract"
 	"shoplab/lab/result"
@@ -193,21 +197,53 @@ func databaseProbe(t *twin.Twin) watch.Probe {
 	}
 }
 
-// redisProbe asks Redis for its connections.
-func redisProbe(url string) watch.Probe {
-	options, err := redis.ParseURL(url)
+// redisProbe asks Redis for its connections. Its client is miniredis', which the twin has anyway: a whole client
+// library, for one command, would take longer to compile than everything else here.
+func redisProbe(address string) watch.Probe {
+	at, err := url.Parse(address)
 	if err != nil {
 		return func(context.Context) []watch.Reading { return nil }
 	}
 	return func(ctx context.Context) []watch.Reading {
-		client := redis.NewClient(options) // once a second is seldom enough not to keep it
-		defer client.Close()
-		sections := client.InfoMap(ctx, "clients").Val()
-		clients, err := strconv.ParseFloat(sections["Clients"]["connected_clients"], 64)
+		info, err := redisInfo(ctx, at.Host)
 		if err != nil {
 			return nil
 		}
-		limit, _ := strconv.ParseFloat(sections["Clients"]["maxclients"], 64) // 0 where it is not told: no limit
+		clients, err := strconv.ParseFloat(info["connected_clients"], 64)
+		if err != nil {
+			return nil
+		}
+		limit, _ := strconv.ParseFloat(info["maxclients"], 64) // 0 where it is not told: no limit
 		return []watch.Reading{{Resource: result.ResourceRedisClients, Unit: "connections", Limit: limit, Value: clients - 1}}
 	}
 }
+
+// redisInfo is what INFO clients answers. Once a second is seldom enough not to keep the connection.
+func redisInfo(ctx context.Context, address string) (map[string]string, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {
+		return nil, err
+	}
+	reply, err := proto.NewClient(conn).Do("INFO", "clients")
+	if err != nil {
+		return nil, err
+	}
+	text, err := proto.ReadString(reply)
+	if err != nil {
+		return nil, err
+	}
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[key] = value
+		}
+	}
+	return info, nil
+}
+
+// redisPatience is how long one reading may take: longer than that, and the next one is due.
+const redisPatience = 3 * time.Second

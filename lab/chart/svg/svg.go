@@ -1,8 +1,8 @@
-package report
+// Package svg draws charts as SVG elements, which scale with the page that they are in.
+package svg
 
 import (
 	"fmt"
-	"html/template"
 	"image/color"
 	"math"
 	"regexp"
@@ -13,26 +13,44 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"shoplab/lab/chart"
 )
 
 // palette tells stages apart also for who cannot tell red from green (Okabe and Ito, Color
 // Universal Design, 2008); dashes repeat it in black and white.
-var palette = []color.RGBA{
+var palette = [chart.Styles]color.RGBA{
 	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0x8d, 0x4a, 0x85, 0xff},
 }
 
-var dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)}}
+var dashes = [chart.Styles][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)}}
 
-// curve is one line of a chart. Style is its place in palette and dashes: a stage has the same in all charts.
-type curve struct {
-	Name   string
-	Style  int
-	Points plotter.XYs
+// Draw implements chart.Draw.
+func Draw(charts []chart.Chart) ([]string, error) {
+	all := make([]string, len(charts))
+	for i, c := range charts {
+		p := newPlot(c)
+		kind := lines
+		switch {
+		case len(c.Bars) > 0:
+			kind = bars
+		case len(c.Groups) > 0:
+			kind = groups
+		}
+		if err := kind(p, c); err != nil {
+			return nil, fmt.Errorf("draw the chart %q: %w", c.Title, err)
+		}
+		var err error
+		if all[i], err = render(p); err != nil {
+			return nil, fmt.Errorf("draw the chart %q: %w", c.Title, err)
+		}
+	}
+	return all, nil
 }
 
-func newPlot(title, x, y string) *plot.Plot {
+func newPlot(c chart.Chart) *plot.Plot {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X.Label, c.Y.Label
 	p.Title.TextStyle.Font.Size = vg.Points(13)
 	p.Title.Padding = vg.Points(8)
 	p.Legend.Top, p.Legend.Left = true, true
@@ -42,31 +60,33 @@ func newPlot(title, x, y string) *plot.Plot {
 	return p
 }
 
-// lineChart draws curves with marks at the measured points. On a log axis only positive values
-// can be drawn.
-func lineChart(title, x, y string, logX, logY bool, curves []curve) (template.HTML, error) {
-	p := newPlot(title, x, y)
-	if logX {
+// lines draws lines with marks at the measured points.
+func lines(p *plot.Plot, c chart.Chart) error {
+	if c.X.Log {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plainLogTicks{}
 	}
-	if logY {
+	if c.Y.Log {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plainLogTicks{}
 	} else {
 		p.Y.Min = 0
 	}
-	for _, c := range curves {
-		line, marks, err := plotter.NewLinePoints(c.Points)
-		if err != nil {
-			return "", fmt.Errorf("draw %s: %w", c.Name, err)
+	for _, l := range c.Lines {
+		points := make(plotter.XYs, len(l.Points))
+		for i, point := range l.Points {
+			points[i] = plotter.XY(point)
 		}
-		line.Color, line.Width = palette[c.Style%len(palette)], vg.Points(1.8)
-		line.Dashes = dashes[c.Style%len(dashes)]
+		line, marks, err := plotter.NewLinePoints(points)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.Name, err)
+		}
+		line.Color, line.Width = palette[l.Style%chart.Styles], vg.Points(1.8)
+		line.Dashes = dashes[l.Style%chart.Styles]
 		marks.Color, marks.Shape, marks.Radius = line.Color, draw.CircleGlyph{}, vg.Points(2.6)
 		p.Add(line, marks)
-		p.Legend.Add(c.Name, line, marks)
+		p.Legend.Add(l.Name, line, marks)
 	}
-	legendRoom(p, logY)
-	return render(p)
+	legendRoom(p, c.Y.Log)
+	return nil
 }
 
 // legendRoom keeps the upper quarter of the plot free of what is drawn.
@@ -78,33 +98,24 @@ func legendRoom(p *plot.Plot, log bool) {
 	p.Y.Max += (p.Y.Max - p.Y.Min) / 3
 }
 
-// bar is a value with its range.
-type bar struct {
-	Name           string
-	Value          float64
-	Low, High      float64
-	ValueIsMissing bool
-}
-
-// barChart draws one bar a name, with a whisker from Low to High where they differ.
-func barChart(title, y string, bars []bar) (template.HTML, error) {
-	p := newPlot(title, "", y)
+// bars draws one bar a name, with a whisker from Low to High where they differ.
+func bars(p *plot.Plot, c chart.Chart) error {
 	p.Y.Min = 0
 	var names []string
 	var whiskers struct {
 		plotter.XYs
 		plotter.YErrors
 	}
-	for i, b := range bars {
+	for i, b := range c.Bars {
 		names = append(names, b.Name)
 		if b.ValueIsMissing {
 			continue
 		}
 		one, err := plotter.NewBarChart(plotter.Values{b.Value}, vg.Points(46))
 		if err != nil {
-			return "", fmt.Errorf("draw %s: %w", b.Name, err)
+			return fmt.Errorf("%s: %w", b.Name, err)
 		}
-		one.XMin, one.Color, one.LineStyle.Width = float64(i), palette[i%len(palette)], 0
+		one.XMin, one.Color, one.LineStyle.Width = float64(i), palette[i%chart.Styles], 0
 		p.Add(one)
 		whiskers.XYs = append(whiskers.XYs, plotter.XY{X: float64(i), Y: b.Value})
 		whiskers.YErrors = append(whiskers.YErrors, struct{ Low, High float64 }{b.Value - b.Low, b.High - b.Value})
@@ -112,49 +123,41 @@ func barChart(title, y string, bars []bar) (template.HTML, error) {
 	if len(whiskers.XYs) > 0 {
 		errs, err := plotter.NewYErrorBars(whiskers)
 		if err != nil {
-			return "", fmt.Errorf("draw ranges: %w", err)
+			return fmt.Errorf("ranges: %w", err)
 		}
 		p.Add(errs)
 	}
 	p.Y.Max *= 1.08 // that the highest whisker has an end
 	p.NominalX(names...)
-	p.X.Min, p.X.Max = -0.6, float64(len(bars))-0.4
-	return render(p)
+	p.X.Min, p.X.Max = -0.6, float64(len(c.Bars))-0.4
+	return nil
 }
 
-// group is one bar a category, in one colour of palette.
-type group struct {
-	Name   string
-	Style  int
-	Values []float64
-}
-
-// groupChart draws the groups' bars side by side over each category.
-func groupChart(title, y string, categories []string, groups []group) (template.HTML, error) {
-	p := newPlot(title, "", y)
+// groups draws the groups' bars side by side over each category.
+func groups(p *plot.Plot, c chart.Chart) error {
 	p.Y.Min = 0
-	width := vg.Points(60 / float64(len(groups)))
-	for i, g := range groups {
+	width := vg.Points(60 / float64(len(c.Groups)))
+	for i, g := range c.Groups {
 		bars, err := plotter.NewBarChart(plotter.Values(g.Values), width)
 		if err != nil {
-			return "", fmt.Errorf("draw %s: %w", g.Name, err)
+			return fmt.Errorf("%s: %w", g.Name, err)
 		}
-		bars.Color, bars.LineStyle.Width = palette[g.Style%len(palette)], 0
-		bars.Offset = width * vg.Length(float64(i)-float64(len(groups)-1)/2)
+		bars.Color, bars.LineStyle.Width = palette[g.Style%chart.Styles], 0
+		bars.Offset = width * vg.Length(float64(i)-float64(len(c.Groups)-1)/2)
 		p.Add(bars)
 		p.Legend.Add(g.Name, bars)
 	}
-	p.NominalX(categories...)
-	p.X.Min, p.X.Max = -0.6, float64(len(categories))-0.4
+	p.NominalX(c.Categories...)
+	p.X.Min, p.X.Max = -0.6, float64(len(c.Categories))-0.4
 	legendRoom(p, false)
-	return render(p)
+	return nil
 }
 
 // fixedSize is the width and height in points that the SVG writer puts on the root element; the
 // page scales the drawing by its viewBox instead.
 var fixedSize = regexp.MustCompile(`(<svg[^>]*?) width="[^"]*" height="[^"]*"`)
 
-func render(p *plot.Plot) (template.HTML, error) {
+func render(p *plot.Plot) (string, error) {
 	const width, height, margin = 560, 320, 10
 	canvas := vgsvg.New(vg.Points(width), vg.Points(height))
 	p.Draw(draw.Crop(draw.New(canvas), 0, -vg.Points(margin), 0, 0)) // the last label stands half beside the axis
@@ -165,12 +168,10 @@ func render(p *plot.Plot) (template.HTML, error) {
 	svg := b.String()
 	svg = svg[strings.Index(svg, "<svg"):]
 	svg = fixedSize.ReplaceAllString(svg, "$1")
-	svg = strings.ReplaceAll(svg, "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif")
-	// The text in it went through the SVG writer, which escapes it.
-	return template.HTML(svg), nil //nolint:gosec // see above
+	return strings.ReplaceAll(svg, "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif"), nil
 }
 
-// plainTicks labels ticks as plain does.
+// plainTicks labels ticks as chart.Plain does.
 type plainTicks struct{}
 
 // Ticks implements plot.Ticker.
@@ -178,7 +179,7 @@ func (plainTicks) Ticks(lo, hi float64) []plot.Tick {
 	ticks := plot.DefaultTicks{}.Ticks(lo, hi)
 	for i, t := range ticks {
 		if t.Label != "" {
-			ticks[i].Label = plain(t.Value)
+			ticks[i].Label = chart.Plain(t.Value)
 		}
 	}
 	return ticks
@@ -194,24 +195,8 @@ func (plainLogTicks) Ticks(lo, hi float64) []plot.Tick {
 	for i, t := range ticks {
 		digit := math.Round(t.Value / math.Pow(10, math.Floor(math.Log10(t.Value)+1e-9)))
 		if t.Label != "" || (hi/lo < 100 && (digit == 2 || digit == 5)) {
-			ticks[i].Label = plain(t.Value)
+			ticks[i].Label = chart.Plain(t.Value)
 		}
 	}
 	return ticks
 }
-
-func plain(v float64) string {
-	switch {
-	case v >= 1e9:
-		return trimmed(v/1e9) + "G"
-	case v >= 1e6:
-		return trimmed(v/1e6) + "M"
-	case v >= 1e3:
-		return trimmed(v/1e3) + "k"
-	case v >= 0.01, v <= 0:
-		return trimmed(v)
-	}
-	return fmt.Sprintf("%.*f", int(math.Ceil(-math.Log10(v))), v)
-}
-
-func trimmed(v float64) string { return fmt.Sprintf("%.3g", v) }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package aws
+package program
 
 import (
 	"os/exec"
@@ -8,5 +8,5 @@ import (
 )
 
 // ownGroup puts a program into a process group of its own: Ctrl-C in the terminal then reaches only
-// the lab, which ends an up through its context and must not end the destroy that follows.
+// the laboratory, which ends it through the context and must not end the destroy that follows.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package aws
+package program
 
 import "os/exec"
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"shoplab/lab/result"
+	"shoplab/lab/sweep"
+	"shoplab/lab/target/aws"
+	"shoplab/lab/watch"
+)
+
+// errNotEmpty makes the exit status tell a script that something is left.
+var errNotEmpty = errors.New("the account is not empty: destroy the stacks above, or delete what they left")
+
+// inventory carries out lab sweep and prints the receipt.
+func inventory(ctx context.Context, r aws.Request, stdout, stderr io.Writer) error {
+	take, err := sweeper(ctx, r, func(s string) { fmt.Fprintln(stderr, s) })
+	if err != nil {
+		return err
+	}
+	receipt, err := take(ctx)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(receipt)
+	} else {
+		_, err = fmt.Fprintln(stdout, receipt.String())
+	}
+	if err == nil && !receipt.Clean() {
+		err = errNotEmpty
+	}
+	return err
+}
+
+// sweeper is a sweep as requested.
+func sweeper(ctx context.Context, r aws.Request, say func(string)) (func(context.Context) (sweep.Receipt, error), error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(r.Region))
+	if err != nil {
+		return nil, fmt.Errorf("read AWS settings: %w", err)
+	}
+	f := sweep.Filter{Stages: r.Stages}
+	if r.Expired {
+		f.ExpiredAt = time.Now()
+	}
+	return func(ctx context.Context) (sweep.Receipt, error) { return sweep.Sweep(ctx, cfg, f, say) }, nil
+}
+
+// AWS's lists are consistent eventually: what was deleted a moment ago may still be among them.
+const (
+	sweepPatience = 5 * time.Minute
+	sweepEvery    = 20 * time.Second
+)
+
+// settled sweeps until nothing is found or patience ends.
+func settled(ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string)) (sweep.Receipt, error) {
+	for deadline := time.Now().Add(sweepPatience); ; {
+		r, err := take(ctx)
+		if err != nil || r.Clean() || !time.Now().Before(deadline) {
+			return r, err
+		}
+		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(r.Found), r.Found[0].ID))
+		if !watch.Until(ctx, time.Now().Add(sweepEvery)) {
+			return r, nil
+		}
+	}
+}
+
+// receipt sweeps for what a run's stages left, until nothing is found or patience ends.
+func receipt(ctx context.Context, r aws.Request, say func(string)) (result.Sweep, error) {
+	take, err := sweeper(ctx, r, func(string) {})
+	if err != nil {
+		return result.Sweep{}, err
+	}
+	found, err := settled(ctx, take, say)
+	if err != nil {
+		return result.Sweep{}, err
+	}
+	s := result.Sweep{CheckedAt: found.CheckedAt, Clean: found.Clean(), Receipt: found.String()}
+	for _, resource := range found.Found {
+		s.Left = append(s.Left, resource.ID)
+	}
+	return s, nil
+}
