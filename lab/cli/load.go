@@ -34,6 +34,7 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 		Example: `  go run ./lab load --url http://127.0.0.1:8080
   go run ./lab load --url https://shop.example --users 200 --duration 1m
   go run ./lab load --url http://127.0.0.1:8080 --rate 300 --out load.json
+  go run ./lab load --url https://shop.example --rate 20000 --shards 4           four processes share the load
   go run ./lab load --url https://shop.example --fail-if p95=500ms,errors=1%     for CI
   go run ./lab load --url https://localhost:8443 --insecure                      a self-signed certificate`,
 		Args: cobra.NoArgs,
@@ -60,6 +61,7 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 	f.IntVar(&l.load.Users, "users", 50, fmt.Sprintf("concurrent `users`, up to %d", load.MaxUsers))
 	f.Float64Var(&l.load.Rate, "rate", 0, "`requests` a second instead of users")
 	f.DurationVar(&l.load.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request")
+	f.IntVar(&l.shards, "shards", 1, "how many `processes` share the load, each with its own judgement of itself")
 	f.DurationVar(&l.load.Duration, "duration", 20*time.Second, "how long to measure, up to 1h")
 	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, mean, max, errors, throughput")
 	f.BoolVar(&l.options.Insecure, "insecure", false, "accept any certificate of the shop")
@@ -73,6 +75,7 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 // loading is one run of the command.
 type loading struct {
 	options      load.Options
+	shards       int
 	out, command string
 	load         load.Load
 	thresholds   []load.Threshold
@@ -88,7 +91,12 @@ func (l *loading) check() (err error) {
 		return fmt.Errorf("--duration is %s, want 1s to 1h", l.load.Duration)
 	}
 	l.load.Duration = l.load.Duration.Round(time.Second)
-	if err := l.load.Check(); err != nil {
+	if err := checkShards(l.shards); err != nil {
+		return err
+	}
+	whole := l.load
+	whole.Part.Of = l.shards
+	if err := whole.Check(); err != nil {
 		return fmt.Errorf("--users, --rate: %w", err)
 	}
 	if l.out == "" {
@@ -105,7 +113,7 @@ func (l *loading) run(ctx context.Context, stdout io.Writer) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	res, err := experiment.Load(ctx, l.options, l.load, l.progress.step)
+	res, err := experiment.Load(ctx, processes(l.shards), l.options, l.load, l.progress.step)
 	l.progress.done()
 	if len(res.Stages) != 1 {
 		return err
@@ -175,6 +183,9 @@ func printStep(out io.Writer, st result.Stage) error {
 	}
 	if s.MissedSends != nil {
 		line("%d requests left more than 10 ms late", *s.MissedSends)
+	}
+	for _, g := range s.Shards {
+		line("shard %s: %s", g.Shard, shardLine(g))
 	}
 	for _, inv := range st.Invariants {
 		line("%s: %s (%s)", inv.Rule, inv.Status, inv.Detail)

@@ -72,6 +72,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
 	f.DurationVar(&r.plan.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request: 0s counts requests in flight, 5s shoppers")
+	f.IntVar(&r.shards, "shards", 1, "how many `processes` share the load")
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
 	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
 	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the repository)")
@@ -81,6 +82,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 // measuring is one run of the command.
 type measuring struct {
 	plan     experiment.Plan
+	shards   int
 	config   []string // KEY=VALUE over the stacks' own, on AWS
 	out      string
 	command  string
@@ -160,6 +162,10 @@ func (r *measuring) check(where string) (err error) {
 			return fmt.Errorf("stage %q: %w", name, err)
 		}
 	}
+	if err := checkShards(r.shards); err != nil {
+		return err
+	}
+	r.plan.From = processes(r.shards)
 	if r.plan.Think < 0 || r.plan.Think > load.MaxThink {
 		return fmt.Errorf("--think is %s, want 0s to %s", r.plan.Think, load.MaxThink)
 	}

@@ -2,40 +2,48 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
 )
 
 func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 	for args, want := range map[string]string{
-		"run --stages stage9":           "stage9",
-		"run --users 0":                 "--users",
-		"run --repeats 0":               "--repeats",
-		"run --target moon":             "local or aws",
-		"load":                          "url",
-		"load --url ftp://shop.example": "want http",
-		"load --url http://127.0.0.1:1 --rate NaN":         "--rate",
-		"load --url http://127.0.0.1:1 --rate 0":           "--rate",
-		"load --url http://127.0.0.1:1 --users 0":          "--users",
-		"load --url http://127.0.0.1:1 --fail-if p95=fast": "--fail-if",
-		"load --url http://user:hunter2@127.0.0.1:1":       "leave them out and type http://127.0.0.1:1",
-		"load --url http://127.0.0.1:1/?a=b":               "type http://127.0.0.1:1/",
-		"run stage1 --stages stage2":                       "--stages",
-		"sweep stage1 --stage stage2":                      "--stage",
-		"sweep stage9":                                     "no stage",
-		"load --url http://127.0.0.1:1 --duration 2h":      "--duration",
-		"load --url http://127.0.0.1:1 --users 5 --rate 5": "either",
-		"load --url http://127.0.0.1:1 --users 5":          "connection refused",
-		"load --url http://127.0.0.1:1 --out run.go":       "not a directory",
-		"findings weather":                                 "weather",
-		"findings index --out run.go":                      "not a directory",
-		"run --out run.go":                                 "not a directory",
-		"findings index --repeats 100":                     "--repeats",
+		"run --stages stage9": "stage9",
+		"run --users 0":       "--users",
+		"run --repeats 0":     "--repeats",
+		"run --shards 0":      "--shards",
+		"load --url http://127.0.0.1:1 --shards 65":          "--shards",
+		"load --url http://127.0.0.1:1 --users 5 --shards 2": "connection refused",
+		"run --target moon":                                  "local or aws",
+		"load":                                               "url",
+		"load --url ftp://shop.example":                      "want http",
+		"load --url http://127.0.0.1:1 --rate NaN":           "--rate",
+		"load --url http://127.0.0.1:1 --rate 0":             "--rate",
+		"load --url http://127.0.0.1:1 --users 0":            "--users",
+		"load --url http://127.0.0.1:1 --fail-if p95=fast":   "--fail-if",
+		"load --url http://user:hunter2@127.0.0.1:1":         "leave them out and type http://127.0.0.1:1",
+		"load --url http://127.0.0.1:1/?a=b":                 "type http://127.0.0.1:1/",
+		"run stage1 --stages stage2":                         "--stages",
+		"sweep stage1 --stage stage2":                        "--stage",
+		"sweep stage9":                                       "no stage",
+		"load --url http://127.0.0.1:1 --duration 2h":        "--duration",
+		"load --url http://127.0.0.1:1 --users 5 --rate 5":   "either",
+		"load --url http://127.0.0.1:1 --users 5":            "connection refused",
+		"load --url http://127.0.0.1:1 --out run.go":         "not a directory",
+		"findings weather":                                   "weather",
+		"findings index --out run.go":                        "not a directory",
+		"run --out run.go":                                   "not a directory",
+		"findings index --repeats 100":                       "--repeats",
 	} {
 		t.Run(args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -133,4 +141,64 @@ func TestDefaultsAreInTheRepository(t *testing.T) {
 	if got := inRepository("report"); got != "report" {
 		t.Errorf("outside of a repository it is %s", got)
 	}
+}
+
+// Two processes share a load, and the result keeps how each did. One that is killed makes the measurement INVALID,
+// and the command an error.
+func TestLoadWithShards(t *testing.T) {
+	url := loadtest.Serve(t, 0, 5*time.Millisecond)
+	out := filepath.Join(t.TempDir(), "load.json")
+	var stdout, stderr bytes.Buffer
+	if code := Run(t.Context(), []string{"load", "--url", url, "--rate", "60", "--duration", "2s", "--shards", "2", "--out", out}, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit status %d: %s", code, stderr.String())
+	}
+	res, err := result.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := res.Stages[0]
+	if step := st.Steps[0]; len(step.Shards) != 2 || step.Requests != 120 || step.Latency.Histogram.Count() != 120 || st.Topology != "single" {
+		t.Errorf("%+v", step)
+	}
+	if gate := st.Validity.Gates[len(st.Validity.Gates)-1]; gate.Name != "shards" || gate.Value == nil {
+		t.Errorf("%+v", gate)
+	}
+	for _, want := range []string{"shard 1 of 2: ", "shard 2 of 2: ", "no order is placed twice, and none that was acknowledged is lost: "} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, stdout.String())
+		}
+	}
+}
+
+// Ctrl-C reaches shards too, and is not theirs to act upon. One that is killed makes the measurement INVALID.
+func TestAShardThatIsKilled(t *testing.T) {
+	lab := startLab(t, "load", "--url", loadtest.Serve(t, 0, 5*time.Millisecond), "--users", "4", "--duration", "5s", "--shards", "2")
+	lab.await("it begins", func() bool {
+		time.Sleep(10 * time.Millisecond)
+		return strings.Contains(lab.stderr.String(), "load: 4 users")
+	})
+	shards := descendants(t, lab.cmd.Process.Pid)
+	if len(shards) != 2 {
+		t.Fatalf("%d processes below lab, want 2", len(shards))
+	}
+	for i, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+		if err := syscall.Kill(shards[i], signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stdout strings.Builder
+	for line := range lab.lines {
+		stdout.WriteString(line + "\n")
+	}
+	err := lab.wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(lab.stderr.String(), "signal: killed") {
+		t.Errorf("%v: %s", err, lab.stderr.String())
+	}
+	for _, want := range []string{" requests, ", "INVALID: ", "a part of the load is missing: a shard of the load generator is gone: shard "} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, stdout.String())
+		}
+	}
+	lab.checkGone(shards)
 }

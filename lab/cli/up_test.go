@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"shoplab/contract"
+	"shoplab/lab/load/shard"
 )
 
 // TestMain makes this test binary three programs: the tests, the lab itself, and a service that is
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		_ = server.ListenAndServe()
 		os.Exit(1)
-	case os.Getenv("RUN_LAB") != "":
+	case os.Getenv("RUN_LAB") != "", len(os.Args) == 2 && os.Args[1] == shard.Command:
 		os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

@@ -61,7 +61,7 @@ func (a *auditLog) note(found []result.Invariant) {
 }
 
 // check is the last check, with the shoppers' own orders.
-func (a *auditLog) check(ctx context.Context, s target.Site, crowd *load.Crowd) error {
+func (a *auditLog) check(ctx context.Context, s target.Site, crowd load.Generator) error {
 	found, err := auditSite(ctx, s)
 	if err != nil {
 		return fmt.Errorf("check the invariants: %w", err)

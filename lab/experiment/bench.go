@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -21,7 +22,8 @@ type Bench struct {
 
 	site   target.Site
 	probes []watch.Probe
-	crowd  *load.Crowd
+	from   load.Gatherer // nil: this process
+	crowd  load.Generator
 	audit  auditLog
 	again  int // steps that were measured again
 }
@@ -94,18 +96,58 @@ func (b *Bench) Gather(ctx context.Context) error {
 	if d, ok := b.site.(target.Dialer); ok {
 		o.Dial = d.Dial
 	}
-	var err error
-	if b.crowd, _, err = load.NewCrowd(ctx, o); err != nil {
+	if err := b.bring(ctx, o); err != nil {
 		return err
 	}
-	_, err = b.hold(ctx, load.Load{Purpose: result.PurposeWarmUp, Users: slices.Min(b.settings.Users)})
+	_, err := b.hold(ctx, load.Load{Purpose: result.PurposeWarmUp, Users: slices.Min(b.settings.Users)})
 	return err
+}
+
+// bring brings the shoppers before a shop, and notes how far from it they are.
+func (b *Bench) bring(ctx context.Context, o load.Options) error {
+	from := b.from
+	if from == nil {
+		from = load.Here{}
+	}
+	crowd, info, err := from.Gather(ctx, o)
+	if err != nil {
+		return err
+	}
+	b.crowd = crowd
+	if b.st.Name == "" { // nobody brought it up
+		b.st.Topology = info.Topology
+		if u, err := url.Parse(crowd.URL()); err == nil {
+			b.st.Name = u.Host
+		}
+	}
+	if own, ok := crowd.(interface{ PIDs() []int }); ok {
+		b.probes = append(b.probes, watch.Generators(own.PIDs()))
+	}
+	if label := sentFrom(info, crowd.URL()); label != "" && !slices.Contains(b.st.Labels, label) {
+		b.st.Labels = append(b.st.Labels, label)
+	}
+	return nil
+}
+
+// sentFrom labels a load that came over a network, with how far that was.
+func sentFrom(info load.Info, address string) string {
+	from := "load sent from outside"
+	switch {
+	case info.Sender != "":
+		from = "load sent by " + info.Sender
+	case load.Loopback(address):
+		return ""
+	}
+	if info.RoundTripMS == nil {
+		return from
+	}
+	return fmt.Sprintf("%s, %.1f ms round trip", from, *info.RoundTripMS)
 }
 
 // prepare registers the accounts that the load needs.
 func (b *Bench) prepare(ctx context.Context, l load.Load) error {
 	last := time.Now()
-	return b.crowd.Prepare(ctx, load.AccountsFor(l), func(done, total int) {
+	return b.crowd.PrepareFor(ctx, l, func(done, total int) {
 		if time.Since(last) > 2*time.Second {
 			last = time.Now()
 			b.say(fmt.Sprintf("preparing shoppers: %d of %d accounts", done, total))

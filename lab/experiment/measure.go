@@ -11,11 +11,15 @@ import (
 )
 
 // measure runs one step with the probes reading in the same seconds.
-func measure(ctx context.Context, crowd *load.Crowd, probes []watch.Probe, l load.Load) (result.Step, error) {
+func measure(ctx context.Context, crowd load.Generator, probes []watch.Probe, l load.Load) (result.Step, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	lines := make(chan []result.Line, 1)
 	begin := time.Now().Add(l.Settle)
+	if lead := crowd.Lead(); lead > 0 {
+		l.StartAt = time.Now().Add(lead)
+		begin = l.StartAt.Add(l.Settle)
+	}
 	go func() { lines <- watch.Watch(watching, probes, begin, int(l.Duration/time.Second)) }()
 	step, err := crowd.Run(ctx, l)
 	if err != nil {

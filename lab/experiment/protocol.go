@@ -32,7 +32,7 @@ type stageRun struct {
 func newStageRun(p Plan, at target.Target, name string) *stageRun {
 	return &stageRun{
 		plan: p, at: at, held: map[int][]result.Step{},
-		Bench: &Bench{settings: p.Settings(), st: &result.Stage{Name: name, Labels: at.Labels()}, say: p.Say},
+		Bench: &Bench{settings: p.Settings(), st: &result.Stage{Name: name, Labels: at.Labels()}, say: p.Say, from: p.From},
 	}
 }
 

@@ -118,6 +118,7 @@ func (r *stageRun) onFresh(ctx context.Context, at target.Tuner, change stage.Ch
 		return err
 	}
 	one := NewBench(s, r.settings, r.say)
+	one.from = r.from
 	one.again = r.again
 	defer func() {
 		r.again = one.again

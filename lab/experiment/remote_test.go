@@ -29,7 +29,7 @@ func TestALoadThatIsInterruptedKeepsWhatItMeasured(t *testing.T) {
 				close(begun)
 			}
 		}
-		res, err := Load(ctx, load.Options{URL: "http://shop.test", Dial: shop.Dial},
+		res, err := Load(ctx, load.Here{}, load.Options{URL: "http://shop.test", Dial: shop.Dial},
 			load.Load{Purpose: result.PurposeLoad, Users: 5, Settle: time.Second, Duration: time.Minute}, say)
 		if !errors.Is(err, context.Canceled) || len(res.Stages) != 1 {
 			t.Fatalf("%v, %d stages", err, len(res.Stages))

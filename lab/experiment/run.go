@@ -23,6 +23,8 @@ type Plan struct {
 	Repeats int
 	Quick   bool
 	Think   time.Duration // between an answer and a user's next request
+	// From sends the load; nil: this process.
+	From load.Gatherer
 	// Say is told what is being done and how long is left.
 	Say func(string)
 	// Save is called with the result so far after each stage; nil is allowed.

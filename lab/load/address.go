@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,6 +84,12 @@ func limitHint(status int, body []byte) string {
 		return "; the shop's own rate limit answers: " + result.LiftRateLimit
 	}
 	return ""
+}
+
+// Loopback says that a shop is on this machine.
+func Loopback(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())
 }
 
 // tlsConfig is nil for the usual checks.

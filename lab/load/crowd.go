@@ -65,6 +65,11 @@ type Info struct {
 	Topology string `json:"topology"`
 	Version  string `json:"version"`
 	Payments string `json:"payments"`
+	// RoundTripMS is how far the generator is from the address of the shop: the shortest of some TCP
+	// handshakes. Nil through a proxy.
+	RoundTripMS *float64 `json:"round_trip_ms,omitempty"`
+	// Sender says who sends the load; "" is this process.
+	Sender string `json:"-"`
 }
 
 // catalog is what shoppers know of the shop before they come.
@@ -117,6 +122,7 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	if err := c.learn(ctx); err != nil {
 		return nil, info, err
 	}
+	info.RoundTripMS = c.roundTrip(ctx)
 	return c, info, nil
 }
 

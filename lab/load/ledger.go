@@ -79,9 +79,24 @@ func NewInvariant(name string, status result.InvariantStatus, detail string) res
 // reading is how many accounts' orders are read back at once.
 const reading = 8
 
-// CheckOrders reads all shoppers' orders back through the API and holds them against what the shop
-// acknowledged: every order is there once, with its total, and paid if it was called paid.
+// Books is what came of the orders that the shop acknowledged to some shoppers.
+type Books struct {
+	Orders   int      `json:"orders"`
+	Problems []string `json:"problems,omitempty"` // violations of the invariant
+}
+
+// CheckOrders implements Generator.
 func (c *Crowd) CheckOrders(ctx context.Context) (result.Invariant, error) {
+	b, err := c.ReadOrders(ctx)
+	if err != nil {
+		return result.Invariant{}, err
+	}
+	return b.Invariant(), nil
+}
+
+// ReadOrders reads all shoppers' orders back through the API and holds them against what the shop
+// acknowledged: every order is there once, with its total, and paid if it was called paid.
+func (c *Crowd) ReadOrders(ctx context.Context) (Books, error) {
 	c.ledger.mu.Lock()
 	defer c.ledger.mu.Unlock() // no load is running
 	var problems []string
@@ -90,7 +105,7 @@ func (c *Crowd) CheckOrders(ctx context.Context) (result.Invariant, error) {
 	}
 	listed, err := c.allOrders(ctx)
 	if err != nil {
-		return result.Invariant{}, fmt.Errorf("check orders: %w", err)
+		return Books{}, fmt.Errorf("check orders: %w", err)
 	}
 	for order, r := range c.ledger.orders {
 		switch got := listed[order]; {
@@ -104,15 +119,19 @@ func (c *Crowd) CheckOrders(ctx context.Context) (result.Invariant, error) {
 			problems = append(problems, fmt.Sprintf("order %s was paid and is %s", order, got[0].Status))
 		}
 	}
-	if len(problems) > 0 {
-		return NewInvariant(InvariantOrders, result.InvariantViolated,
-			fmt.Sprintf("%d violations, the first: %s", len(problems), problems[0])), nil
+	return Books{Orders: len(c.ledger.orders), Problems: problems}, nil
+}
+
+// Invariant is what the books say.
+func (b Books) Invariant() result.Invariant {
+	switch {
+	case len(b.Problems) > 0:
+		return NewInvariant(InvariantOrders, result.InvariantViolated, fmt.Sprintf("%d violations, the first: %s", len(b.Problems), b.Problems[0]))
+	case b.Orders == 0:
+		return NewInvariant(InvariantOrders, result.InvariantNotChecked, "no order was placed")
+	default:
+		return NewInvariant(InvariantOrders, result.InvariantHeld, fmt.Sprintf("all %d acknowledged orders read back through the API", b.Orders))
 	}
-	if len(c.ledger.orders) == 0 {
-		return NewInvariant(InvariantOrders, result.InvariantNotChecked, "no order was placed"), nil
-	}
-	return NewInvariant(InvariantOrders, result.InvariantHeld,
-		fmt.Sprintf("all %d acknowledged orders read back through the API", len(c.ledger.orders))), nil
 }
 
 type listedOrder struct {

@@ -31,6 +31,9 @@ func Valid(steps []result.Step, bp *result.BreakingPoint, levels []result.Level)
 	gates := []result.Gate{
 		requestsGate(steps), limitedGate(steps), generatorGate(steps), timerGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels),
 	}
+	if g, ok := shardsGate(steps); ok {
+		gates = append(gates, g)
+	}
 	v := &result.Validity{Valid: true, Gates: gates}
 	for _, g := range gates {
 		if !g.Passed {
@@ -97,9 +100,9 @@ func takes(g *result.Gate, s result.Step, share float64) {
 // generatorGate looks at what the generator took of the cores that it may use.
 func generatorGate(steps []result.Step) result.Gate {
 	g := result.Gate{Name: "generator CPU", Limit: maxGenerator, Unit: "share of the cores that the generator may use", Passed: true}
-	for _, s := range steps {
-		if s.GeneratorCPU != nil && s.GeneratorAllowance != nil && *s.GeneratorAllowance > 0 && s.Purpose != result.PurposeWarmUp {
-			worst(&g, *s.GeneratorCPU / *s.GeneratorAllowance)
+	for _, one := range generators(steps) {
+		if one.CPU != nil && one.Allowance != nil && *one.Allowance > 0 {
+			worst(&g, *one.CPU / *one.Allowance)
 		}
 	}
 	if g.Value != nil && *g.Value > g.Limit {
@@ -112,9 +115,9 @@ func generatorGate(steps []result.Step) result.Gate {
 // timerGate looks at how late the generator's own timers were.
 func timerGate(steps []result.Step) result.Gate {
 	g := result.Gate{Name: "generator's timers", Limit: maxTimerLate, Unit: "ms late, p99", Passed: true}
-	for _, s := range steps {
-		if s.TimerLateMS != nil && s.Purpose != result.PurposeWarmUp {
-			worst(&g, *s.TimerLateMS)
+	for _, one := range generators(steps) {
+		if one.TimerLateMS != nil {
+			worst(&g, *one.TimerLateMS)
 		}
 	}
 	if g.Value != nil && *g.Value > g.Limit {

@@ -19,6 +19,13 @@ func TestValidityGates(t *testing.T) {
 	generator := func(cores, late float64) result.Step {
 		return result.Step{Requests: 100, GeneratorCPU: &cores, GeneratorAllowance: result.Ptr(1.0), TimerLateMS: &late}
 	}
+	// One shard is as given, and another so idle that together they would pass.
+	sharded := func(one result.Generator) result.Step {
+		s := generator(.1, 1)
+		one.Shard = "1 of 2"
+		s.Shards = []result.Generator{one, {Shard: "2 of 2", CPU: result.Ptr(.1), Allowance: result.Ptr(1.0)}}
+		return s
+	}
 	open := result.Step{Rate: 100, Seconds: 10, Requests: 1000, ObjectiveKept: true}
 	late := open
 	open.MissedSends, late.MissedSends = result.Ptr(5), result.Ptr(50)
@@ -37,6 +44,11 @@ func TestValidityGates(t *testing.T) {
 		"fine":             {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
 		"busy machine":     {steps: []result.Step{step(.6, 1), generator(.5, 3)}},
 		"hungry generator": {steps: []result.Step{generator(.5, 3), generator(.95, 3)}, trips: "generator CPU"},
+		"hungry shard":     {steps: []result.Step{sharded(result.Generator{CPU: result.Ptr(.95), Allowance: result.Ptr(1.0)})}, trips: "generator CPU"},
+		"late shard":       {steps: []result.Step{sharded(result.Generator{TimerLateMS: result.Ptr(30.0)})}, trips: "generator's timers"},
+		"shard that began": {steps: []result.Step{sharded(result.Generator{StartLateMS: result.Ptr(900.0)})}, trips: "shards"},
+		"dead shard":       {steps: []result.Step{sharded(result.Generator{Error: "killed"})}, trips: "shards"},
+		"shards":           {steps: []result.Step{sharded(result.Generator{CPU: result.Ptr(.5), Allowance: result.Ptr(1.0), StartLateMS: result.Ptr(1.0)})}},
 		"late timers":      {steps: []result.Step{generator(.5, 40)}, trips: "generator's timers"},
 		"somebody else":    {steps: []result.Step{foreign}, trips: "other processes"},
 		"late":             {steps: []result.Step{late}, trips: "missed sends"},

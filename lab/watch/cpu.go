@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -61,6 +62,28 @@ func (c CPU) Since(then CPU) (g result.Generator) {
 		g.MachineShare = result.Ptr(min(1, (c.Self-then.Self)/busy))
 	}
 	return g
+}
+
+// Generators reads the CPU of processes of this machine that send load for the laboratory.
+func Generators(pids []int) Probe {
+	used := make([]Rate, len(pids))
+	return func(context.Context) []Reading {
+		var found []Reading
+		for i, pid := range pids {
+			p, err := procfs.NewProc(pid)
+			if err != nil {
+				continue
+			}
+			stat, err := p.Stat()
+			if err != nil {
+				continue
+			}
+			if cores, ok := used[i].Next(stat.CPUTime()); ok {
+				found = append(found, Reading{Resource: result.ResourceGeneratorCPU, Of: fmt.Sprintf("shard %d", i+1), Unit: "cores", Value: cores})
+			}
+		}
+		return found
+	}
 }
 
 // Machine reads the use of this whole machine and of the laboratory itself.

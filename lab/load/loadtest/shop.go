@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,13 +43,7 @@ type Shop struct {
 // at the end of the test.
 func New(t testing.TB, servers int, service time.Duration) *Shop {
 	t.Helper()
-	f := &Shop{
-		Service: service, orders: map[string]string{},
-		byKey: map[string]string{}, ofToken: map[string][]string{},
-	}
-	if servers > 0 {
-		f.servers = make(chan struct{}, servers)
-	}
+	f := newShop(servers, service)
 	f.listener = make(pipeListener)
 	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
@@ -61,6 +56,25 @@ func New(t testing.TB, servers int, service time.Duration) *Shop {
 		<-done
 		time.Sleep(time.Minute) // lets every handler end, in no time
 	})
+	return f
+}
+
+// Serve starts such a shop on a port of this machine, for other processes, and returns its address.
+func Serve(t testing.TB, servers int, service time.Duration) string {
+	t.Helper()
+	server := httptest.NewServer(newShop(servers, service).handler())
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func newShop(servers int, service time.Duration) *Shop {
+	f := &Shop{
+		Service: service, orders: map[string]string{},
+		byKey: map[string]string{}, ofToken: map[string][]string{},
+	}
+	if servers > 0 {
+		f.servers = make(chan struct{}, servers)
+	}
 	return f
 }
 
