@@ -69,7 +69,7 @@ func TestBootSingle(t *testing.T) {
 // that takes the place of another has its orders, down to the last one before the shutdown.
 func TestBootDump(t *testing.T) {
 	kit := boottest.Kit(t)
-	stage := built(t, "stage1", "dumpBucket", "my-dumps", "https", HTTPSOff)
+	stage := built(t, "stage1", "dumpBucket", "my-dumps", "https", contract.HTTPSOff)
 	stage.aws.Bucket = "my-dumps"
 	userData := text(t, stage.inputs("server-instance"), "userData")
 	first := boottest.Boot(t, kit, stage.options("boot-dump-1", userData, 80))

@@ -11,17 +11,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"shoplab/contract"
+	"shoplab/stack"
 )
 
 // accepted is how many connections of the shop's role a class of RDS instance takes; the same number
 // is shoplab:databaseConnections in the stages' files.
 var accepted = map[string]float64{"db.t4g.micro": 79}
-
-const (
-	// superuserReserved is PostgreSQL's default of superuser_reserved_connections: the shop's role
-	// cannot have them. clusterDefault is its default of max_connections.
-	superuserReserved, clusterDefault = 3, 100
-)
 
 var (
 	poolInUserData  = regexp.MustCompile(`(?m)^\s*` + contract.EnvDatabaseMaxConns + `=(\S+)$`)
@@ -49,12 +44,12 @@ func (g *graphOf) connections() {
 			limit = accepted[res.text("instanceClass")]
 		case "kubernetes:apps/v1:Deployment":
 			if res.text("metadata.name") == "database" {
-				limit = clusterDefault - superuserReserved
+				limit = contract.PostgresMaxConnections - contract.SuperuserReservedConnections
 			}
 		}
 		if found := limitInUserData.FindStringSubmatch(res.userData()); found != nil {
 			n, _ := strconv.ParseFloat(found[1], 64) // digits by the expression
-			limit = n - superuserReserved
+			limit = n - contract.SuperuserReservedConnections
 		}
 		for _, text := range res.settings(contract.EnvDatabaseMaxConns) {
 			n, err := strconv.ParseFloat(text, 64)
@@ -64,15 +59,15 @@ func (g *graphOf) connections() {
 			pool = max(pool, n)
 		}
 	}
-	stack := registered{Type: "connections", Name: "of the stage"}
-	switch need := instances*times*pool + connectionReserve; {
+	all := registered{Type: "connections", Name: "of the stage"}
+	switch need := instances*times*pool + stack.ConnectionReserve; {
 	case pool == 0:
-		g.violate(stack, "nothing sets %s", contract.EnvDatabaseMaxConns)
+		g.violate(all, "nothing sets %s", contract.EnvDatabaseMaxConns)
 	case limit == 0:
-		g.violate(stack, "nobody knows how many connections the database accepts")
+		g.violate(all, "nobody knows how many connections the database accepts")
 	case need > limit:
-		g.violate(stack, "%v x %v instances with pools of %v and %d in reserve need %v connections of %v",
-			times, instances, pool, connectionReserve, need, limit)
+		g.violate(all, "%v x %v instances with pools of %v and %d in reserve need %v connections of %v",
+			times, instances, pool, stack.ConnectionReserve, need, limit)
 	}
 }
 

@@ -1,29 +1,16 @@
 package platform
 
 import (
-	"strconv"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"shoplab/contract"
+	"shoplab/stack"
 )
 
 const postgresPort = 5432
-
-// leastPostgres is the first major version whose default parameters on RDS refuse connections without TLS. A
-// parameter group that says the same again is never settled: AWS keeps a default as pending-reboot.
-// Source: Amazon RDS User Guide, "Using SSL with a PostgreSQL DB instance"; hashicorp/terraform-provider-aws#39252.
-const leastPostgres = 15
-
-// postgresMajor is the major version in an RDS engine version, such as 17 in "17.5"; 0 if there is none.
-func postgresMajor(version string) int {
-	text, _, _ := strings.Cut(version, ".")
-	major, _ := strconv.Atoi(text)
-	return major
-}
 
 // Database is an RDS PostgreSQL instance in the private subnets, open to what computes.
 type Database struct {
@@ -68,7 +55,7 @@ func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, o
 		DbName: pulumi.String("shop"), Username: pulumi.String("shop"), Password: password.Result,
 		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
 		// Named, so that an instance with another group comes back to it.
-		ParameterGroupName: pulumi.Sprintf("default.postgres%d", postgresMajor(c.DatabaseVersion)), CaCertIdentifier: pulumi.String(contract.RDSAuthority),
+		ParameterGroupName: pulumi.Sprintf("default.postgres%d", stack.PostgresMajor(c.DatabaseVersion)), CaCertIdentifier: pulumi.String(contract.RDSAuthority),
 		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
 		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
 		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),

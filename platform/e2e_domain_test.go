@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"shoplab/contract"
 )
 
 // TestEndToEndDomain: the certificate of an own domain, which is asked for in another region by a provider of its
@@ -11,7 +13,7 @@ import (
 // has CloudFront's certificate.
 func TestEndToEndDomain(t *testing.T) {
 	account, stack := newAccount(t), "stage1"
-	account.stack(t, stack, "image", anImage, "https", HTTPSDomain, "domain", "shop.example.com", "zone", "example.com")
+	account.stack(t, stack, "image", anImage, "https", contract.HTTPSDomain, "domain", "shop.example.com", "zone", "example.com")
 	zone := account.route53(t, http.MethodPost, "/2013-04-01/hostedzone", `<CreateHostedZoneRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">`+
 		`<Name>example.com.</Name><CallerReference>a</CallerReference></CreateHostedZoneRequest>`)
 	account.pulumi(t, "config", "set", "-s", stack, "--path", "aws:defaultTags.tags.owner", "ada")

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
+	"shoplab/contract"
 	"shoplab/platform/awstest"
 )
 
@@ -20,7 +21,7 @@ func TestEndToEndEdge(t *testing.T) {
 		t.Run(stack, func(t *testing.T) {
 			account.stack(t, stack, "image", anImage) // nothing to build
 			for _, way := range []struct{ https, scheme string }{
-				{HTTPSCloudFront, "https"}, {HTTPSOff, "http"}, {HTTPSCloudFront, "https"},
+				{contract.HTTPSCloudFront, "https"}, {contract.HTTPSOff, "http"}, {contract.HTTPSCloudFront, "https"},
 			} {
 				account.config(t, stack, "https", way.https)
 				account.up(t, stack)

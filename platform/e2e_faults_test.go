@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"shoplab/contract"
 )
 
 // TestEndToEndRefreshFails: a new version that does not get healthy fails up with AWS's reason, each time, and the
@@ -113,7 +115,7 @@ func TestEndToEndUnverified(t *testing.T) {
 	account.stack(t, stack, "image", anImage)
 	account.Fault(t, "cloudfront-unverified", "")
 	account.fails(t, stack, "Your account must be verified", "pulumi config set -s stage1 https off", "Support Center")
-	account.config(t, stack, "https", HTTPSOff)
+	account.config(t, stack, "https", contract.HTTPSOff)
 	account.up(t, stack)
 	account.down(t, stack)
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shoplab/contract"
 )
 
 // TestEndToEnd types what a user types, against an emulated AWS account with the real provider's
@@ -24,7 +26,7 @@ func TestEndToEnd(t *testing.T) {
 			stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
 			config: []string{"wait", "false"}, // no server boots there
 		},
-		{stack: "stage1", key: "https", value: HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
+		{stack: "stage1", key: "https", value: contract.HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
 			account.stack(t, test.stack, test.config...)

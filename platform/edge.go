@@ -10,6 +10,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // OriginHeader is the request header by which CloudFront proves to the origin that it is this
@@ -29,7 +31,7 @@ const (
 // privateOrigin says that CloudFront reaches the stage's load balancer inside the VPC. A stage of one server
 // is reached at its public address (0090).
 func (c Config) privateOrigin() bool {
-	return c.HTTPS != HTTPSOff && (c.Topology == Balanced || c.Topology == Fargate)
+	return c.HTTPS != contract.HTTPSOff && (c.Topology == contract.Balanced || c.Topology == contract.Fargate)
 }
 
 // vpcOriginTimeout is how long CloudFront may take to make or remove a VPC origin: "up to 15 minutes" by
@@ -77,7 +79,7 @@ func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resource
 }
 
 // Closed says that only CloudFront may reach the origin.
-func (e *Edge) Closed() bool { return e.config.HTTPS != HTTPSOff }
+func (e *Edge) Closed() bool { return e.config.HTTPS != contract.HTTPSOff }
 
 // Private says that CloudFront reaches the origin inside the VPC: it has no public address, and needs no
 // proof of where a request comes from.
@@ -160,7 +162,7 @@ func (e *Edge) vpcOrigin(ctx *pulumi.Context, b *Balancer) (*cloudfront.VpcOrigi
 func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOriginArgs) (pulumi.StringOutput, error) {
 	args := e.distribution(origin)
 	var zone string
-	if e.config.HTTPS == HTTPSDomain {
+	if e.config.HTTPS == contract.HTTPSDomain {
 		found, err := route53.LookupZone(ctx, &route53.LookupZoneArgs{Name: pulumi.StringRef(e.config.Zone)}, pulumi.Parent(e))
 		if err != nil {
 			return pulumi.StringOutput{}, fmt.Errorf("find the Route 53 zone %s: %w", e.config.Zone, err)

@@ -128,14 +128,14 @@ func TestEdgeInvariantsCanFail(t *testing.T) {
 	}{
 		"back door":              {"stage2", "", "balancer-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront"},
 		"back door, one server":  {"stage1", "", "network-compute-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront"},
-		"past the balancer":      {"stage3", HTTPSOff, "balancer-in", set("securityGroupId", "network-compute-group-id"), "does not pass the load balancer"},
-		"source changed":         {"stage3", HTTPSOff, "balancer-in", func(r *registered) { r.ReplacedOn = nil }, "kind of its source"},
+		"past the balancer":      {"stage3", contract.HTTPSOff, "balancer-in", set("securityGroupId", "network-compute-group-id"), "does not pass the load balancer"},
+		"source changed":         {"stage3", contract.HTTPSOff, "balancer-in", func(r *registered) { r.ReplacedOn = nil }, "kind of its source"},
 		"public balancer":        {"stage2", "", "balancer-alb", set("internal", false), "internal is false"},
-		"internal balancer":      {"stage3", HTTPSOff, "balancer-alb", set("internal", true), "internal is true"},
+		"internal balancer":      {"stage3", contract.HTTPSOff, "balancer-alb", set("internal", true), "internal is true"},
 		"in public subnets":      {"stage2", "", "balancer-alb", set("subnets", []any{"network-public-0-id", "network-public-1-id"}), "stands in network-public-0-id"},
-		"in private subnets":     {"stage2", HTTPSOff, "balancer-alb", set("subnets", []any{"network-private-0-id", "network-private-1-id"}), "stands in network-private-0-id"},
+		"in private subnets":     {"stage2", contract.HTTPSOff, "balancer-alb", set("subnets", []any{"network-private-0-id", "network-private-1-id"}), "stands in network-private-0-id"},
 		"adds CloudFront":        {"stage3", "", "balancer-alb", set("xffHeaderProcessingMode", "append"), "want preserve"},
-		"believes the shopper":   {"stage3", HTTPSOff, "balancer-alb", set("xffHeaderProcessingMode", "preserve"), "want append"},
+		"believes the shopper":   {"stage3", contract.HTTPSOff, "balancer-alb", set("xffHeaderProcessingMode", "preserve"), "want append"},
 		"two balancers' targets": {"stage3", "", "balancer-targets", func(r *registered) { r.ReplacedWith = nil }, "outlives its load balancer"},
 		"plain HTTP origin":      {"stage2", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "over public addresses"},
 		"no secret":              {"stage4", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "proves nothing"},
@@ -212,10 +212,10 @@ func (r *recorder) graph(t *testing.T) map[string]string {
 // the shop the shopper's address alone; elsewhere it adds its peer's.
 func TestGatewayNamesTheShopper(t *testing.T) {
 	const shopper = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
-	for _, https := range []string{HTTPSCloudFront, HTTPSOff} {
+	for _, https := range []string{contract.HTTPSCloudFront, contract.HTTPSOff} {
 		change := map[string]string{"shoplab:image": anImage, "shoplab:https": https}
 		maps.Copy(change, operator("stage4"))
-		behind := https == HTTPSCloudFront
+		behind := https == contract.HTTPSCloudFront
 		for _, res := range record(t, "stage4", "", "", change).resources {
 			text, err := json.Marshal(revealed(resource.NewProperty(res.Inputs)))
 			if err != nil {

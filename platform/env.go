@@ -22,7 +22,7 @@ func (c Config) env(edge *Edge, proxies ...string) map[string]string {
 	if edge.Closed() {
 		env[contract.EnvHTTPS] = "always"
 	}
-	if c.Payments == PaymentsStripe {
+	if c.Payments == contract.PaymentsStripe {
 		env[contract.EnvStripePublishableKey] = c.StripePublishableKey
 	}
 	if c.RateLimit != "" {

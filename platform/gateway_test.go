@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"shoplab/contract"
 )
 
 // TestGatewayForwardedFor runs Envoy with what TestIstiodTakesTheObjects finds istiod to make of the gateway's
@@ -33,10 +35,10 @@ func TestGatewayForwardedFor(t *testing.T) {
 		status           int
 		want             string // the last entry, which is the one that the shop believes
 	}{
-		{HTTPSCloudFront, forged + ", " + shopper, true, 200, shopper},
-		{HTTPSCloudFront, forged + ", 2001:db8::9", true, 200, "2001:db8::9"},
-		{HTTPSCloudFront, forged + ", " + shopper, false, 404, ""},
-		{HTTPSOff, forged, false, 200, peer},
+		{contract.HTTPSCloudFront, forged + ", " + shopper, true, 200, shopper},
+		{contract.HTTPSCloudFront, forged + ", 2001:db8::9", true, 200, "2001:db8::9"},
+		{contract.HTTPSCloudFront, forged + ", " + shopper, false, 404, ""},
+		{contract.HTTPSOff, forged, false, 200, peer},
 	} {
 		t.Run(test.https+" "+test.forwarded, func(t *testing.T) {
 			var got string

@@ -23,6 +23,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"shoplab/contract"
+	"shoplab/stack"
 )
 
 // TestIstiodTakesTheObjects gives the objects to istiod itself, which knows more of them than their
@@ -43,7 +46,7 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 		t.Errorf("a route that leads nowhere: %v\n%s", err, out)
 	}
 
-	behindCloudFront := &ServiceMesh{args: ServiceMeshArgs{Edge: &Edge{config: Config{Topology: Mesh, HTTPS: HTTPSCloudFront}}}}
+	behindCloudFront := &ServiceMesh{args: ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront}}}}}
 	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), behindCloudFront.istioCharts()[gatewayRelease])
 	istiod.must(t, manifests, "apply", "--server-side", "--validate=strict", "-f", "-")
 	for _, o := range objects(t, clusters["own"]) {

@@ -18,7 +18,7 @@ func (c Config) newLogGroup(ctx *pulumi.Context, name string, parent pulumi.Reso
 	group, err := cloudwatch.NewLogGroup(ctx, name+"-logs", &cloudwatch.LogGroupArgs{
 		Name: pulumi.String(c.logGroup()), RetentionInDays: pulumi.Int(c.LogRetentionDays),
 	}, child(parent)...)
-	if err != nil || c.Payments != PaymentsStripe {
+	if err != nil || c.Payments != contract.PaymentsStripe {
 		return group, err
 	}
 	// A phrase and not a field: a server's entries hold the service's JSON as text, a task's are it.

@@ -184,7 +184,7 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 			{"AWS/ElastiCache", "CacheHits", "Sum", of}, {"AWS/ElastiCache", "CacheMisses", "Sum", of}, {"AWS/ElastiCache", "Evictions", "Sum", of},
 		}})
 	}
-	if c.Payments == PaymentsStripe {
+	if c.Payments == contract.PaymentsStripe {
 		graphs = append(graphs, graph{"Payment alarms in the log", []metric{c.paymentAlarms()}})
 		alarms = append(alarms, alarm{
 			"payments", "Money is not where it should be: the service's log says \"" + contract.PaymentAlarm + "\" and what to do",

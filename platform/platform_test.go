@@ -74,21 +74,21 @@ func TestInvariants(t *testing.T) {
 		change map[string]string
 	}{
 		"stage1": {"stage1", nil}, "stage2": {"stage2", nil}, "stage3": {"stage3", nil}, "stage4": {"stage4", nil},
-		"stage1 open":   {"stage1", map[string]string{"shoplab:https": HTTPSOff}},
-		"stage2 domain": {"stage2", map[string]string{"shoplab:https": HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
-		"stage3 open":   {"stage3", map[string]string{"shoplab:https": HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off"}},
+		"stage1 open":   {"stage1", map[string]string{"shoplab:https": contract.HTTPSOff}},
+		"stage2 domain": {"stage2", map[string]string{"shoplab:https": contract.HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
+		"stage3 open":   {"stage3", map[string]string{"shoplab:https": contract.HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off"}},
 		"stage3 Stripe": {"stage3", map[string]string{
-			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64",
 		}},
 		"stage1 Stripe, no webhooks yet": {"stage1", map[string]string{
-			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
 		}},
 		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
 		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
 		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
 		"stage4 Stripe": {"stage4", map[string]string{
-			"shoplab:payments": PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true",
 		}},
 	} {
@@ -119,7 +119,7 @@ func TestInvariants(t *testing.T) {
 // stage; where it is simulated, nothing is paid for watching it.
 func TestPaymentAlarm(t *testing.T) {
 	for _, stack := range stacks {
-		for _, payments := range []string{PaymentsStripe, PaymentsSimulated} {
+		for _, payments := range []string{contract.PaymentsStripe, contract.PaymentsSimulated} {
 			t.Run(stack+" "+payments, func(t *testing.T) {
 				r, _ := deploy(t, stack, map[string]string{
 					"shoplab:payments": payments, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
@@ -140,7 +140,7 @@ func TestPaymentAlarm(t *testing.T) {
 					}
 				}
 				want := 0
-				if payments == PaymentsStripe {
+				if payments == contract.PaymentsStripe {
 					want = 1
 				}
 				if len(counted) != want || !slices.Equal(counted, watched) {

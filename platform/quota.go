@@ -7,6 +7,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicequotas"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // vcpuQuota is the quota of vCPUs of running On-Demand instances of the standard families, which start with
@@ -18,7 +20,7 @@ const vcpuQuota, standardFamilies = "L-1216C47A", "acdhimrtz"
 // stage cannot come up, a warning if it could not be updated or scale out. It is asked through the provider,
 // which has the stack's credentials; somebody who may not read quotas deploys all the same.
 func checkQuota(ctx *pulumi.Context, c Config) error {
-	if c.Topology == Fargate || c.Kubeconfig != "" || !strings.ContainsAny(c.InstanceType[:1], standardFamilies) {
+	if c.Topology == contract.Fargate || c.Kubeconfig != "" || !strings.ContainsAny(c.InstanceType[:1], standardFamilies) {
 		return nil
 	}
 	kind, err := ec2.GetInstanceType(ctx, &ec2.GetInstanceTypeArgs{InstanceType: c.InstanceType})
@@ -45,11 +47,11 @@ func checkQuota(ctx *pulumi.Context, c Config) error {
 // come up. Other servers in the account count too, which nobody can know here.
 func (c Config) overQuota(vcpus, quota int) (problem string, short bool) {
 	servers, most := c.Instances, c.Instances
-	if c.Topology == Mesh {
+	if c.Topology == contract.Mesh {
 		servers, most = 1, 1 // the instances are pods
 	}
 	needs := fmt.Sprintf("%d to come up", servers*vcpus)
-	if c.Topology == Balanced {
+	if c.Topology == contract.Balanced {
 		// A refresh adds one server (refreshMost), whatever scaling has made of the fleet.
 		most = c.MaxInstances + 1
 		needs += fmt.Sprintf(", %d to be updated and up to %d to scale out to %d servers and be updated then",

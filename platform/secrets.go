@@ -64,7 +64,7 @@ func ownSecrets(ctx *pulumi.Context, name string, c Config, parent pulumi.Resour
 		return nil, err
 	}
 	values := map[string]pulumi.StringOutput{contract.EnvSessionKey: session}
-	if c.Payments == PaymentsStripe {
+	if c.Payments == contract.PaymentsStripe {
 		values[contract.EnvStripeSecretKey] = secret(c.StripeSecretKey)
 		if c.StripeWebhookSecret != "" { // known only after the URL is
 			values[contract.EnvStripeWebhookSecret] = secret(c.StripeWebhookSecret)

@@ -30,7 +30,7 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	check(explainErrors(ctx, c))
 	check(checkQuota(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
-		Single: single, Balanced: balanced, Fargate: fargate, Mesh: mesh,
+		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh,
 	}[c.Topology]
 	if c.Kubeconfig != "" {
 		compose = foreignMesh
@@ -142,7 +142,7 @@ func foreignMesh(ctx *pulumi.Context, c Config) stage {
 	image := must(NewImage(ctx, "image", c))
 	host := must(serverHost(c.Kubeconfig))
 	kubeconfig := secret(c.Kubeconfig)
-	c.HTTPS = HTTPSOff // there is no edge before it
+	c.HTTPS = contract.HTTPSOff // there is no edge before it
 	edge := must(NewEdge(ctx, "edge", c))
 	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
 		Config: c, Kubeconfig: kubeconfig, Image: image.Reference, Edge: edge, Env: c.env(edge, sidecarNetwork),
@@ -171,19 +171,19 @@ func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot
 
 // export names the outputs alike on every stage, so that one tool drives all four.
 func export(ctx *pulumi.Context, c Config, s stage) {
-	ctx.Export("url", s.url)
-	ctx.Export("stage", pulumi.String(c.Stack))
-	ctx.Export("topology", pulumi.String(c.Topology))
-	ctx.Export("region", pulumi.String(c.Region))
-	ctx.Export("image", s.image)
-	ctx.Export("costTags", pulumi.ToStringMap(map[string]string{"project": "shoplab", "stage": c.Stack}))
-	ctx.Export("dashboards", s.dashboards)
-	ctx.Export("capacity", pulumi.ToIntMap(map[string]int{
-		"instances": c.Instances, "maxInstances": c.MaxInstances,
-		"poolPerInstance": c.PoolPerInstance, "databaseConnections": c.DatabaseConnections,
+	ctx.Export(contract.OutputURL, s.url)
+	ctx.Export(contract.OutputStage, pulumi.String(c.Stack))
+	ctx.Export(contract.OutputTopology, pulumi.String(c.Topology))
+	ctx.Export(contract.OutputRegion, pulumi.String(c.Region))
+	ctx.Export(contract.OutputImage, s.image)
+	ctx.Export(contract.OutputCostTags, pulumi.ToStringMap(map[string]string{"project": "shoplab", "stage": c.Stack}))
+	ctx.Export(contract.OutputDashboards, s.dashboards)
+	ctx.Export(contract.OutputCapacity, pulumi.ToIntMap(map[string]int{
+		contract.CapacityInstances: c.Instances, contract.CapacityMaxInstances: c.MaxInstances,
+		contract.CapacityPoolPerInstance: c.PoolPerInstance, contract.CapacityDatabaseConnections: c.DatabaseConnections,
 	}))
-	if c.Topology == Mesh {
-		ctx.Export("kubeconfig", pulumi.ToSecret(s.kubeconfig))
+	if c.Topology == contract.Mesh {
+		ctx.Export(contract.OutputKubeconfig, pulumi.ToSecret(s.kubeconfig))
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // withoutVPCOrigins are the zones, by their ids, where CloudFront makes no VPC origin. An id means the same
@@ -46,7 +48,7 @@ func chooseZones(ctx *pulumi.Context, c Config) ([]string, error) {
 	for i, name := range found.Names {
 		all = append(all, zone{
 			name:    name,
-			offers:  c.Topology == Fargate || slices.Contains(offering, name),
+			offers:  c.Topology == contract.Fargate || slices.Contains(offering, name),
 			reached: i >= len(found.ZoneIds) || !slices.Contains(withoutVPCOrigins, found.ZoneIds[i]),
 		})
 	}
@@ -55,7 +57,7 @@ func chooseZones(ctx *pulumi.Context, c Config) ([]string, error) {
 
 // zonesOffering are the names of the zones where EC2 offers the stage's instance type.
 func zonesOffering(ctx *pulumi.Context, c Config) ([]string, error) {
-	if c.Topology == Fargate {
+	if c.Topology == contract.Fargate {
 		return nil, nil
 	}
 	found, err := ec2.GetInstanceTypeOfferings(ctx, &ec2.GetInstanceTypeOfferingsArgs{
@@ -87,7 +89,7 @@ func (c Config) pickZones(all []zone) ([]string, error) {
 		return nil, fmt.Errorf("%s has %d zone(s) for this account, a stage needs %d: choose another aws:region", c.Region, len(picked), zonesNeeded)
 	}
 	picked = picked[:zonesNeeded]
-	servers := map[string]int{Single: 1, Mesh: 1, Balanced: zonesNeeded}[c.Topology] // one server stands in the first zone
+	servers := map[string]int{contract.Single: 1, contract.Mesh: 1, contract.Balanced: zonesNeeded}[c.Topology] // one server stands in the first zone
 	if slices.ContainsFunc(picked[:servers], func(z zone) bool { return !z.offers }) {
 		return nil, fmt.Errorf("EC2 offers %s in %s, and topology %s needs %d zone(s) of %s that do: choose another shoplab:instanceType or aws:region",
 			c.InstanceType, namesOf(all, func(z zone) bool { return z.offers }), c.Topology, servers, c.Region)

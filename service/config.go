@@ -65,9 +65,9 @@ func (c *config) variables() []variable {
 		{name: contract.EnvRedisURL, doc: "Redis, redis://... or rediss://...; without it each instance caches and limits by itself", secret: true, read: urlOf(&c.redisURL, "redis", "rediss")},
 		{name: contract.EnvSessionKey, doc: "required: key of session tokens, at least 32 bytes, the same on all instances; to rotate it, the new key, a comma and the old one", secret: true, read: required(keys(&c.sessionKeys))},
 		{name: contract.EnvStage, fallback: "local", doc: "name of the stage, shown in the shop", read: text(&c.stage)},
-		{name: contract.EnvTopology, fallback: "single", doc: "topology of the stage, shown in the shop", read: text(&c.topology)},
+		{name: contract.EnvTopology, fallback: contract.Single, doc: "topology of the stage, shown in the shop", read: text(&c.topology)},
 		{name: contract.EnvInstance, doc: "name of this instance, shown in the shop (default: the host's name)", read: text(&c.instance)},
-		{name: contract.EnvPayments, doc: "stripe, or simulated: no money moves (default: stripe if its keys are set)", read: oneOf(&c.payments, "", "stripe", "simulated")},
+		{name: contract.EnvPayments, doc: "stripe, or simulated: no money moves (default: stripe if its keys are set)", read: oneOf(&c.payments, "", contract.PaymentsStripe, contract.PaymentsSimulated)},
 		{name: contract.EnvStripeSecretKey, doc: "Stripe's secret key, sk_... or rk_...", secret: true, read: text(&c.stripeSecretKey)},
 		{name: contract.EnvStripePublishableKey, doc: "Stripe's publishable key, pk_...", read: text(&c.stripePublishableKey)},
 		{name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...; without it the shop asks Stripe what became of payments", secret: true, read: text(&c.stripeWebhookSecret)},
@@ -132,7 +132,7 @@ func (v variable) value(getenv func(string) string) (string, error) {
 
 // checkPayments decides between Stripe and the simulation. It never simulates unless told to.
 func (c *config) checkPayments() (problems []error) {
-	if c.payments == "simulated" {
+	if c.payments == contract.PaymentsSimulated {
 		if c.stripeWebhookSecret == "" && len(c.sessionKeys) > 0 {
 			mac := hmac.New(sha256.New, c.sessionKeys[0])
 			mac.Write([]byte("simulated webhooks"))
@@ -144,7 +144,7 @@ func (c *config) checkPayments() (problems []error) {
 		return []error{fmt.Errorf("%s: set %s and %s for real payments, or %[1]s=simulated", contract.EnvPayments,
 			contract.EnvStripeSecretKey, contract.EnvStripePublishableKey)}
 	}
-	c.payments = "stripe"
+	c.payments = contract.PaymentsStripe
 	if v := c.stripeWebhookSecret; v != "" && !strings.HasPrefix(v, "whsec_") {
 		problems = append(problems, fmt.Errorf("%s: begins with whsec_, or is left out", contract.EnvStripeWebhookSecret))
 	}

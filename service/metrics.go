@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"shoplab/contract"
 	"shoplab/service/postgres"
 	"shoplab/service/redis"
 )
@@ -35,7 +36,7 @@ import (
 func registerProcess(r prometheus.Registerer, version string) {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "shoplab_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
+			Name: contract.Metric("build_info"), Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 		}, func() float64 { return 1 }))
 	if file := cpuStat("/proc/self/cgroup", "/sys/fs/cgroup"); file != "" {
 		stat := func(field string) func() float64 { return func() float64 { return cpuStatField(file, field) } }
@@ -48,15 +49,15 @@ func registerProcess(r prometheus.Registerer, version string) {
 
 // registerDatabase registers the pool's numbers.
 func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
-	gauge(r, "db_pool_acquired", "Database connections in use; all of them while writes wait for one.", func() float64 { return float64(db.Stat().AcquiredConns()) })
+	gauge(r, contract.MetricPoolAcquired, "Database connections in use; all of them while writes wait for one.", func() float64 { return float64(db.Stat().AcquiredConns()) })
 	gauge(r, "db_pool_idle", "Database connections not in use.", func() float64 { return float64(db.Stat().IdleConns()) })
 	gauge(r, "db_pool_total", "Database connections, those being made included.", func() float64 { return float64(db.Stat().TotalConns()) })
-	gauge(r, "db_pool_max", "Database connections allowed.", func() float64 { return float64(db.Stat().MaxConns()) })
-	counter(r, "db_pool_acquires_total", "Successful acquires.", func() float64 { return float64(db.Stat().AcquireCount()) })
+	gauge(r, contract.MetricPoolMax, "Database connections allowed.", func() float64 { return float64(db.Stat().MaxConns()) })
+	counter(r, contract.MetricPoolAcquires, "Successful acquires.", func() float64 { return float64(db.Stat().AcquireCount()) })
 	counter(r, "db_pool_acquire_seconds_total", "Time spent in successful acquires.", func() float64 { return db.Stat().AcquireDuration().Seconds() })
 	counter(r, "db_pool_empty_acquires_total", "Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
-	counter(r, "db_pool_empty_acquire_wait_seconds_total", "Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
-	counter(r, "db_pool_canceled_acquires_total", "Waits that were given up: the pool was exhausted.", func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
+	counter(r, contract.MetricPoolWaitSeconds, "Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
+	counter(r, contract.MetricPoolCanceledWaits, "Waits that were given up: the pool was exhausted.", func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
 	counter(r, "db_lock_timeouts_total", "Transactions that gave up waiting for a lock.", func() float64 { return float64(db.Stat().LockTimeoutCount()) })
 }
 
@@ -74,11 +75,11 @@ func registerRedis(r prometheus.Registerer, c *redis.Client) {
 }
 
 func gauge(r prometheus.Registerer, name, help string, value func() float64) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "shoplab", Name: name, Help: help}, value))
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help}, value))
 }
 
 func counter(r prometheus.Registerer, name, help string, value func() float64) {
-	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "shoplab", Name: name, Help: help}, value))
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help}, value))
 }
 
 // cpuStat finds the cpu.stat of the process's control group: version 2 or 1, seen from the host or

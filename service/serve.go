@@ -167,7 +167,7 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 		sh.Catalog = redis.NewCatalog(db, s.redis)
 	}
 	var gateway shop.Gateway
-	if s.payments == "simulated" {
+	if s.payments == contract.PaymentsSimulated {
 		s.simulation = stripe.NewSimulation(s.stripeWebhookSecret, func(ctx context.Context, body []byte, signature string) error {
 			_, err := sh.Cashier.Webhook(ctx, body, signature)
 			return err
@@ -182,7 +182,7 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	sh.Cashier.Log = s.log
 	sh.Cashier.Observe = s.metrics.ObserveCashier
 	sh.Cashier.Webhooks = s.stripeWebhookSecret != ""
-	sh.Cashier.Polls = s.payments == "stripe"
+	sh.Cashier.Polls = s.payments == contract.PaymentsStripe
 	if !sh.Cashier.Webhooks {
 		s.log.Info("no webhook secret: Stripe is asked what became of payments")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"shoplab/contract"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
@@ -21,7 +22,7 @@ func (r *replay) health(ctx context.Context) (result.Finding, error) {
 			o.Instances, o.HealthCheckPath, o.HealthCheckInterval = instances, path, every
 		}}
 	}
-	before, after := side(deepPath, 5*time.Second, "deep"), side("/livez", 30*time.Second, "shallow")
+	before, after := side(deepPath, 5*time.Second, "deep"), side(contract.LivePath, 30*time.Second, "shallow")
 	quietB, quietA, err := r.both(ctx, findingStage, before, after, load.Load{})
 	if err != nil {
 		return result.Finding{}, err

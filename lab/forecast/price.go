@@ -3,6 +3,7 @@ package forecast
 import (
 	"strings"
 
+	"shoplab/contract"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
 )
@@ -20,7 +21,7 @@ func Monthly(st result.Stage, rate float64, instances int) (float64, bool) {
 
 // perInstance is what one instance adds to the fixed cost; 0 where instances share one machine.
 func perInstance(st result.Stage) float64 {
-	if st.Cost == nil || *st.Config.Instances == 0 || st.Topology == "single" || st.Topology == "mesh" {
+	if st.Cost == nil || *st.Config.Instances == 0 || st.Topology == contract.Single || st.Topology == contract.Mesh {
 		return 0
 	}
 	scaled := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoplab/contract"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
 )
@@ -93,7 +94,7 @@ func judge(s result.Stage, n Need) (candidate, string) {
 	switch b := s.BreakingPoint; {
 	case s.Invalid():
 		return c, "its measurement is INVALID"
-	case n.SurvivesServer && (s.Topology == "single" || s.Topology == "mesh"):
+	case n.SurvivesServer && (s.Topology == contract.Single || s.Topology == contract.Mesh):
 		return c, "it has one server, and is gone with it"
 	case forecast:
 		c.users, c.forecast = f.Users, true

@@ -1,5 +1,7 @@
 package report
 
+import "shoplab/contract"
+
 // published is a row of the original experiment's own tables: the same shop on the same four
 // stages, measured by hand over five days. It stands beside what was measured here and is never
 // mixed with it. On how its load was made, see the note under the performance table.
@@ -17,25 +19,25 @@ type published struct {
 }
 
 var original = map[string]published{
-	"single": {
+	contract.Single: {
 		"one EC2 t2.small: nginx, Go, PostgreSQL", "$12", "$0.40",
 		map[int]string{50: "45 ms", 200: "265 ms"},
 		"~150", "20%",
 		"5 min", "3 commands", "easy (SSH + logs)", "$0.000024",
 	},
-	"balanced": {
+	contract.Balanced: {
 		"ALB, 2 EC2, RDS, ElastiCache", "$85", "$2.83",
 		map[int]string{50: "40 ms", 200: "200 ms"},
 		"~200", "18%",
 		"5 min", "6 commands", "medium", "$0.000170",
 	},
-	"fargate": {
+	contract.Fargate: {
 		"ALB, 2 Fargate tasks, RDS, Redis", "$60", "$2.00",
 		map[int]string{50: "43 ms", 200: "185 ms"},
 		"~500", "10%",
 		"2 min", "2 commands", "easy (CloudWatch)", "$0.000120",
 	},
-	"mesh": {
+	contract.Mesh: {
 		"NodePort, k3s + Istio, 2 pods, RDS, Redis; Meshery, Kiali, Grafana", "$110", "$3.67",
 		map[int]string{50: "47 ms", 200: "210 ms"},
 		"~700", "24%",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoplab/contract"
 	"shoplab/lab/chart"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
@@ -183,7 +184,7 @@ func runsOn(s result.Stage) cell {
 	}
 	var parts []string
 	switch {
-	case s.Topology == "mesh":
+	case s.Topology == contract.Mesh:
 		parts = append(parts, fmt.Sprintf("%d pods on one %s", *c.Instances, c.InstanceType))
 	case c.InstanceType != "":
 		parts = append(parts, fmt.Sprintf("%d × %s", *c.Instances, c.InstanceType))

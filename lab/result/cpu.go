@@ -1,5 +1,7 @@
 package result
 
+import "shoplab/contract"
+
 import "strings"
 
 // CPUPerRequest is how much CPU a request took of the stage's servers, and of a database of its own, in
@@ -22,7 +24,7 @@ func (s Stage) CPUPerRequest() (servers, database *float64) {
 	if servers = s.cores(*busiest, ResourceServerCPU); servers == nil {
 		servers = s.cores(*busiest, ResourceInstanceCPU, ResourceSidecarCPU)
 	}
-	if s.Config.DatabaseClass != "" || s.Topology != "single" {
+	if s.Config.DatabaseClass != "" || s.Topology != contract.Single {
 		database = s.cores(*busiest, ResourceDBCPU)
 	}
 	for _, p := range []*float64{servers, database} {

@@ -4,28 +4,25 @@ package stage
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"shoplab/contract"
 	"shoplab/lab/result"
+	"shoplab/stack"
 )
 
 // Topology is how a stage is put together.
 type Topology string
 
-// The topologies, in the words of shoplab:topology.
+// The topologies.
 const (
-	Single   Topology = "single"
-	Balanced Topology = "balanced"
-	Fargate  Topology = "fargate"
-	Mesh     Topology = "mesh"
+	Single   Topology = contract.Single
+	Balanced Topology = contract.Balanced
+	Fargate  Topology = contract.Fargate
+	Mesh     Topology = contract.Mesh
 )
 
 // Stage is what shapes a stage's capacity, as Pulumi.stageN.yaml has it.
@@ -87,112 +84,24 @@ func (s Stage) Config() result.Config {
 	}
 }
 
-// Read reads Pulumi.<name>.yaml below root, and from Pulumi.yaml the defaults of what the
-// stage leaves out.
+// Read reads Pulumi.<name>.yaml below root.
 func Read(root, name string) (Stage, error) {
-	config, err := readConfig(root, name)
+	c, err := stack.ReadFile(root, name)
 	if err != nil {
 		return Stage{}, err
 	}
-	s := Stage{Name: name, HealthCheckPath: contract.ReadyPath}
-	r := reader{config: config}
-	s.Topology = Topology(r.text("topology"))
-	s.Region, _ = config["aws:region"].(string)
-	s.InstanceType = r.optional("instanceType")
-	if s.Topology != Single { // there the server has both, and Pulumi.yaml's defaults mean nothing
-		s.DatabaseClass = r.optional("databaseInstanceClass")
-		s.CacheNodeType = r.optional("cacheNodeType")
+	s := Stage{
+		Name: name, Topology: Topology(c.Topology), Region: c.Region, InstanceType: c.InstanceType,
+		Instances: c.Instances, MaxInstances: c.MaxInstances, CPU: c.CPU, Memory: c.Memory,
+		PoolPerInstance: c.PoolPerInstance, DatabaseConnections: c.DatabaseConnections,
+		HealthCheckInterval: time.Duration(c.HealthCheckInterval) * time.Second, HealthCheckPath: contract.ReadyPath,
 	}
-	s.Instances = r.number("instances")
-	s.MaxInstances = r.number("maxInstances")
-	s.CPU = r.number("cpu")
-	s.Memory = r.number("memory")
-	s.PoolPerInstance = r.number("poolPerInstance")
-	s.DatabaseConnections = r.number("databaseConnections")
-	s.HealthCheckInterval = time.Duration(r.number("healthCheckInterval")) * time.Second
-	switch s.Topology {
-	case Single, Balanced, Fargate, Mesh:
-	default:
-		r.problem("topology", "single, balanced, fargate or mesh")
+	if s.Topology != Single { // there the server has both
+		s.DatabaseClass, s.CacheNodeType = c.DatabaseInstanceClass, c.CacheNodeType
 	}
 	database, _ := SizeOf(s.DatabaseClass)
 	s.DatabaseCPU = int(database.CPUs * 1024)
-	if len(r.problems) > 0 {
-		return Stage{}, fmt.Errorf("read Pulumi.%s.yaml: %s", name, strings.Join(r.problems, "; "))
-	}
 	return s, nil
-}
-
-// reader collects every problem instead of stopping at the first.
-type reader struct {
-	config   map[string]any
-	problems []string
-}
-
-func (r *reader) problem(key, want string) {
-	r.problems = append(r.problems, fmt.Sprintf("shoplab:%s is %v, want %s", key, r.config["shoplab:"+key], want))
-}
-
-func (r *reader) optional(key string) string {
-	s, _ := r.config["shoplab:"+key].(string)
-	return s
-}
-
-func (r *reader) text(key string) string {
-	s := r.optional(key)
-	if s == "" {
-		r.problem(key, "a word")
-	}
-	return s
-}
-
-// number reads 2 and "2": Pulumi quotes numbers when it writes the file.
-func (r *reader) number(key string) int {
-	n, err := strconv.Atoi(fmt.Sprint(r.config["shoplab:"+key]))
-	if err != nil || n <= 0 {
-		r.problem(key, "a positive number")
-	}
-	return n
-}
-
-// readConfig merges the defaults of Pulumi.yaml with the stage's own configuration.
-func readConfig(root, name string) (map[string]any, error) {
-	var project, stack struct {
-		Config map[string]any `yaml:"config"`
-	}
-	if err := readYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
-		return nil, err
-	}
-	if err := readYAML(filepath.Join(root, "Pulumi."+name+".yaml"), &stack); err != nil {
-		return nil, err
-	}
-	merged := map[string]any{}
-	for key, v := range project.Config {
-		if !strings.Contains(key, ":") {
-			key = "shoplab:" + key
-		}
-		if declared, ok := v.(map[string]any); ok {
-			v = declared["default"]
-		}
-		if v != nil {
-			merged[key] = v
-		}
-	}
-	for key, v := range stack.Config {
-		merged[key] = v
-	}
-	return merged, nil
-}
-
-func readYAML(path string, into any) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the stage's configuration: %w", err)
-	}
-	if err := yaml.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("read %s: %w", filepath.Base(path), err)
-	}
-	return nil
 }
 
 // Names lists the stages that have a Pulumi.<name>.yaml below root, in order.

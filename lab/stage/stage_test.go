@@ -17,22 +17,22 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("Pulumi.yaml", "name: shoplab\nconfig:\n  poolPerInstance: {type: integer, default: 7}\n  shoplab:healthCheckInterval: {type: integer, default: 30}\n  instances: {type: integer, default: 9}\n")
-	write("Pulumi.good.yaml", "config:\n  aws:region: us-east-1\n  shoplab:topology: fargate\n  shoplab:instances: 2\n  shoplab:maxInstances: 8\n"+
-		"  shoplab:cpu: \"256\"\n  shoplab:memory: 512\n  shoplab:databaseInstanceClass: db.t4g.micro\n  shoplab:databaseConnections: 79\n")
+	write("Pulumi.yaml", "name: shoplab\n")
+	write("Pulumi.good.yaml", "config:\n  aws:region: us-east-1\n  shoplab:topology: fargate\n  shoplab:instances: 2\n  shoplab:maxInstances: 4\n"+
+		"  shoplab:cpu: \"256\"\n  shoplab:memory: 512\n  shoplab:poolPerInstance: 7\n  shoplab:databaseConnections: 79\n")
 	got, err := Read(dir, "good")
 	want := Stage{
-		Name: "good", Topology: Fargate, Region: "us-east-1", Instances: 2, MaxInstances: 8, CPU: 256, Memory: 512,
-		PoolPerInstance: 7, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, DatabaseConnections: 79,
+		Name: "good", Topology: Fargate, Region: "us-east-1", Instances: 2, MaxInstances: 4, CPU: 256, Memory: 512,
+		PoolPerInstance: 7, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, DatabaseConnections: 79, CacheNodeType: "cache.t4g.micro",
 		HealthCheckInterval: 30 * time.Second, HealthCheckPath: "/readyz",
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v\n%v", got, want, err)
 	}
 
-	write("Pulumi.bad.yaml", "config:\n  shoplab:topology: heap\n  shoplab:cpu: many\n  shoplab:memory: 0\n")
+	write("Pulumi.bad.yaml", "config:\n  aws:region: us-east-1\n  shoplab:topology: heap\n  shoplab:cpu: many\n  shoplab:memory: 0\n")
 	_, err = Read(dir, "bad")
-	for _, problem := range []string{"topology is heap", "cpu is many", "memory is 0", "maxInstances is <nil>", "databaseConnections is <nil>"} {
+	for _, problem := range []string{`topology is "heap"`, `cpu is "many"`, "memory is 0", "maxInstances is required", "databaseConnections is required"} {
 		if err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("error %v does not say that %s", err, problem)
 		}

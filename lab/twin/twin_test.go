@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"shoplab/contract"
 	"shoplab/lab/process"
 	"shoplab/lab/stage"
 )
@@ -78,7 +79,7 @@ func checkConnections(t *testing.T, tw *Twin) {
 	}
 	want := tw.Stage.DatabaseConnections
 	if tw.Stage.DatabaseClass == "" {
-		want -= 3 // an own server's max_connections holds the superusers'
+		want -= contract.SuperuserReservedConnections // an own server's max_connections holds the superusers'
 	}
 	if accepts != want {
 		t.Errorf("PostgreSQL accepts %d connections of the shop, want %d", accepts, want)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"shoplab/contract"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 )
@@ -43,7 +44,7 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 	switch cause {
 	case result.CausePool:
 		// Twice the pool, if the database has room for it.
-		most := (s.DatabaseConnections - 3) / s.Instances
+		most := (s.DatabaseConnections - contract.SuperuserReservedConnections) / s.Instances
 		to := min(2*s.PoolPerInstance, most)
 		if to <= s.PoolPerInstance {
 			to = max(1, s.PoolPerInstance/2)
@@ -82,7 +83,7 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 		}, ""
 	case result.CauseHashing:
 		return Knob{Name: "hashes at a time", From: "default", To: "1", Down: true, Change: func(o *stage.Stage) {
-			o.Env = append(o.Env, "HASH_CONCURRENCY=1")
+			o.Env = append(o.Env, contract.EnvHashConcurrency+"=1")
 		}}, ""
 	case result.CauseGenerator:
 		return Knob{}, "more generator than the one machine has cannot be added here: repeat the run with the load from another machine"

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"shoplab/contract"
 )
 
 // secure sets the headers that every response has. HSTS does not ask for subdomains: they may be
@@ -21,7 +23,7 @@ func (s *Server) secure(c *fiber.Ctx) {
 // as https://docs.stripe.com/security/guide#content-security-policy asks for Stripe.js.
 func pagePolicy(payments string) string {
 	var script, frame, connect, img string
-	if payments == "stripe" {
+	if payments == contract.PaymentsStripe {
 		script = " https://js.stripe.com https://*.js.stripe.com"
 		frame = script + " https://hooks.stripe.com"
 		connect = " https://api.stripe.com"
@@ -46,7 +48,7 @@ func pagePolicy(payments string) string {
 // permissions is the storefront's Permissions-Policy.
 func permissions(payments string) string {
 	payment := "payment=()"
-	if payments == "stripe" {
+	if payments == contract.PaymentsStripe {
 		payment = `payment=(self "https://js.stripe.com")`
 	}
 	return payment + ", camera=(), geolocation=(), microphone=(), usb=()"

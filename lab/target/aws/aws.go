@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"shoplab/contract"
 	"shoplab/lab/program"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
@@ -79,7 +80,7 @@ func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
 	a.region, a.stages = declared.Region, append(a.stages, name)
 	if err == nil {
 		a.say("waiting for the first answer")
-		err = firstAnswer(ctx, s.output("url"))
+		err = firstAnswer(ctx, s.output(contract.OutputURL))
 	}
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
@@ -98,7 +99,7 @@ type site struct {
 }
 
 // URL implements target.Site.
-func (s *site) URL() string { return s.stack.output("url") }
+func (s *site) URL() string { return s.stack.output(contract.OutputURL) }
 
 // Stage implements target.Site.
 func (s *site) Stage() stage.Stage { return s.declared }
@@ -120,11 +121,11 @@ func (s *site) Usage(ctx context.Context, from time.Time, length time.Duration) 
 
 // Describe implements target.Site: it writes what the stack says of itself over what its file declares.
 func (s *site) Describe(st *result.Stage) {
-	st.Topology, st.URL = s.stack.output("topology"), s.stack.output("url")
+	st.Topology, st.URL = s.stack.output(contract.OutputTopology), s.stack.output(contract.OutputURL)
 	st.Config = s.declared.Config()
 	for name, field := range map[string]**int{
-		"instances": &st.Config.Instances, "maxInstances": &st.Config.MaxInstances,
-		"poolPerInstance": &st.Config.PoolPerInstance, "databaseConnections": &st.Config.DatabaseConnections,
+		contract.CapacityInstances: &st.Config.Instances, contract.CapacityMaxInstances: &st.Config.MaxInstances,
+		contract.CapacityPoolPerInstance: &st.Config.PoolPerInstance, contract.CapacityDatabaseConnections: &st.Config.DatabaseConnections,
 	} {
 		if n, ok := s.stack.capacity(name); ok {
 			*field = result.Ptr(n)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 
+	"shoplab/contract"
 	"shoplab/lab/program"
 	"shoplab/lab/target"
 )
@@ -62,7 +63,7 @@ func (s *stack) output(name string) string {
 
 // capacity is a number of the stack output "capacity".
 func (s *stack) capacity(name string) (int, bool) {
-	values, _ := s.outputs["capacity"].(map[string]any)
+	values, _ := s.outputs[contract.OutputCapacity].(map[string]any)
 	n, ok := values[name].(float64)
 	return int(n), ok
 }

@@ -116,23 +116,23 @@ func shopProbe(i *twin.Instance) watch.Probe {
 		add := func(r result.Resource, unit string, value, limit float64) {
 			all = append(all, watch.Reading{Resource: r, Of: i.Name, Unit: unit, Value: value, Limit: limit})
 		}
-		if busy, ok := metric(families, "shoplab_db_pool_acquired"); ok {
-			limit, _ := metric(families, "shoplab_db_pool_max")
+		if busy, ok := metric(families, contract.Metric(contract.MetricPoolAcquired)); ok {
+			limit, _ := metric(families, contract.Metric(contract.MetricPoolMax))
 			add(result.ResourcePoolInUse, "connections", busy, limit)
 		}
-		waited, ok := metric(families, "shoplab_db_pool_empty_acquire_wait_seconds_total")
-		taken, ok2 := metric(families, "shoplab_db_pool_acquires_total")
+		waited, ok := metric(families, contract.Metric(contract.MetricPoolWaitSeconds))
+		taken, ok2 := metric(families, contract.Metric(contract.MetricPoolAcquires))
 		waitRate, grew := waits.Next(waited)
 		takeRate, grew2 := acquires.Next(taken)
 		if ok && ok2 && grew && grew2 && takeRate > 0 {
 			add(result.ResourcePoolWait, "ms", 1000*waitRate/takeRate, 0)
 		}
-		if given, ok := metric(families, "shoplab_db_pool_canceled_acquires_total"); ok {
+		if given, ok := metric(families, contract.Metric(contract.MetricPoolCanceledWaits)); ok {
 			if r, grew := timeouts.Next(given); grew {
 				add(result.ResourcePoolTimeouts, "1/s", r, 0)
 			}
 		}
-		if n, ok := metric(families, "shoplab_http_requests_in_flight"); ok {
+		if n, ok := metric(families, contract.Metric(contract.MetricInFlight)); ok {
 			add(result.ResourceInFlight, "requests", n, 0)
 		}
 		return all
