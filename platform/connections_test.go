@@ -34,9 +34,9 @@ func (g *graphOf) connections() {
 		case "aws:ecs/service:Service":
 			times = percent(res, "deploymentMaximumPercent", 200)
 		case "aws:autoscaling/group:Group":
-			// A refresh goes beyond the group's maximum by refreshMost, and what drains holds its connections
+			// A refresh goes beyond the group's maximum by contract.RefreshMost, and what drains holds its connections
 			// too: both are within the double that the configuration is checked for.
-			instances, times = res.number("maxSize"), max(2, refreshMost/100.0)
+			instances, times = res.number("maxSize"), max(2, contract.RefreshMost/100.0)
 		case "kubernetes:autoscaling/v2:HorizontalPodAutoscaler":
 			// Not maxReplicas + maxSurge: a pod that drains holds its connections and is not counted.
 			instances, times = res.number("spec.maxReplicas"), 2

@@ -40,7 +40,7 @@ func TestEndToEndRefreshFails(t *testing.T) {
 	account.launches(t, "2")
 	account.pulumi(t, "preview", "-s", stack, "--expect-no-changes")
 	for _, call := range account.Calls(t) {
-		if call.Action == "StartInstanceRefresh" && fmt.Sprint(call.Params["Preferences.MaxHealthyPercentage"]) != fmt.Sprint(refreshMost) {
+		if call.Action == "StartInstanceRefresh" && fmt.Sprint(call.Params["Preferences.MaxHealthyPercentage"]) != fmt.Sprint(contract.RefreshMost) {
 			t.Errorf("a refresh needs more of the quota than one server: %v", call.Params)
 		}
 	}

@@ -143,14 +143,13 @@ func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) ([]
 // otherwise repeat an order on any 503. Behind CloudFront a request that it did not send finds no route.
 func (m *ServiceMesh) routes() pulumi.Input {
 	spec := func(secret string) map[string]any {
-		read, write := values{"method": values{"regex": "GET|HEAD"}}, values{"uri": values{"prefix": "/"}}
+		read, write := values{"method": values{"regex": contract.MeshReads.Methods}}, values{"uri": values{"prefix": "/"}}
 		if secret != "" {
 			headers := values{strings.ToLower(OriginHeader): values{"exact": secret}}
 			read["headers"], write["headers"] = headers, headers
 		}
 		routes := list(
-			route("read", read, "15s", values{"attempts": 2, "perTryTimeout": "5s", "retryOn": "connect-failure,refused-stream,reset"}),
-			route("write", write, "30s", values{"attempts": 2, "retryOn": "connect-failure,refused-stream"}),
+			route("read", read, contract.MeshReads), route("write", write, contract.MeshWrites),
 		)
 		if secret != "" {
 			// Only what proved itself gets here, so the gateway knows the shopper: it tells that address alone.
@@ -166,9 +165,13 @@ func (m *ServiceMesh) routes() pulumi.Input {
 	return m.args.Edge.Secret.ApplyT(spec).(pulumi.MapOutput)
 }
 
-func route(name string, match values, timeout string, retries values) values {
+func route(name string, match values, r contract.MeshRoute) values {
+	retries := values{"attempts": r.Attempts, "retryOn": r.RetryOn}
+	if r.PerTry > 0 {
+		retries["perTryTimeout"] = r.PerTry.String()
+	}
 	return values{
-		"name": name, "match": list(match), "timeout": timeout, "retries": retries,
+		"name": name, "match": list(match), "timeout": r.Timeout.String(), "retries": retries,
 		"route": list(values{"destination": values{"host": shopHost, "port": values{"number": contract.Port}}}),
 	}
 }

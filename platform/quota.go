@@ -52,7 +52,7 @@ func (c Config) overQuota(vcpus, quota int) (problem string, short bool) {
 	}
 	needs := fmt.Sprintf("%d to come up", servers*vcpus)
 	if c.Topology == contract.Balanced {
-		// A refresh adds one server (refreshMost), whatever scaling has made of the fleet.
+		// A refresh adds one server (contract.RefreshMost), whatever scaling has made of the fleet.
 		most = c.MaxInstances + 1
 		needs += fmt.Sprintf(", %d to be updated and up to %d to scale out to %d servers and be updated then",
 			(servers+1)*vcpus, most*vcpus, c.MaxInstances)

@@ -13,14 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
-
-// What a refresh keeps to, in percent of the servers wanted: never fewer than all of them in service, and one
-// more at a time in fleets of up to ten. Twice as many would be faster and need twice the account's quota.
-const refreshLeast, refreshMost = 100, 110
-
-// refreshWarmup is how long a new server is in service before the next is replaced, in seconds.
-const refreshWarmup = 60
 
 // refresh replaces the servers of an Auto Scaling group by those of a version of its launch template.
 //
@@ -113,9 +108,11 @@ func (r refresh) start(ctx context.Context) (id string, err error) {
 	started, err := r.client.StartInstanceRefresh(ctx, &autoscaling.StartInstanceRefreshInput{
 		AutoScalingGroupName: &r.group, Strategy: types.RefreshStrategyRolling,
 		DesiredConfiguration: &types.DesiredConfiguration{LaunchTemplate: r.after},
+		// Never fewer than all of the servers in service, and one more at a time in fleets of up to ten. Twice as many
+		// would be faster and need twice the account's quota.
 		Preferences: &types.RefreshPreferences{
-			MinHealthyPercentage: aws.Int32(refreshLeast), MaxHealthyPercentage: aws.Int32(refreshMost),
-			InstanceWarmup: aws.Int32(refreshWarmup), AutoRollback: aws.Bool(true),
+			MinHealthyPercentage: aws.Int32(contract.RefreshLeast), MaxHealthyPercentage: aws.Int32(contract.RefreshMost),
+			InstanceWarmup: aws.Int32(int32(contract.RefreshWarmup.Seconds())), AutoRollback: aws.Bool(true),
 			SkipMatching: aws.Bool(true), // after one that got half way, the other half
 		},
 	})

@@ -105,6 +105,14 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	if p.port, err = process.FreePort(); err != nil { // just before it is used: initdb takes seconds
 		return err
 	}
+	if err := p.Start(ctx); err != nil {
+		return err
+	}
+	return p.createOwner(ctx)
+}
+
+// Start starts a server that Halt ended again, on the same port and data, and waits until it answers.
+func (p *Postgres) Start(ctx context.Context) (err error) {
 	p.proc, err = process.Start(process.Spec{
 		Name: "postgres", Path: filepath.Join(p.bin, "postgres"), Args: p.args(), Dir: p.tmp.Path,
 		User: p.user, Log: p.opts.Log, Enter: p.opts.Enter,
@@ -113,17 +121,30 @@ func (p *Postgres) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	err = await(ctx, p.proc, func(ctx context.Context) error {
+	return await(ctx, p.proc, func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, p.AdminURL())
 		if err != nil {
 			return err
 		}
 		return conn.Close(ctx)
 	})
-	if err != nil {
+}
+
+// Halt ends the server so that Start can bring it back: as a restart does, or immediately, as a crash, after which it
+// recovers from its log.
+func (p *Postgres) Halt(ctx context.Context, immediate bool) error {
+	if !immediate {
+		return p.proc.Stop(ctx)
+	}
+	if err := p.proc.Signal(syscall.SIGQUIT); err != nil {
 		return err
 	}
-	return p.createOwner(ctx)
+	select {
+	case <-p.proc.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("end PostgreSQL immediately: %w", ctx.Err())
+	}
 }
 
 // prepareDir decides where the data lies and gives it to the server's user.

@@ -59,6 +59,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newForecastCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand(), newShardCommand())
+	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newForecastCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand(), newFaultsCommand(), newShardCommand())
 	return root
 }

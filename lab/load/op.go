@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tsenart/vegeta/v12/lib"
@@ -99,10 +100,7 @@ var (
 		s.secret = in.ClientSecret
 		return ""
 	}}
-	opConfirm = op{name: "confirm payment", ask: func(s *shopper) vegeta.Target {
-		body, _ := json.Marshal(map[string]string{"client_secret": s.secret, "outcome": "succeeded"}) // strings cannot fail
-		return s.send(http.MethodPost, "/api/payments/simulate", body)
-	}, answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
+	opConfirm = op{name: "confirm payment", ask: (*shopper).confirm, answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
 		s.polls = 0
 		return ""
 	}}
@@ -110,6 +108,20 @@ var (
 		return s.get("/api/orders/" + s.order.path())
 	}, answer: (*shopper).settled}
 )
+
+// confirm pays as a browser does: at the shop that simulates payments, or at what stands in for Stripe.
+func (s *shopper) confirm() vegeta.Target {
+	if s.crowd.payAt == "" {
+		body, _ := json.Marshal(map[string]string{"client_secret": s.secret, "outcome": "succeeded"}) // strings cannot fail
+		return s.send(http.MethodPost, "/api/payments/simulate", body)
+	}
+	intent, _, _ := strings.Cut(s.secret, "_secret_")
+	return vegeta.Target{
+		Method: http.MethodPost, URL: s.crowd.payAt + "/v1/payment_intents/" + url.PathEscape(intent) + "/confirm",
+		Body:   []byte(url.Values{"client_secret": {s.secret}}.Encode()),
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+	}
+}
 
 // placed notes the order that an answer speaks of. Every tenth shopper clicks twice: the same key
 // again must give the same order.

@@ -182,6 +182,12 @@ func (p *Process) Stop(ctx context.Context) error {
 	return fmt.Errorf("killed %s: it did not stop within %s", p.spec.Name, p.spec.StopTimeout)
 }
 
+// Kill ends the process and its group at once, as the kernel does to one without memory, and waits for its end.
+func (p *Process) Kill() {
+	kill(p.PID())
+	<-p.done
+}
+
 // tail keeps the last lines of what passes through it.
 type tail struct {
 	next io.Writer

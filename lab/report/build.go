@@ -15,7 +15,7 @@ func build(results []result.Result) document {
 	d := document{Title: "One shop, four infrastructures: what each costs, carries and takes", Labels: m.labels}
 	sections := []section{
 		summarySection(m), costSection(m), loadSection(m), complexitySection(m), perRequestSection(m),
-		chartsSection(m), verdictSection(m), findingsSection(m), trustSection(m), environmentSection(m),
+		chartsSection(m), verdictSection(m), faultsSection(m), findingsSection(m), trustSection(m), environmentSection(m),
 	}
 	for _, s := range sections {
 		if len(s.Blocks) > 0 {
@@ -48,6 +48,11 @@ func merge(results []result.Result) measured {
 		for _, s := range r.Stages {
 			stages[s.Name] = s
 			m.labels = append(m.labels, s.Labels...)
+		}
+		if r.Faults != nil {
+			for _, st := range r.Faults.Stages {
+				m.labels = append(m.labels, st.Labels...)
+			}
 		}
 		for _, f := range r.Findings {
 			findings[f.Name] = f

@@ -44,6 +44,7 @@ type Result struct {
 	Settings    *Settings   `json:"settings,omitempty"` // nil in a result of findings alone
 	Stages      []Stage     `json:"stages,omitempty"`
 	Findings    []Finding   `json:"findings,omitempty"`
+	Faults      *Faults     `json:"faults,omitempty"`
 	Sweep       *Sweep      `json:"sweep,omitempty"`
 }
 

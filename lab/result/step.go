@@ -16,6 +16,7 @@ const (
 	PurposeProof    Purpose = "proof"
 	PurposeFinding  Purpose = "finding"
 	PurposeLoad     Purpose = "load"
+	PurposeFault    Purpose = "fault"    // a steady rate while something breaks
 	PurposeTwin     Purpose = "twin"     // a changed stage, for a forecast to be held against
 	PurposeBaseline Purpose = "baseline" // the same level again, just before the proof's change
 )

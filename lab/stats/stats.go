@@ -4,6 +4,7 @@ package stats
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Percentile is the nearest-rank percentile q (0 to 1) of sorted values: the smallest value that at
@@ -28,4 +29,22 @@ func Median(values []float64) float64 {
 		return sorted[half]
 	}
 	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// Range is the median of some figures, with the lowest and the highest where they differ: "12 (10-15)"; "" for none.
+func Range(values []float64) string {
+	if len(values) == 0 {
+		return ""
+	}
+	show := func(v float64) string {
+		if v < 10 && v != math.Trunc(v) {
+			return strconv.FormatFloat(v, 'f', 1, 64)
+		}
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	median, low, high := show(Median(values)), show(slices.Min(values)), show(slices.Max(values))
+	if low == high {
+		return median
+	}
+	return median + " (" + low + "-" + high + ")"
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 
+	"shoplab/contract"
 	"shoplab/lab/process"
 )
 
@@ -21,6 +22,7 @@ func startEnvoy(h hop, path string) (*started, error) {
 	}
 	if err := writeTemplate(bootstrap, envoyConf, map[string]any{
 		"Name": h.name, "Port": h.port, "Endpoints": e.file(), "Accepts": h.accepts, "Sends": h.sends,
+		"Reads": contract.MeshReads, "Writes": contract.MeshWrites, "Gateway": h.route,
 	}); err != nil {
 		return nil, fmt.Errorf("configure envoy: %w", err)
 	}
@@ -72,7 +74,17 @@ static_resources:
           use_remote_address: true
           route_config:
             virtual_hosts:
-            - {name: shop, domains: ["*"], routes: [{match: {prefix: "/"}, route: {cluster: shop, timeout: 60s}}]}
+            - name: shop
+              domains: ["*"]
+              routes:
+{{- if .Gateway}}
+              - match: {prefix: "/", headers: [{name: ":method", string_match: {safe_regex: {regex: "{{.Reads.Methods}}"}}}]}
+                route: {{template "route" .Reads}}
+              - match: {prefix: "/"}
+                route: {{template "route" .Writes}}
+{{- else}}
+              - {match: {prefix: "/"}, route: {cluster: shop, timeout: 60s}}
+{{- end}}
           http_filters:
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
@@ -91,7 +103,9 @@ static_resources:
         common_tls_context: {{template "tls" .}}
 {{- end}}
     eds_cluster_config: {eds_config: {resource_api_version: V3, path_config_source: {path: "{{.Endpoints}}"}}}
-{{define "tls"}}{
+{{define "route"}}{cluster: shop, timeout: {{.Timeout.Seconds}}s, retry_policy: {retry_on: "{{.RetryOn}}", num_retries: {{.Attempts}}
+{{- with .PerTry.Seconds}}, per_try_timeout: {{.}}s{{end}}}}{{end}}
+{{- define "tls"}}{
             tls_params: {tls_minimum_protocol_version: TLSv1_2, tls_maximum_protocol_version: TLSv1_3},
             tls_certificates: [{certificate_chain: {filename: "{{.CertificateFile}}"}, private_key: {filename: "{{.KeyFile}}"}}],
             validation_context: {trusted_ca: {filename: "{{.CAFile}}"},

@@ -33,6 +33,7 @@ func TestEnvoyConfiguration(t *testing.T) {
 	side := &identity{CAFile: "/ca.crt", CertificateFile: "/a.crt", KeyFile: "/a.key", Peer: "sidecar"}
 	decodeEnvoy(t, envoyConf, map[string]any{
 		"Name": "gateway", "Port": 8080, "Endpoints": "/tmp/endpoints.yaml", "Accepts": side, "Sends": side,
+		"Gateway": true, "Reads": contract.MeshReads, "Writes": contract.MeshWrites,
 	}, &conf)
 	if err := conf.ValidateAll(); err != nil {
 		t.Errorf("bootstrap: %v", err)
@@ -69,11 +70,10 @@ func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
 	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer shop.Close()
 	r := &run{balancer: program, dir: &process.TempDir{Path: tmp}}
-	var gateway *identity
-	sidecar, err := r.identities(&gateway)
-	if err != nil {
+	if err := r.identities(); err != nil {
 		t.Fatal(err)
 	}
+	gateway, sidecar := r.gateway, r.sidecar
 	start := func(h hop, as *identity) int {
 		t.Helper()
 		port, err := process.FreePort()
@@ -99,7 +99,7 @@ func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
 		return port
 	}
 	inner := strconv.Itoa(start(hop{name: "sidecar-1", hosts: []string{strings.TrimPrefix(shop.URL, "http://")}, accepts: sidecar}, gateway))
-	outer := strconv.Itoa(start(hop{name: "gateway", hosts: []string{"127.0.0.1:" + inner}, sends: gateway}, nil))
+	outer := strconv.Itoa(start(hop{name: "gateway", hosts: []string{"127.0.0.1:" + inner}, sends: gateway, route: true}, nil))
 	get(t, "http://127.0.0.1:"+outer+"/")
 
 	stranger, err := newAuthority(tmp + "/stranger")

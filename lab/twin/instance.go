@@ -21,73 +21,98 @@ import (
 )
 
 // startInstances starts the service once for each instance and waits until all are ready.
-func (r *run) startInstances(ctx context.Context, databaseURL string) error {
-	key, err := sessionKey(r.opts.Data)
-	if err != nil {
+func (r *run) startInstances(ctx context.Context, databaseURL string) (err error) {
+	r.databaseURL = databaseURL
+	if r.key, err = sessionKey(r.opts.Data); err != nil {
 		return err
 	}
-	var procs []*process.Process
-	r.onStop(func(ctx context.Context) error { return stopAll(ctx, procs) })
+	r.onStop(func(ctx context.Context) error { return stopAll(ctx, r.procs()) })
+	wait, ctx := errgroup.WithContext(ctx)
 	for i := range r.twin.Stage.Instances {
-		instance, proc, err := r.startInstance(i, databaseURL, key)
+		instance, err := r.newInstance(i)
 		if err != nil {
 			return err
 		}
-		procs = append(procs, proc)
+		if err := r.startInstance(instance); err != nil {
+			return err
+		}
 		r.twin.Instances = append(r.twin.Instances, instance)
-	}
-	wait, ctx := errgroup.WithContext(ctx)
-	for i, instance := range r.twin.Instances {
-		wait.Go(func() error { return r.await(ctx, procs[i], instance.URL+contract.ReadyPath, nil) })
+		wait.Go(func() error { return r.ready(ctx, instance) })
 	}
 	return wait.Wait()
 }
 
-func (r *run) startInstance(i int, databaseURL, key string) (*Instance, *process.Process, error) {
+// procs are the processes of all instances.
+func (r *run) procs() []*process.Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.instances
+}
+
+// newInstance is the next instance, which has not been started: instance i of those that the stage begins with.
+func (r *run) newInstance(i int) (*Instance, error) {
 	port, err1 := process.FreePort()
 	adminPort, err2 := process.FreePort()
 	if err := errors.Join(err1, err2); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s, group, name := r.twin.Stage, r.groups.shop[i], fmt.Sprintf("shop-%d", i+1)
+	group, err := r.groups.instance(i)
+	if err != nil {
+		return nil, err
+	}
 	addr, adminAddr := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", adminPort)
+	return &Instance{
+		Part: Part{Name: fmt.Sprintf("shop-%d", i+1), Kind: "shop", Group: group},
+		URL:  "http://" + addr, AdminURL: "http://" + adminAddr, host: addr,
+	}, nil
+}
+
+// startInstance starts an instance's process, the first time or again, at the same addresses.
+func (r *run) startInstance(i *Instance) error {
+	s := r.twin.Stage
 	rateLimit := "off"
 	if r.opts.RateLimit {
 		rateLimit = "on"
 	}
 	env := []string{
-		contract.EnvAddr + "=" + addr,
-		contract.EnvAdminAddr + "=" + adminAddr,
-		contract.EnvDatabaseURL + "=" + databaseURL,
+		contract.EnvAddr + "=" + strings.TrimPrefix(i.URL, "http://"),
+		contract.EnvAdminAddr + "=" + strings.TrimPrefix(i.AdminURL, "http://"),
+		contract.EnvDatabaseURL + "=" + r.databaseURL,
 		fmt.Sprintf("%s=%d", contract.EnvDatabaseMaxConns, s.PoolPerInstance),
 		contract.EnvRedisURL + "=" + r.redis.URL(),
-		contract.EnvSessionKey + "=" + key,
+		contract.EnvSessionKey + "=" + r.key,
 		contract.EnvStage + "=" + s.Name,
 		contract.EnvTopology + "=" + string(s.Topology),
-		contract.EnvInstance + "=" + name,
+		contract.EnvInstance + "=" + i.Name,
 		contract.EnvRateLimit + "=" + rateLimit,
 		contract.EnvPayments + "=simulated",
 		contract.EnvTrustedProxies + "=127.0.0.1/32",
 		contract.EnvDrainDelay + "=0s", // no balancer needs time to notice: it stops first
 	}
-	log, err := r.log.file(name)
+	log, err := r.log.file(i.Name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the log of %s: %w", name, err)
+		return fmt.Errorf("open the log of %s: %w", i.Name, err)
 	}
 	if f, ok := log.(io.Closer); ok {
 		r.onStop(func(context.Context) error { return f.Close() })
 	}
-	proc, err := process.Start(process.Spec{
-		Name: name, Path: r.binary, Env: append(env, s.Env...), Log: log, Enter: group.enter(),
+	i.proc, err = process.Start(process.Spec{
+		Name: i.Name, Path: r.binary, Env: append(env, s.Env...), Log: log, Enter: i.Group.enter(),
 	})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	r.watch(proc)
-	return &Instance{
-		Part: Part{Name: name, Kind: "shop", PID: proc.PID(), Group: group},
-		URL:  "http://" + addr, AdminURL: "http://" + adminAddr,
-	}, proc, nil
+	i.PID = i.proc.PID()
+	r.mu.Lock()
+	r.instances = append(r.instances, i.proc)
+	r.mu.Unlock()
+	r.watch(i.proc)
+	return nil
+}
+
+// ready waits until an instance can serve.
+func (r *run) ready(ctx context.Context, i *Instance) error {
+	return r.await(ctx, i.proc, i.URL+contract.ReadyPath, nil)
 }
 
 // stopAll stops processes at the same time.

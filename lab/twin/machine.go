@@ -11,8 +11,9 @@ const mib = 1 << 20
 
 // machines are the groups of a stage's machines.
 type machines struct {
-	shop     []*Group // one for each instance
-	proxy    *Group   // the load balancer, or the mesh's gateway
+	shop     []*Group // one for each instance that the stage begins with
+	another  func(name string) (*Group, error)
+	proxy    *Group // the load balancer, or the mesh's gateway
 	sidecars *Group
 	database *Group
 	cache    *Group
@@ -70,6 +71,7 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 	if s.Topology == stage.Balanced || s.Topology == stage.Fargate {
 		t.StageCPUs += cpus * float64(s.Instances)
 	}
+	m.another = func(name string) (*Group, error) { return t.groups.add(name, cpus, memory, home) }
 	for i := range s.Instances {
 		m.shop = append(m.shop, add(fmt.Sprintf("shop-%d", i+1), cpus, memory, home))
 	}
@@ -80,6 +82,14 @@ func (t *Twin) limit(o Options) (m machines, err error) {
 		t.StageCPUs = 0
 	}
 	return m, err
+}
+
+// instance is the group of an instance by its number from 0.
+func (m machines) instance(i int) (*Group, error) {
+	if i < len(m.shop) {
+		return m.shop[i], nil
+	}
+	return m.another(fmt.Sprintf("shop-%d", i+1))
 }
 
 // describe says what is limited and what this machine cannot give.

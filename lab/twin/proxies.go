@@ -17,43 +17,38 @@ import (
 
 // startProxies starts the hops between a shopper and the instances: a load balancer, and in a mesh
 // a gateway and a sidecar beside each instance. Then it starts the health checks.
-func (r *run) startProxies(ctx context.Context) error {
+func (r *run) startProxies(ctx context.Context) (err error) {
 	port := r.opts.Port
 	if port == 0 {
-		var err error
 		if port, err = process.FreePort(); err != nil {
 			return err
 		}
 	}
-	var targets []*target
-	for _, i := range r.twin.Instances {
-		targets = append(targets, &target{url: i.URL + r.twin.Stage.HealthCheckPath, host: strings.TrimPrefix(i.URL, "http://")})
-	}
 	name := "load-balancer"
-	var gateway *identity
 	if r.twin.Stage.Topology == stage.Mesh {
 		name = "gateway"
-		sidecar, err := r.identities(&gateway)
-		if err != nil {
+		if err := r.identities(); err != nil {
 			return err
 		}
-		for n, t := range slices.Backward(targets) {
-			if t.host, err = r.startSidecar(ctx, fmt.Sprintf("sidecar-%d", n+1), t.host, sidecar, gateway); err != nil {
+		for _, i := range slices.Backward(r.twin.Instances) {
+			if err := r.startSidecar(ctx, i); err != nil {
 				return err
 			}
 		}
 	}
-	front, err := r.startHop(ctx, hop{name: name, port: port, hosts: healthy(targets), sends: gateway}, nil, r.groups.proxy)
-	if err != nil {
+	var targets []*target
+	for _, i := range r.twin.Instances {
+		targets = append(targets, r.targetOf(i))
+	}
+	r.frontHop = hop{name: name, port: port, hosts: healthy(targets), sends: r.gateway, route: r.twin.Stage.Topology == stage.Mesh}
+	if r.front, err = r.startHop(ctx, r.frontHop, nil, r.groups.proxy); err != nil {
 		return err
 	}
 	r.twin.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-
+	r.rotation = newRotation(r.opts.Check.withDefaults(r.twin.Stage.HealthCheckInterval), r.front, targets, r.log.named("health"))
 	checks, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		checkHealth(checks, r.twin.Stage.HealthCheckInterval, targets, front, r.log.named("health"))
-	})
+	wg.Go(func() { r.rotation.run(checks) })
 	r.onStop(func(context.Context) error {
 		cancel()
 		wg.Wait()
@@ -62,33 +57,41 @@ func (r *run) startProxies(ctx context.Context) error {
 	return nil
 }
 
+// targetOf is an instance for the health checks, which ask it past every proxy.
+func (r *run) targetOf(i *Instance) *target {
+	return &target{url: i.URL + r.twin.Stage.HealthCheckPath, host: i.host}
+}
+
 // identities makes those of a gateway and of the sidecars, which talk to each other with mutual TLS. The
 // lab's own proxy, which stands in for Envoy, knows none.
-func (r *run) identities(gateway **identity) (sidecar *identity, err error) {
+func (r *run) identities() error {
 	if r.proxy != "" {
-		return nil, nil
+		return nil
 	}
 	a, err := newAuthority(filepath.Join(r.dir.Path, "mesh"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if *gateway, err = a.issue("gateway", "sidecar"); err != nil {
-		return nil, err
+	if r.gateway, err = a.issue("gateway", "sidecar"); err != nil {
+		return err
 	}
-	return a.issue("sidecar", "gateway")
+	r.sidecar, err = a.issue("sidecar", "gateway")
+	return err
 }
 
-// startSidecar starts the proxy beside an instance and returns its address. Only the gateway may connect,
-// so the check that it has started is made in the gateway's name.
-func (r *run) startSidecar(ctx context.Context, name, host string, own, gateway *identity) (string, error) {
+// startSidecar starts the proxy beside an instance, which requests go through from now on. Only the gateway may
+// connect, so the check that it has started is made in the gateway's name.
+func (r *run) startSidecar(ctx context.Context, i *Instance) error {
 	port, err := process.FreePort()
 	if err != nil {
-		return "", err
+		return err
 	}
-	if _, err := r.startHop(ctx, hop{name: name, port: port, hosts: []string{host}, accepts: own}, gateway, r.groups.sidecars); err != nil {
-		return "", err
+	own := hop{name: "sidecar-" + strings.TrimPrefix(i.Name, "shop-"), port: port, hosts: []string{i.host}, accepts: r.sidecar}
+	if _, err := r.startHop(ctx, own, r.gateway, r.groups.sidecars); err != nil {
+		return err
 	}
-	return fmt.Sprintf("127.0.0.1:%d", port), nil
+	i.host = fmt.Sprintf("127.0.0.1:%d", port)
+	return nil
 }
 
 // startHop starts a proxy of the stage's kind and waits until a request passes through it, sent as who may.

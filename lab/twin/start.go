@@ -32,8 +32,18 @@ type run struct {
 	balancer string // nginx or envoy; "" where it is not installed
 	proxy    string // the lab's own, built instead
 
-	mu    sync.Mutex
-	stops []func(context.Context) error
+	databaseURL, key string    // that the instances use
+	front            *started  // the load balancer, or the mesh's gateway
+	frontHop         hop       // what it is
+	rotation         *rotation // whom it sends requests to
+	// sidecar and gateway are the mesh's identities; nil without mutual TLS.
+	sidecar, gateway *identity
+
+	mu        sync.Mutex
+	stops     []func(context.Context) error
+	instances []*process.Process        // all that were ever started
+	launched  int                       // instances that were ever begun, of those beyond the first
+	expected  map[*process.Process]bool // to end before the twin does
 }
 
 func start(ctx context.Context, o Options) (*Twin, error) {
@@ -44,6 +54,7 @@ func start(ctx context.Context, o Options) (*Twin, error) {
 	r := &run{opts: o, twin: &Twin{
 		Stage: o.Stage, done: make(chan struct{}), stopping: make(chan struct{}),
 	}}
+	r.twin.run = r
 	r.twin.stop = sync.OnceValue(r.stop)
 	if err := r.start(ctx); err != nil {
 		return nil, errors.Join(err, r.twin.Stop())
@@ -227,7 +238,10 @@ func (r *run) stop() error {
 		}
 	}()
 	var errs []error
-	for _, f := range slices.Backward(r.stops) {
+	r.mu.Lock()
+	stops := slices.Clone(r.stops)
+	r.mu.Unlock()
+	for _, f := range slices.Backward(stops) {
 		errs = append(errs, f(ctx))
 	}
 	return errors.Join(errs...)
@@ -243,6 +257,9 @@ func (r *run) watch(p *process.Process) {
 			case <-r.twin.stopping:
 				return
 			default:
+			}
+			if r.isExpected(p) {
+				return
 			}
 			r.twin.end.Do(func() {
 				r.twin.err = p.Err()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shoplab/lab/backing"
+	"shoplab/lab/process"
 	"shoplab/lab/stage"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	Progress func(string)
 	// Abort, once closed, makes everything that is being stopped be killed instead of asked.
 	Abort <-chan struct{}
+	// Check is how instances are found to be well; what is zero is the stage's interval and an ALB's defaults.
+	Check Check
 	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
 
@@ -57,6 +60,7 @@ type Twin struct {
 	LogFile   string   // where the processes' output is, the instances' beside it; "" when Options.Log was given
 	Started   time.Duration
 
+	run      *run
 	groups   *groups
 	postgres *backing.Postgres
 	redis    *backing.Redis
@@ -82,6 +86,9 @@ type Instance struct {
 	Part
 	URL      string // straight to the instance, past every proxy
 	AdminURL string // metrics
+
+	host string // host:port that the balancer sends requests to: its own, or its sidecar's
+	proc *process.Process
 }
 
 // Start brings a stage up and waits until the shop answers through its load balancer. What it

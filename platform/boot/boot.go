@@ -245,8 +245,9 @@ func execute(name string, args any) (string, error) {
 		"indent": func(n int, s string) string {
 			return blankLine.ReplaceAllString(strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n)), "")
 		},
-		"join": func(sep string, s []string) string { return strings.Join(s, sep) },
-		"mib":  func(memory, numerator, denominator int) int { return memory * numerator / denominator },
+		"join":         func(sep string, s []string) string { return strings.Join(s, sep) },
+		"mib":          func(memory, numerator, denominator int) int { return memory * numerator / denominator },
+		"restartDelay": func() int { return int(contract.RestartDelay.Seconds()) },
 	}
 	t := template.New(name).Funcs(functions).Option("missingkey=error")
 	functions["include"] = func(name string, args any) (string, error) {

@@ -53,16 +53,22 @@ func (l *Local) Up(ctx context.Context, name string) (target.Site, error) {
 
 // UpWith implements target.Tuner.
 func (l *Local) UpWith(ctx context.Context, name string, change stage.Change) (target.Site, error) {
+	s, _, err := l.UpTwin(ctx, name, change, twin.Check{})
+	return s, err
+}
+
+// UpTwin is UpWith for who breaks parts of the twin: the site, its twin, and how its instances are found to be well.
+func (l *Local) UpTwin(ctx context.Context, name string, change stage.Change, check twin.Check) (target.Site, *twin.Twin, error) {
 	s, err := stage.Read(l.root, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.HostCPUs = stageCPUs()
-	t, err := twin.Start(ctx, twin.Options{Stage: s.With(change), Root: l.root, Binary: l.binary, Abort: l.abort})
+	t, err := twin.Start(ctx, twin.Options{Stage: s.With(change), Root: l.root, Binary: l.binary, Abort: l.abort, Check: check})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &site{twin: t}, nil
+	return &site{twin: t}, t, nil
 }
 
 // site is a twin as a target.Site; it can break down, and its books can be audited.

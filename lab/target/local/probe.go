@@ -30,9 +30,7 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 	for _, i := range t.Instances {
 		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
 	}
-	if t.Whole != nil {
-		probes = append(probes, groupProbe(&twin.Part{Name: t.Whole.Name, Group: t.Whole}, result.ResourceStageCPU, ""))
-	}
+	probes = append(probes, StageProbe(t))
 	for _, m := range t.Machines {
 		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU, result.ResourceMemory))
 	}
@@ -49,6 +47,14 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 		probes = append(probes, groupProbe(t.Pooler, result.ResourceProxyCPU, ""))
 	}
 	return probes
+}
+
+// StageProbe watches what everything in a twin uses together; nothing where this machine permits no groups.
+func StageProbe(t *twin.Twin) watch.Probe {
+	if t.Whole == nil {
+		return func(context.Context) []watch.Reading { return nil }
+	}
+	return groupProbe(&twin.Part{Name: t.Whole.Name, Group: t.Whole}, result.ResourceStageCPU, "")
 }
 
 // groupProbe reads CPU, throttling and memory of a part's control group; without one, the CPU of

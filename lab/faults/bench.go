@@ -1,0 +1,333 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"shoplab/contract"
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/stage"
+	"shoplab/lab/stripe"
+	"shoplab/lab/target"
+	"shoplab/lab/target/local"
+	"shoplab/lab/twin"
+	"shoplab/lab/verdict"
+	"shoplab/lab/watch"
+)
+
+// bench is one stage under faults.
+type bench struct {
+	plan Plan
+	at   *local.Local
+	st   *result.FaultyStage
+	say  func(string)
+
+	policy policy
+	stage  stage.Stage
+	bank   *stripe.Stripe
+	site   target.Site
+	twin   *twin.Twin
+	seen   watcher
+	crowd  *load.Crowd
+	books  *books
+	rate   float64
+	steps  []result.Step
+}
+
+// run inflicts all faults, each as often as the plan says, and takes the stage down whatever happens.
+func (b *bench) run(ctx context.Context) (err error) {
+	if err := b.describe(); err != nil {
+		return err
+	}
+	if b.bank, err = stripe.New(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.bank.Close()) }()
+	b.plant()
+	err = b.inflictAll(ctx)
+	b.say("taking down")
+	err = errors.Join(err, b.down())
+	b.sumUp()
+	return err
+}
+
+// describe reads what the stage is from its configuration and its resource graph.
+func (b *bench) describe() error {
+	s, err := stage.Read(b.plan.Root, b.st.Name)
+	if err != nil {
+		return err
+	}
+	g, err := stage.Graph(b.plan.Root, b.st.Name)
+	if err != nil {
+		return fmt.Errorf("read the resource graph: %w", err)
+	}
+	if b.policy, err = policyOf(g, s); err != nil {
+		return err
+	}
+	b.stage = s
+	b.st.Topology = string(s.Topology)
+	b.st.Detection, b.st.Replacement = b.policy.detection(), b.policy.replacement()
+	for _, f := range stage.SinglePoints(g) {
+		b.st.SinglePoints = append(b.st.SinglePoints, result.SinglePoint{Part: f.What, Resource: f.Resource, Why: f.Why})
+	}
+	b.st.MonthlyUSD = monthly(g)
+	return nil
+}
+
+// plant notes which faults there will be.
+func (b *bench) plant() {
+	for _, f := range all {
+		if len(b.plan.Faults) > 0 && !slices.Contains(b.plan.Faults, f.name) {
+			continue
+		}
+		one := result.Fault{Name: f.name, RatePerYear: f.perYear}
+		if f.eachInstance {
+			one.RatePerYear *= float64(b.stage.Instances)
+		}
+		if f.skip != nil {
+			one.Skipped = f.skip(b.policy)
+		}
+		if one.Skipped == "" {
+			one.What = f.what(b.policy)
+		}
+		b.st.Faults = append(b.st.Faults, one)
+	}
+}
+
+// up brings the stage up, its shoppers before it.
+func (b *bench) up(ctx context.Context) (err error) {
+	b.say("bringing up")
+	change := func(s *stage.Stage) {
+		s.Env = append(s.Env, b.bank.Env()...)
+		if b.policy.drain > 0 {
+			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, short(b.policy.drain, b.plan.Longest)))
+		}
+	}
+	check := shortened(b.policy.check, b.plan.Longest)
+	if b.site, b.twin, err = b.at.UpTwin(ctx, b.st.Name, change, check); err != nil {
+		return fmt.Errorf("bring up: %w", err)
+	}
+	b.bank.Notify(b.twin.URL)
+	described := result.Stage{}
+	b.site.Describe(&described)
+	b.st.StandIns = described.StandIns
+	for _, label := range described.Labels {
+		if !slices.Contains(b.st.Labels, label) {
+			b.st.Labels = append(b.st.Labels, label)
+		}
+	}
+	b.st.Notes = slices.Clone(described.Notes)
+	b.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: b.twin.URL, PayAt: b.bank.URL(), Observe: b.seen.note})
+	if err != nil {
+		return err
+	}
+	b.books = keepBooks(b.bank, b.twin.PostgresAdminURL())
+	return b.capacity(ctx)
+}
+
+// warmUsers are the users of the closed loop that tells what a stage can do.
+const warmUsers = 50
+
+// capacity warms the stage up, measures what it can do, and chooses the rate to hold.
+func (b *bench) capacity(ctx context.Context) error {
+	b.say("preparing shoppers")
+	warm := load.Load{Purpose: result.PurposeWarmUp, Users: warmUsers, Settle: 2 * time.Second, Duration: 4 * time.Second}
+	if b.plan.Rate > 0 {
+		b.rate = b.plan.Rate
+		warm.Users, warm.Rate, warm.Settle, warm.Duration = 0, b.rate, 0, time.Second
+	}
+	if err := b.crowd.Prepare(ctx, load.AccountsFor(warm), nil); err != nil {
+		return err
+	}
+	b.say("warming up")
+	step, err := b.crowd.Run(ctx, warm)
+	if err != nil {
+		return err
+	}
+	if b.rate == 0 {
+		b.st.CapacityPerSecond = result.Ptr(math.Round(step.Goodput))
+		b.rate = max(1, math.Round(step.Goodput/2))
+	}
+	b.st.RatePerSecond = result.Ptr(b.rate)
+	// A purchase on an instance that hangs holds its account until the shopper gives up: twice as many.
+	return b.crowd.Prepare(ctx, 2*load.AccountsFor(load.Load{Rate: b.rate}), nil)
+}
+
+// down ends shoppers, books and stage.
+func (b *bench) down() error {
+	if b.books != nil {
+		b.books.stop()
+	}
+	if b.crowd != nil {
+		b.crowd.Close()
+	}
+	if b.twin == nil {
+		return nil
+	}
+	err := b.twin.Stop()
+	b.twin, b.books, b.crowd = nil, nil, nil
+	return err
+}
+
+// inflictAll goes round the faults, once for each repeat, so that what changes on the machine falls on all.
+func (b *bench) inflictAll(ctx context.Context) error {
+	if err := b.up(ctx); err != nil {
+		return err
+	}
+	before := result.Orders{}
+	for repeat := range b.plan.Repeats {
+		for n := range b.st.Faults {
+			f := &b.st.Faults[n]
+			if f.Skipped != "" {
+				continue
+			}
+			b.say(fmt.Sprintf("%s, %d of %d, at %.0f requests a second", f.Name, repeat+1, b.plan.Repeats, b.rate))
+			after, err := b.once(ctx, f, before)
+			before = after
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil {
+				continue
+			}
+			b.st.Notes = append(b.st.Notes, fmt.Sprintf("%s, repeat %d: %v; the stage was brought up again", f.Name, repeat+1, err))
+			b.say(fmt.Sprintf("  %v: bringing the stage up again", err))
+			if err := b.settle(ctx); err != nil {
+				return err
+			}
+			if err := errors.Join(b.down(), b.up(ctx)); err != nil {
+				return err
+			}
+			before = result.Orders{}
+		}
+	}
+	return b.settle(ctx)
+}
+
+// recoverWithin is how long a stage may take until the objective is kept again after everything is back.
+const recoverWithin = time.Minute
+
+// once inflicts one fault under load and adds the run to it. It returns the books of all runs so far.
+func (b *bench) once(ctx context.Context, f *result.Fault, before result.Orders) (result.Orders, error) {
+	kind := all[slices.IndexFunc(all, func(k fault) bool { return k.name == f.Name })]
+	i := &infliction{policy: b.policy, twin: b.twin, bank: b.bank, longest: b.plan.Longest}
+	var at time.Time
+	began := time.Now()
+	b.seen.take()
+	step, end, err := b.under(ctx, func(ctx context.Context) error {
+		if err := b.await(ctx); err != nil {
+			return fmt.Errorf("before the fault: %w", err)
+		}
+		at = time.Now()
+		if err := kind.inflict(ctx, i); err != nil {
+			return err
+		}
+		return b.await(ctx)
+	})
+	if at.IsZero() || ctx.Err() != nil {
+		return before, err
+	}
+	run := judge(b.seen.take(), at, end, i.clock, b.rate, b.plan.objective)
+	run.Step, run.Unsteady = &step, verdict.Disturbed(step)
+	for _, name := range i.assumed {
+		if !slices.Contains(f.Assumed, name) {
+			f.Assumed = append(f.Assumed, name)
+		}
+	}
+	after := before
+	if err == nil {
+		if after, err = b.crowd.Orders(ctx); err == nil {
+			run.Orders = increase(before, after)
+		}
+	}
+	b.steps = append(b.steps, step)
+	f.Runs = append(f.Runs, run)
+	if b.books != nil {
+		b.books.of(f, began, at, end)
+	}
+	b.say(fmt.Sprintf("  objective missed for %.1f s, %.0f requests failed", run.MissedSeconds, run.FailedRequests))
+	return after, err
+}
+
+// increase is what came to the books since.
+func increase(before, after result.Orders) result.Orders {
+	return result.Orders{
+		Acknowledged: after.Acknowledged - before.Acknowledged, Lost: max(0, after.Lost-before.Lost),
+		Duplicates: max(0, after.Duplicates-before.Duplicates), Wrong: max(0, after.Wrong-before.Wrong),
+	}
+}
+
+// longestRun bounds one infliction where every wait is kept in full.
+const longestRun = 3 * time.Hour
+
+// under holds the rate while something is done, and watches the machine. It returns when the load ended.
+func (b *bench) under(ctx context.Context, do func(context.Context) error) (result.Step, time.Time, error) {
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	begin := time.Now()
+	lines := make(chan []result.Line, 1)
+	go func() {
+		lines <- watch.Watch(loading, b.probes(), begin, int(longestRun/time.Second))
+	}()
+	held := make(chan result.Step, 1)
+	var loadErr error
+	go func() {
+		step, err := b.crowd.Run(loading, load.Load{Purpose: result.PurposeFault, Rate: b.rate, Duration: longestRun})
+		if loading.Err() == nil {
+			loadErr = err
+		}
+		held <- step
+	}()
+	doing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // a part that ended and was not to
+		select {
+		case <-b.twin.Done():
+			cancel(b.twin.Err())
+		case <-doing.Done():
+		}
+	}()
+	err := do(doing)
+	if cause := context.Cause(doing); err != nil && cause != nil {
+		err = cause
+	}
+	end := time.Now()
+	stop()
+	step := <-held
+	watched := <-lines
+	step.Usage = watch.Usage(append(watched, watch.Derived(watched, 0, runtime.NumCPU())...))
+	return step, end, errors.Join(err, loadErr)
+}
+
+// probes watch what of the machine the stage used and what others did.
+func (b *bench) probes() []watch.Probe {
+	return []watch.Probe{watch.Machine(), local.StageProbe(b.twin)}
+}
+
+// sumUp says whether the figures may be used, and what the faults come to in a year.
+func (b *bench) sumUp() {
+	if len(b.steps) > 0 {
+		b.st.Validity = verdict.Valid(b.steps, nil, nil)
+	}
+	b.st.UnavailableSecondsAYear = unavailable(b.st.Faults)
+	if b.stage.Instances > 1 {
+		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to themselves, on AWS only their own")
+	}
+	var kinds []string
+	for _, f := range b.st.Faults {
+		for _, r := range f.Runs {
+			kinds = append(kinds, slices.Collect(maps.Keys(r.Errors))...)
+		}
+	}
+	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "429") }) {
+		b.st.Notes = append(b.st.Notes, result.LiftRateLimit)
+	}
+}

@@ -1,0 +1,166 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/stripe"
+	"shoplab/lab/twin"
+	"shoplab/lab/watch"
+)
+
+// infliction is one fault while it is inflicted.
+type infliction struct {
+	policy  policy
+	twin    *twin.Twin
+	bank    *stripe.Stripe
+	longest time.Duration // of a wait; 0: in full
+	clock   clock
+	assumed []string
+}
+
+// short is how long a wait is really kept.
+func (i *infliction) short(d time.Duration) time.Duration { return short(d, i.longest) }
+
+func short(d, longest time.Duration) time.Duration {
+	if longest == 0 || d <= longest {
+		return d
+	}
+	return longest
+}
+
+// during does something that stands for more time than it takes: factor times.
+func (i *infliction) during(what string, factor float64, do func() error) error {
+	from := time.Now()
+	err := do()
+	if to := time.Now(); factor != 1 && to.After(from) {
+		i.clock = append(i.clock, stretch{what: what, from: from, to: to, stands: time.Duration(float64(to.Sub(from)) * factor)})
+	}
+	return err
+}
+
+// wait waits, or for a part of it that stands for all.
+func (i *infliction) wait(ctx context.Context, what string, d time.Duration) error {
+	from := time.Now()
+	if d <= 0 {
+		return ctx.Err()
+	}
+	if !watch.Until(ctx, from.Add(i.short(d))) {
+		return ctx.Err()
+	}
+	if to := time.Now(); i.short(d) < d {
+		i.clock = append(i.clock, stretch{what: what, from: from, to: to, stands: d})
+	}
+	return nil
+}
+
+// assume waits for what was not measured but declared.
+func (i *infliction) assume(ctx context.Context, name string) error {
+	i.rely(name)
+	return i.wait(ctx, name, assumed(name))
+}
+
+func (i *infliction) rely(name string) {
+	if !slices.Contains(i.assumed, name) {
+		i.assumed = append(i.assumed, name)
+	}
+}
+
+// detect does something that waits for health checks, whose interval may be shorter here.
+func (i *infliction) detect(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*i.policy.check.Interval+time.Minute)
+	defer cancel()
+	factor := float64(i.policy.check.Interval) / float64(i.short(i.policy.check.Interval))
+	return i.during("health checks", factor, func() error { return do(ctx) })
+}
+
+// shortened is a check with an interval that is kept; its timeout is as much shorter, but a second at least.
+func shortened(c twin.Check, longest time.Duration) twin.Check {
+	interval := short(c.Interval, longest)
+	if interval < c.Interval {
+		c.Timeout = max(time.Second, time.Duration(float64(c.Timeout)*float64(interval)/float64(c.Interval)))
+	}
+	c.Interval = interval
+	return c
+}
+
+// replaceInstance has another instance take the place of one that is gone, as a group or ECS does.
+func (i *infliction) replaceInstance(ctx context.Context, gone *twin.Instance, boot time.Duration, assumption string) error {
+	i.rely(assumption)
+	if err := i.wait(ctx, assumption, boot); err != nil {
+		return err
+	}
+	fresh, err := i.twin.Launch(ctx)
+	if err != nil {
+		return err
+	}
+	i.twin.Leave(gone)
+	return i.detect(ctx, func(ctx context.Context) error { return i.twin.Join(ctx, fresh) })
+}
+
+// boot is what an instance of the stage takes to start, and the assumption's name.
+func (i *infliction) boot() (time.Duration, string) {
+	if i.policy.keeper == ecs {
+		return assumed(bootTask), bootTask
+	}
+	return assumed(bootServer), bootServer
+}
+
+// watcher keeps what shoppers saw.
+type watcher struct {
+	mu  sync.Mutex
+	all []load.Outcome
+}
+
+func (w *watcher) note(o load.Outcome) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, o)
+}
+
+// take returns all and forgets them.
+func (w *watcher) take() []load.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.all
+	w.all = nil
+	return all
+}
+
+// steady says whether the objective was kept lately, for so long, by nearly all that were due.
+func (w *watcher) steady(now time.Time, long time.Duration, rate float64, o result.Objective) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	to := now.Add(-late / 2)
+	var due []load.Outcome
+	for n := len(w.all) - 1; n >= 0 && w.all[n].End.After(to.Add(-long)); n-- {
+		if d := w.all[n].Due; d.Before(to) && !d.Before(to.Add(-long)) {
+			due = append(due, w.all[n])
+		}
+	}
+	expected := rate * long.Seconds()
+	return float64(len(due)) >= 0.95*expected && kept(due, expected, o)
+}
+
+// errUnsteady says that the objective was not kept.
+var errUnsteady = errors.New("the objective was not kept")
+
+// await waits until the objective is kept.
+func (b *bench) await(ctx context.Context) error {
+	deadline := time.Now().Add(recoverWithin)
+	for !b.seen.steady(time.Now(), b.plan.steady, b.rate, b.plan.objective) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w within %s at %.0f requests a second", errUnsteady, recoverWithin, b.rate)
+		}
+		if !watch.Until(ctx, time.Now().Add(100*time.Millisecond)) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package faults
+
+import (
+	"context"
+
+	"shoplab/contract"
+)
+
+// killed: an instance is gone from one moment to the next.
+var killed = fault{
+	name: "instance killed", perYear: 2, eachInstance: true,
+	what: func(p policy) string {
+		return map[keeper]string{
+			systemd: "SIGKILL of the shop's process", group: "SIGKILL of a server's shop, and the server does not come back",
+			ecs: "SIGKILL of a task's process", kubernetes: "SIGKILL of a pod's process",
+		}[p.keeper]
+	},
+	inflict: func(ctx context.Context, i *infliction) error {
+		victim := i.twin.Instances[0]
+		i.twin.Kill(victim)
+		switch i.policy.keeper {
+		case systemd:
+			if err := i.wait(ctx, "systemd's restart", contract.RestartDelay); err != nil {
+				return err
+			}
+			return i.twin.Restart(ctx, victim)
+		case kubernetes:
+			if err := i.assume(ctx, noticePod); err != nil {
+				return err
+			}
+			i.twin.Out(victim)
+			if err := i.twin.Restart(ctx, victim); err != nil {
+				return err
+			}
+			return i.detect(ctx, func(ctx context.Context) error { return i.twin.Join(ctx, victim) })
+		case ecs:
+			if err := i.assume(ctx, noticeTask); err != nil {
+				return err
+			}
+			i.twin.Out(victim)
+		default:
+			if err := i.detect(ctx, func(ctx context.Context) error { return i.twin.AwaitOut(ctx, victim) }); err != nil {
+				return err
+			}
+		}
+		boot, assumption := i.boot()
+		return i.replaceInstance(ctx, victim, boot, assumption)
+	},
+}
