@@ -115,17 +115,17 @@ func (i *infliction) boot() (time.Duration, string) {
 // watcher keeps what shoppers saw.
 type watcher struct {
 	mu  sync.Mutex
-	all []load.Outcome
+	all []load.Seen
 }
 
-func (w *watcher) note(o load.Outcome) {
+func (w *watcher) note(o load.Seen) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.all = append(w.all, o)
 }
 
 // take returns all and forgets them.
-func (w *watcher) take() []load.Outcome {
+func (w *watcher) take() []load.Seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := w.all
@@ -138,7 +138,7 @@ func (w *watcher) steady(now time.Time, long time.Duration, rate float64, o resu
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	to := now.Add(-late / 2)
-	var due []load.Outcome
+	var due []load.Seen
 	for n := len(w.all) - 1; n >= 0 && w.all[n].End.After(to.Add(-long)); n-- {
 		if d := w.all[n].Due; d.Before(to) && !d.Before(to.Add(-long)) {
 			due = append(due, w.all[n])

@@ -63,7 +63,7 @@ const bucket = time.Second
 const late = time.Second
 
 // failed says whether a request was, and whether it counts at all.
-func failed(o load.Outcome) (bad, counts bool) {
+func failed(o load.Seen) (bad, counts bool) {
 	if o.Canceled() {
 		old := o.End.Sub(o.Due) > late
 		return old, old
@@ -73,7 +73,7 @@ func failed(o load.Outcome) (bad, counts bool) {
 
 // kept says whether the objective was kept by the requests that were due in a piece of time. Fewer than a tenth of those
 // expected say nothing good of it.
-func kept(due []load.Outcome, expected float64, o result.Objective) bool {
+func kept(due []load.Seen, expected float64, o result.Objective) bool {
 	var ms []float64
 	bad := 0
 	for _, one := range due {
@@ -94,9 +94,9 @@ func kept(due []load.Outcome, expected float64, o result.Objective) bool {
 }
 
 // judge sums up what shoppers saw from a fault until the end of the load.
-func judge(all []load.Outcome, fault, end time.Time, c clock, rate float64, o result.Objective) result.FaultyRun {
+func judge(all []load.Seen, fault, end time.Time, c clock, rate float64, o result.Objective) result.FaultyRun {
 	run := result.FaultyRun{StartedAt: fault.UTC(), Errors: map[string]int{}, Waits: c.waits()}
-	buckets := make([][]load.Outcome, int(end.Sub(fault)/bucket))
+	buckets := make([][]load.Seen, int(end.Sub(fault)/bucket))
 	for _, one := range all {
 		if one.Due.Before(fault) {
 			continue
@@ -120,7 +120,7 @@ func judge(all []load.Outcome, fault, end time.Time, c clock, rate float64, o re
 		}
 		run.MissedSeconds += c.between(from, to).Seconds()
 		run.RecoverySeconds = c.between(fault, to).Seconds()
-		if !slices.ContainsFunc(due, func(one load.Outcome) bool { bad, counts := failed(one); return counts && !bad }) {
+		if !slices.ContainsFunc(due, func(one load.Seen) bool { bad, counts := failed(one); return counts && !bad }) {
 			run.Unavailable = true
 		}
 	}

@@ -12,10 +12,10 @@ import (
 func TestJudge(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	moment := func(seconds float64) time.Time { return at.Add(time.Duration(seconds * float64(time.Second))) }
-	var seen []load.Outcome
+	var seen []load.Seen
 	for n := range 100 {
 		due := moment(float64(n)/10 - 2) // two seconds before the fault, eight after
-		o := load.Outcome{Operation: "list", Due: due, End: due.Add(5 * time.Millisecond)}
+		o := load.Seen{Operation: "list", Due: due, End: due.Add(5 * time.Millisecond)}
 		switch since := due.Sub(at).Seconds(); {
 		case since >= 1 && since < 3:
 			o.Error = "502"
@@ -46,9 +46,9 @@ func TestJudge(t *testing.T) {
 // What the end of a load broke off failed if it had waited for long, and says nothing otherwise.
 func TestWhatTheEndBrokeOff(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	old := load.Outcome{Error: "canceled", Due: at, End: at.Add(3 * time.Second)}
-	young := load.Outcome{Error: "canceled", Due: at.Add(2900 * time.Millisecond), End: at.Add(3 * time.Second)}
-	run := judge([]load.Outcome{old, young}, at, at.Add(3*time.Second), nil, 1, load.DefaultObjective)
+	old := load.Seen{Error: "canceled", Due: at, End: at.Add(3 * time.Second)}
+	young := load.Seen{Error: "canceled", Due: at.Add(2900 * time.Millisecond), End: at.Add(3 * time.Second)}
+	run := judge([]load.Seen{old, young}, at, at.Add(3*time.Second), nil, 1, load.DefaultObjective)
 	if run.FailedRequests != 1 || run.Errors["no answer"] != 1 {
 		t.Errorf("%v failed, %v; want the old one alone", run.FailedRequests, run.Errors)
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	// stand-in: the load would place real orders.
 	PayAt string
 	// Observe is told of each request that a load measured, at the moment of its answer; nil means nobody listens.
-	Observe func(Outcome)
+	Observe func(Seen)
 	// Dial replaces the network, in tests; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -50,7 +50,7 @@ type Crowd struct {
 	objective result.Objective
 	timeout   time.Duration
 	payAt     string
-	observe   func(Outcome)
+	observe   func(Seen)
 	transport *http.Transport
 	inMemory  bool // the network is a test's: whose CPU is used says nothing
 	catalog   catalog

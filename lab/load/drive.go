@@ -232,7 +232,7 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 		kind = kindCanceled // whatever ended the load, Ctrl-C or a deadline, the shop did not
 	}
 	if r.crowd.observe != nil {
-		r.crowd.observe(Outcome{Operation: o.name, Error: kind, Due: r.pace.began.Add(due), End: r.pace.began.Add(end)})
+		r.crowd.observe(Seen{Operation: o.name, Error: kind, Due: r.pace.began.Add(due), End: r.pace.began.Add(end)})
 	}
 	r.keep(sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
 	if s.waits {

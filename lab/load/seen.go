@@ -8,8 +8,8 @@ import (
 	"shoplab/lab/result"
 )
 
-// Outcome is one request as its shopper saw it.
-type Outcome struct {
+// Seen is one request as its shopper saw it.
+type Seen struct {
 	Operation string
 	Error     string // its kind, "" for none
 	// Due is when it should have been sent, End when its answer was read or it was given up.
@@ -17,7 +17,7 @@ type Outcome struct {
 }
 
 // Canceled says that the laboratory broke the request off, at the end of a load.
-func (o Outcome) Canceled() bool { return o.Error == kindCanceled }
+func (o Seen) Canceled() bool { return o.Error == kindCanceled }
 
 // PaymentPatience is how long a shopper waits for the payment to be settled.
 const PaymentPatience = pollEvery * maxPolls
