@@ -7,10 +7,12 @@ import "time"
 const (
 	// RestartDelay is how long systemd waits before it starts the shop or nginx again, on stages with servers.
 	RestartDelay = time.Second
-	// RefreshLeast and RefreshMost are the servers in service during an instance refresh, in percent of those wanted,
-	// and RefreshWarmup how long a new one is in service before the next is replaced.
-	RefreshLeast, RefreshMost = 100, 110
-	RefreshWarmup             = 60 * time.Second
+	// RefreshLeast is how many servers stay in service during an instance refresh, in percent of those wanted.
+	RefreshLeast = 100
+	// RefreshMost is how many there are at most meanwhile, in percent of those wanted; it is one more at least.
+	RefreshMost = 110
+	// RefreshWarmup is how long a new server is in service before the next is replaced.
+	RefreshWarmup = 60 * time.Second
 )
 
 // MeshRoute is how the mesh's gateway treats a request.

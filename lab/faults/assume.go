@@ -51,6 +51,3 @@ func assumed(name string) time.Duration {
 	}
 	panic("no assumption: " + name) // a constant of this package
 }
-
-// rateSource is the source of all rates a year.
-const rateSource = "declared, for a small shop: put your own in their place"
