@@ -101,6 +101,38 @@ func TestDatabaseComesLate(t *testing.T) {
 	s.do(t, 200, "POST", "/api/cart/items", object{"product_id": 1, "quantity": 1})
 }
 
+// TestDatabaseEmptied: the database is replaced by an empty one while the service runs. No page answers 500, and
+// the shop opens again by itself.
+func TestDatabaseEmptied(t *testing.T) {
+	u, err := database.CreateDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, map[string]string{contract.EnvDatabaseURL: u}).ready(t)
+	conn, err := pgx.Connect(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := conn.PgConn().Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public").Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a shop with products", func() bool {
+		res, err := shared.Get(fmt.Sprintf("%s/api/products?limit=1&q=t%d", p.url, time.Now().UnixNano())) // which no cache has
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("%s: %s", res.Status, body)
+		}
+		return res.StatusCode == http.StatusOK
+	})
+	p.ready(t)
+	(&shopper{url: p.url}).do(t, 200, "GET", "/api/products/1", nil)
+}
+
 // gate forwards connections to a server while it is open.
 type gate struct {
 	addr, target string

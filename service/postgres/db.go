@@ -50,7 +50,9 @@ type DB struct {
 	acquireTimeout time.Duration
 	lockers        *lockers
 	log            *slog.Logger
-	trigram        atomic.Bool // pg_trgm is there
+	trigram        atomic.Bool  // pg_trgm is there
+	version        atomic.Int64 // of the schema that Migrate left; 0 before
+	newer          bool         // the probe has said that the database's is newer
 	down           atomic.Pointer[error]
 	stopProbe      context.CancelFunc
 	probeDone      chan struct{}
@@ -153,7 +155,7 @@ func (db *DB) Close() {
 }
 
 // Ready returns nil when the database answered the last time that it was asked, at most a few
-// seconds ago. It asks nothing itself, so that probes cost no connection.
+// seconds ago, and has the schema. It asks nothing itself, so that probes cost no connection.
 func (db *DB) Ready(context.Context) error {
 	if err := db.down.Load(); err != nil {
 		return *err
@@ -161,9 +163,9 @@ func (db *DB) Ready(context.Context) error {
 	return nil
 }
 
-// probe asks the database each second whether it is there. What refuses is lost at once, what does
-// not answer in time only when it happens three times in a row: on a machine under load the database
-// may be slow, and to take an instance away then makes it worse.
+// probe asks the database each second whether it is there and has the schema, which it brings up to date if
+// not. What refuses is lost at once, what does not answer in time only when it happens three times in a row: on
+// a machine under load the database may be slow, and to take an instance away then makes it worse.
 func (db *DB) probe(ctx context.Context) {
 	defer close(db.probeDone)
 	tick := time.NewTicker(time.Second)
@@ -175,11 +177,16 @@ func (db *DB) probe(ctx context.Context) {
 		case <-tick.C:
 		}
 		pingCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := db.pool.Ping(pingCtx)
+		err := db.look(pingCtx)
 		cancel()
+		stale, lacking := errors.AsType[*staleSchema](err)
 		switch s := db.pool.Stat(); {
 		case ctx.Err() != nil:
 			return
+		case lacking:
+			late = 0
+			db.restore(ctx, stale)
+			continue
 		case err == nil:
 			late = 0
 			if db.down.Swap(nil) != nil {
@@ -238,6 +245,8 @@ var transient = []string{
 	"53300",                   // too_many_connections
 	"57P01", "57P02", "57P03", // shutting down, starting up
 	"25006", // read_only_sql_transaction: failed over
+	// A table, a column or a function is missing: the database was emptied or replaced, and is migrated soon.
+	"42P01", "42703", "42883",
 }
 
 // explain turns what the database cannot do now, or took too long for, into shop.CodeOverloaded, and

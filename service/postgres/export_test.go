@@ -14,6 +14,9 @@ import (
 // Migrations are the migrations' files.
 var Migrations = migrations
 
+// SchemaVersion is the query by which an instance looks for the schema.
+const SchemaVersion = schemaVersion
+
 // OpenTraced is Open with a tracer on each connection.
 func OpenTraced(ctx context.Context, c Config, tracer pgx.QueryTracer) (*DB, error) {
 	pc, err := poolConfig(c)

@@ -48,6 +48,8 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 		return fmt.Errorf("look for pg_trgm: %w", err)
 	}
 	db.trigram.Store(trigram)
+	sources := provider.ListSources() // in the order of their versions
+	db.version.Store(sources[len(sources)-1].Version)
 	return nil
 }
 

@@ -121,7 +121,11 @@ func TestSeedOnce(t *testing.T) {
 // TestSeedOfBefore: a database that was seeded before the seeds were recorded is not seeded again.
 func TestSeedOfBefore(t *testing.T) {
 	t.Parallel()
-	b := newBackend(t, "")
+	template, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, postgres.Config{URL: createDatabase(t, template), AcquireTimeout: patience}) // which does not migrate by itself yet
 	if err := b.MigrateDown(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
