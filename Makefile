@@ -1,5 +1,23 @@
-.PHONY: e2e boot-test cgroup2-test
-e2e: ## the stages against an emulated AWS account (../shared/emulator)
+.DEFAULT_GOAL := help
+.PHONY: help up test lint check e2e boot-test cgroup2-test
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+up: ## the shop on this machine, until Ctrl-C; STAGE=stage3 for another stage
+	go run ./lab up $(STAGE)
+
+test: ## the tests that need neither Pulumi nor root; go test ./... has the rest
+	go test ./contract/... ./docs/... ./lab/... ./service/... ./stack/... ./web/...
+
+lint: ## formatting, linters, vet, and the workflows
+	go tool -modfile=.ci/tools/go.mod golangci-lint run
+	go vet ./...
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+check: ## everything that CI checks, about 25 minutes
+	.ci/run
+
+e2e: ## the stages against an emulated AWS account (../shared/emulator, or pulumi and moto_server)
 	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -run "TestEndToEnd|TestRunOnAWS|TestUpAndDown" -p 1 -count=1 -v -timeout 60m
 
 boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package

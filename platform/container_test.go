@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
@@ -133,6 +134,29 @@ func TestPushContainer(t *testing.T) {
 	}
 	if digest, err := back.Digest(); err != nil || !strings.HasSuffix(first, digest.String()) {
 		t.Errorf("pulled %s (%v), want %s", digest, err, first)
+	}
+}
+
+func TestReleaseImage(t *testing.T) {
+	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(srv.Close)
+	repository := strings.TrimPrefix(srv.URL, "http://") + "/shop"
+	reference, err := ReleaseImage(t.Context(), standIn(t), repository, "v9.9.9", authn.DefaultKeychain)
+	if err != nil || !strings.HasPrefix(reference, repository+"@sha256:") {
+		t.Fatalf("%q is no reference by digest: %v", reference, err)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		tag, err := name.NewTag(repository + ":v9.9.9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := remote.Image(tag, remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file, err := image.ConfigFile(); err != nil || file.Architecture != arch {
+			t.Errorf("under the tag, %s is %+v, %v", arch, file, err)
+		}
 	}
 }
 

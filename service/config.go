@@ -295,7 +295,8 @@ const usage = `service runs the shop. It is configured by its environment.
 Usage:
   service               serve until SIGTERM or SIGINT
   service healthcheck   exit 0 if the service on this host (ADDR) is ready, else 1
-  service version       print the version
+  service version       what was built: a tag, or else a commit
+  service licenses      the licences of what is compiled into it
   service --help        print this
 
 Example:

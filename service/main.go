@@ -24,7 +24,7 @@ import (
 )
 
 // errUsage is an error about the command line.
-var errUsage = errors.New("usage: service [healthcheck | version | --help]")
+var errUsage = errors.New("usage: service [healthcheck | version | licenses | --help]")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -57,6 +57,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return printUsage(stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version())
+		return err
+	case "licenses":
+		_, err := io.WriteString(stdout, licenses)
 		return err
 	case "healthcheck":
 		return healthcheck(ctx, getenv)

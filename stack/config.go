@@ -78,7 +78,7 @@ func (r row) key() string { return Namespace + ":" + r.name }
 // rows is the table of the keys, in the order of Pulumi.yaml, which is generated from it. Reading a value puts it into
 // c. An empty or zero default of a key that byTopology fills means "what suits the topology". What one key asks of
 // another is in check.go.
-func (c *Config) rows() []row {
+func (c *Config) rows() []row { //nolint:funlen // a table
 	return []row{
 		{
 			name: "topology", kind: "string", required: true, about: "single, balanced, fargate or mesh",

@@ -59,6 +59,19 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newCostCommand(), newReportCommand(), newAdviseCommand(), newForecastCommand(), newSweepCommand(), newRunCommand(), newLoadCommand(), newFindingsCommand(), newFaultsCommand(), newShardCommand())
+	root.AddCommand(
+		newUpCommand(),
+		newRunCommand(),
+		newLoadCommand(),
+		newShardCommand(),
+		newReportCommand(),
+		newForecastCommand(),
+		newAdviseCommand(),
+		newFindingsCommand(),
+		newFaultsCommand(),
+		newCostCommand(),
+		newSweepCommand(),
+		newVersionCommand(),
+	)
 	return root
 }

@@ -1,0 +1,96 @@
+// Package docs has no code: its tests hold the documents together.
+package docs
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the index of the decisions")
+
+const indexHead = `# Decisions
+
+Why things are as they are, where a choice surprises. A decision is short: what was chosen, what for, what it costs, what
+was measured or read, and where. It gets the next free number of its subject; a decision that is overturned is
+rewritten, and git has the old one. This list is written by ` + "`go test ./docs -update`." + `
+
+`
+
+// TestEveryDecisionIsListed: the index has each decision under its title, and nothing else.
+func TestEveryDecisionIsListed(t *testing.T) {
+	files, err := filepath.Glob("decisions/[0-9]*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	title := regexp.MustCompile(`^# (?:[0-9]{4}:? )?(.+)`)
+	index := indexHead
+	for _, file := range files { // Glob sorts
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := title.FindSubmatch(text)
+		if found == nil {
+			t.Errorf("%s does not begin with a title", file)
+			continue
+		}
+		name := filepath.Base(file)
+		index += fmt.Sprintf("- [%s](%s): %s\n", name[:4], name, found[1])
+	}
+	const file = "decisions/README.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(index), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != index {
+		t.Errorf("%s is not the list of the decisions (%v); run: go test ./docs -update", file, err)
+	}
+}
+
+// TestLinksLead: what a document links to in this repository is there.
+func TestLinksLead(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{"../*.md", "*.md", "decisions/*.md", "../.github/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range link.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), string(found[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", file, found[1], err)
+			}
+		}
+	}
+}
+
+// TestReadmeIsShort: three readers find their part of it on three screens.
+func TestReadmeIsShort(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(text, []byte("\n")); n >= 120 {
+		t.Errorf("README.md has %d lines, want fewer than 120", n)
+	}
+	for i, line := range strings.Split(string(text), "\n") {
+		if n := len([]rune(line)); n > 120 && !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "    ") {
+			t.Errorf("README.md, line %d has %d characters, want up to 120", i+1, n)
+		}
+	}
+}
