@@ -2,7 +2,7 @@
 // CloudWatch measured. It is a program of its own because those clients take minutes to compile. lab starts it,
 // with an aws.Request as JSON; nobody needs to do so by hand.
 //
-//	account emulated|usage|receipt|sweep REQUEST
+//	account emulated|usage|receipt|remove|sweep REQUEST
 //
 // Progress and errors go to standard error. Exit status 1: an error, or resources that sweep found.
 package main
@@ -26,7 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
@@ -34,9 +34,9 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 2 {
-		return errors.New("usage: account emulated|usage|receipt|sweep REQUEST; lab starts this program, see lab sweep --help")
+		return errors.New("usage: account emulated|usage|receipt|remove|sweep REQUEST; lab starts this program, see lab sweep --help")
 	}
 	var r aws.Request
 	if err := json.Unmarshal([]byte(args[1]), &r); err != nil {
@@ -51,10 +51,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		answer, err = usage(ctx, r)
 	case aws.AskReceipt:
 		answer, err = receipt(ctx, r, func(s string) { fmt.Fprintln(stderr, s) })
+	case aws.AskRemove:
+		answer, err = removeLeft(ctx, r, func(s string) { fmt.Fprintln(stderr, s) })
 	case aws.AskSweep:
+		if r.Remove {
+			return remove(ctx, r, terminal{stdin, stdout, stderr})
+		}
 		return inventory(ctx, r, stdout, stderr)
 	default:
-		return fmt.Errorf("%q: want emulated, usage, receipt or sweep", args[0])
+		return fmt.Errorf("%q: want emulated, usage, receipt, remove or sweep", args[0])
 	}
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func TestRequestsThatCannotBeMeant(t *testing.T) {
 		`"fly": want`:      {"fly", "{}"},
 		"0 stages":         {"usage", "{}"},
 	} {
-		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(t.Context(), args, nil, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", args, err, want)
 		}
 	}
@@ -35,11 +35,11 @@ func TestSweepSaysWhoCannotSignIn(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	var stdout bytes.Buffer
-	err := run(t.Context(), []string{"sweep", `{"Region":"us-east-1","JSON":true}`}, &stdout, io.Discard)
+	err := run(t.Context(), []string{"sweep", `{"Region":"us-east-1","JSON":true}`}, nil, &stdout, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "sign in to AWS") || stdout.Len() > 0 {
 		t.Errorf("got %v and %q", err, stdout.String())
 	}
-	if err := run(t.Context(), []string{"emulated", "{}"}, &stdout, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"emulated", "{}"}, nil, &stdout, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	var is bool

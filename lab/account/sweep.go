@@ -17,7 +17,7 @@ import (
 )
 
 // errNotEmpty makes the exit status tell a script that something is left.
-var errNotEmpty = errors.New("the account is not empty: destroy the stacks above, or delete what they left")
+var errNotEmpty = errors.New("the account is not empty: pulumi destroy the stacks above, or lab sweep --remove what they left")
 
 // inventory carries out lab sweep and prints the receipt.
 func inventory(ctx context.Context, r aws.Request, stdout, stderr io.Writer) error {
@@ -29,16 +29,20 @@ func inventory(ctx context.Context, r aws.Request, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	if r.JSON {
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		err = e.Encode(receipt)
-	} else {
-		_, err = fmt.Fprintln(stdout, receipt.String())
-	}
+	err = printReceipt(stdout, receipt, r.JSON)
 	if err == nil && !receipt.Clean() {
 		err = errNotEmpty
 	}
+	return err
+}
+
+func printReceipt(w io.Writer, receipt sweep.Receipt, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(receipt)
+	}
+	_, err := fmt.Fprintln(w, receipt.String())
 	return err
 }
 
@@ -48,11 +52,16 @@ func sweeper(ctx context.Context, r aws.Request, say func(string)) (func(context
 	if err != nil {
 		return nil, fmt.Errorf("read AWS settings: %w", err)
 	}
+	f := filter(r)
+	return func(ctx context.Context) (sweep.Receipt, error) { return sweep.Sweep(ctx, cfg, f, say) }, nil
+}
+
+func filter(r aws.Request) sweep.Filter {
 	f := sweep.Filter{Stages: r.Stages}
 	if r.Expired {
 		f.ExpiredAt = time.Now()
 	}
-	return func(ctx context.Context) (sweep.Receipt, error) { return sweep.Sweep(ctx, cfg, f, say) }, nil
+	return f
 }
 
 // AWS's lists are consistent eventually: what was deleted a moment ago may still be among them.
@@ -85,9 +94,17 @@ func receipt(ctx context.Context, r aws.Request, say func(string)) (result.Sweep
 	if err != nil {
 		return result.Sweep{}, err
 	}
-	s := result.Sweep{CheckedAt: found.CheckedAt, Clean: found.Clean(), Receipt: found.String()}
-	for _, resource := range found.Found {
+	return forResult(found), nil
+}
+
+// forResult is a receipt as a result has it.
+func forResult(r sweep.Receipt) result.Sweep {
+	s := result.Sweep{CheckedAt: r.CheckedAt, Clean: r.Clean(), Receipt: r.String()}
+	for _, resource := range r.Found {
 		s.Left = append(s.Left, resource.ID)
 	}
-	return s, nil
+	for _, resource := range r.Removed {
+		s.Removed = append(s.Removed, resource.ID)
+	}
+	return s
 }

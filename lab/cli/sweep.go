@@ -14,16 +14,32 @@ func newSweepCommand() *cobra.Command {
 	var stage string
 	cmd := &cobra.Command{
 		Use:   "sweep [STAGE]...",
-		Short: "Look for anything of this project that an AWS account still has",
-		Long: "Takes a read-only inventory of everything that carries the project's tags or names, and prints a\n" +
-			"receipt. Exit status 0 means that nothing was found. It signs in as the AWS CLI does.",
-		Example: "  go run ./lab sweep\n  go run ./lab sweep stage3\n  go run ./lab sweep --expired",
+		Short: "Look for anything of this project that an AWS account still has, and delete it",
+		Long: `Takes an inventory of everything that carries the project's tags or names, and of what AWS made
+behind it, and prints a receipt. It only reads. Exit status 0 means that nothing was found. It signs in
+as the AWS CLI does.
+
+With --remove it deletes what it finds of one stage, in the order that AWS asks for, and waits until it
+is gone, which may take half an hour where there is a CloudFront distribution. First it lists what it
+would delete and what that costs a day, and has the stage's name typed. It refuses a stage of which
+Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the same command goes on.`,
+		Example: `  go run ./lab sweep
+  go run ./lab sweep stage3
+  go run ./lab sweep --expired
+  go run ./lab sweep --remove stage3
+  go run ./lab sweep --remove stage3 --ignore-state --yes     whatever Pulumi thinks, without a question`,
 		RunE: func(cmd *cobra.Command, stages []string) error {
 			if stage != "" && len(stages) > 0 {
 				return errors.New("name the stages, without --stage")
 			}
 			if stage != "" {
 				stages = []string{stage}
+			}
+			if r.Remove && len(stages) != 1 {
+				return errors.New("--remove deletes one stage: name it")
+			}
+			if !r.Remove && (r.Yes || r.IgnoreState) {
+				return errors.New("--yes and --ignore-state belong to --remove")
 			}
 			root, err := findRoot()
 			if err == nil { // a name that is none would find nothing, and look like a clean account
@@ -33,7 +49,7 @@ func newSweepCommand() *cobra.Command {
 					}
 				}
 			}
-			r.Stages = stages
+			r.Root, r.Stages = root, stages
 			p := newProgress(cmd.ErrOrStderr())
 			defer p.done()
 			p.step("building the program that talks to AWS (the first time takes minutes)")
@@ -53,5 +69,8 @@ func newSweepCommand() *cobra.Command {
 	fl.StringVar(&r.Region, "region", "us-east-1", "the region to look in")
 	fl.BoolVar(&r.Expired, "expired", false, "only what carries an expires tag in the past")
 	fl.BoolVar(&r.JSON, "json", false, "print the receipt as JSON")
+	fl.BoolVar(&r.Remove, "remove", false, "delete what is found of the stage that is named")
+	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
+	fl.BoolVar(&r.IgnoreState, "ignore-state", false, "with --remove: although Pulumi's state lists resources of the stage, or cannot be read")
 	return cmd
 }

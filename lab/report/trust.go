@@ -129,6 +129,11 @@ func interval(i result.Interval) string {
 }
 
 func sweep(s result.Sweep) block {
+	if s.Clean && len(s.Removed) > 0 {
+		text := fmt.Sprintf("Teardown: pulumi destroy left %d resources, which were deleted one by one; the inventory of %s found nothing left. %s",
+			len(s.Removed), s.CheckedAt.Format("2006-01-02 15:04 MST"), s.Receipt)
+		return block{Text: text}
+	}
 	if s.Clean {
 		return block{Text: "Teardown: the inventory of " + s.CheckedAt.Format("2006-01-02 15:04 MST") + " found nothing left. " + s.Receipt}
 	}

@@ -101,7 +101,8 @@ type Weight struct {
 type Sweep struct {
 	CheckedAt time.Time `json:"checked_at"`
 	Clean     bool      `json:"clean"`
-	Left      []string  `json:"left,omitempty"` // ARNs or ids that still exist
+	Left      []string  `json:"left,omitempty"`    // ARNs or ids that still exist
+	Removed   []string  `json:"removed,omitempty"` // ARNs or ids that pulumi destroy had left, and that were deleted then
 	Receipt   string    `json:"receipt,omitempty"`
 }
 

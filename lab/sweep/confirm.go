@@ -47,7 +47,7 @@ var looks = map[string]look{
 		_, err := ecr.NewFromConfig(cfg).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{RepositoryNames: []string{name}})
 		return answered(err)
 	},
-	"ecs:cluster": lookECS, "ecs:service": lookECS, "ecs:task-definition": lookECS,
+	"ecs:cluster": lookECS, "ecs:service": lookECS, "ecs:task-definition": lookECS, "ecs:task": lookECS,
 	"elasticache:cluster": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		_, err := elasticache.NewFromConfig(cfg).DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: &id})
 		return answered(err)
@@ -59,6 +59,13 @@ var looks = map[string]look{
 	"elasticache:serverlesscache": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
 		_, err := elasticache.NewFromConfig(cfg).DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &name})
 		return answered(err)
+	},
+	"elasticache:snapshot": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
+		out, err := elasticache.NewFromConfig(cfg).DescribeSnapshots(ctx, &elasticache.DescribeSnapshotsInput{SnapshotName: &name})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Snapshots) > 0, nil
 	},
 	"elasticache:subnetgroup": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
 		_, err := elasticache.NewFromConfig(cfg).DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &name})
@@ -124,22 +131,11 @@ var looks = map[string]look{
 func confirmed(ctx context.Context, cfg aws.Config, listed []Resource) ([]Resource, error) {
 	there := make([]bool, len(listed))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8) // the services throttle an account that asks for everything at once
+	g.SetLimit(workers) // the services throttle an account that asks for everything at once
 	for i, r := range listed {
-		kind, name := kindOf(r.ID)
-		ask := looks[kind]
-		if ask == nil {
-			ask = looksEC2[kind]
-		}
-		if ask == nil {
-			there[i] = true
-			continue
-		}
 		g.Go(func() (err error) {
-			if there[i], err = ask(ctx, cfg, r.ID, name); err != nil {
-				return fmt.Errorf("is %s still there: %w", r.ID, err)
-			}
-			return nil
+			there[i], err = exists(ctx, cfg, r.ID)
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -152,6 +148,21 @@ func confirmed(ctx context.Context, cfg aws.Config, listed []Resource) ([]Resour
 		}
 	}
 	return out, nil
+}
+
+// exists asks the service of a resource for it. What is of a kind that no look knows counts as there.
+func exists(ctx context.Context, cfg aws.Config, arn string) (bool, error) {
+	kind, name := kindOf(arn)
+	for _, table := range []map[string]look{looks, looksEC2, looksUnlisted} {
+		if ask := table[kind]; ask != nil {
+			there, err := ask(ctx, cfg, arn, name)
+			if err != nil {
+				return true, fmt.Errorf("is %s still there: %w", arn, err)
+			}
+			return there, nil
+		}
+	}
+	return true, nil
 }
 
 // kindOf takes an ARN (arn:aws:SERVICE:REGION:ACCOUNT:TYPE/NAME, TYPE:NAME or NAME) apart into SERVICE:TYPE and NAME.
@@ -169,15 +180,18 @@ func kindOf(arn string) (kind, name string) {
 
 // answered turns the error of a question for one resource by its name into whether it is there.
 func answered(err error) (bool, error) {
-	if err == nil {
-		return true, nil
+	if notFound(err) {
+		return false, nil
 	}
+	return err == nil, err
+}
+
+// notFound tells AWS's answer about what it does not have.
+func notFound(err error) bool {
 	var refusal smithy.APIError
-	if errors.As(err, &refusal) {
-		code := refusal.ErrorCode()
-		if strings.Contains(code, "NotFound") || strings.HasPrefix(code, "NoSuch") {
-			return false, nil
-		}
+	if !errors.As(err, &refusal) {
+		return false
 	}
-	return false, err
+	code := refusal.ErrorCode()
+	return strings.Contains(code, "NotFound") || strings.HasPrefix(code, "NoSuch")
 }

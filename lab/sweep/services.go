@@ -9,11 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	autoscalingtypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/budgets"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -37,6 +39,15 @@ func finders(cfg aws.Config, account string) []finder {
 			return logGroups(ctx, cloudwatchlogs.NewFromConfig(cfg))
 		}},
 		{"rds", func(ctx context.Context) ([]Resource, error) { return backups(ctx, rds.NewFromConfig(cfg)) }},
+		{"ec2", func(ctx context.Context) ([]Resource, error) { return inEC2(ctx, cfg, account) }},
+		{"vpc", func(ctx context.Context) ([]Resource, error) { return inNetworks(ctx, cfg, account) }},
+		{"ec2 volumes", func(ctx context.Context) ([]Resource, error) { return volumesOfServers(ctx, cfg, account) }},
+		{"scaling", func(ctx context.Context) ([]Resource, error) { return scaling(ctx, cfg) }},
+		{"scheduler", func(ctx context.Context) ([]Resource, error) { return schedules(ctx, scheduler.NewFromConfig(cfg)) }},
+		{"cloudfront", func(ctx context.Context) ([]Resource, error) { return edge(ctx, cloudfront.NewFromConfig(cfg)) }},
+		{"cloudfront access controls", func(ctx context.Context) ([]Resource, error) {
+			return accessControls(ctx, cloudfront.NewFromConfig(cfg), account)
+		}},
 	}
 	if cfg.Region != global {
 		there := cfg.Copy()
@@ -70,7 +81,11 @@ func roles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 			if err != nil {
 				return nil, fmt.Errorf("tags of role %s: %w", aws.ToString(r.RoleName), err)
 			}
-			if res := identity(r.Arn, tags.Tags); res.Tags["project"] == Project || named(aws.ToString(r.RoleName)) {
+			switch res := identity(r.Arn, tags.Tags); {
+			case res.Tags["project"] == Project:
+				out = append(out, res)
+			case named(aws.ToString(r.RoleName)):
+				res.Owner = byName
 				out = append(out, res)
 			}
 		}
@@ -137,7 +152,8 @@ func budgetsOf(ctx context.Context, c *budgets.Client, account string) ([]Resour
 		}
 		for _, b := range page.Budgets {
 			if name := aws.ToString(b.BudgetName); named(name) {
-				out = append(out, Resource{Service: "budgets", ID: "budget:" + name})
+				arn := "arn:aws:budgets::" + account + ":budget/" + name // as the tagging API has it, if it has
+				out = append(out, Resource{Service: "budgets", ID: arn, Owner: byName})
 			}
 		}
 	}
@@ -153,7 +169,7 @@ func dashboards(ctx context.Context, c *cloudwatch.Client) ([]Resource, error) {
 		}
 		for _, d := range page.DashboardEntries {
 			if named(aws.ToString(d.DashboardName)) {
-				out = append(out, Resource{Service: "cloudwatch", ID: aws.ToString(d.DashboardArn)})
+				out = append(out, Resource{Service: "cloudwatch", ID: aws.ToString(d.DashboardArn), Owner: byName})
 			}
 		}
 	}
@@ -170,14 +186,14 @@ func logGroups(ctx context.Context, c *cloudwatchlogs.Client) ([]Resource, error
 		for _, g := range page.LogGroups {
 			if name := aws.ToString(g.LogGroupName); named(name) {
 				// The tagging API's form of the ARN, so that a group that both list counts once.
-				out = append(out, Resource{Service: "logs", ID: strings.TrimSuffix(aws.ToString(g.Arn), ":*")})
+				out = append(out, Resource{Service: "logs", ID: strings.TrimSuffix(aws.ToString(g.Arn), ":*"), Owner: byName})
 			}
 		}
 	}
 	return out, nil
 }
 
-// backups finds automated backups: they outlive their instance and are not tagged.
+// backups finds automated backups and snapshots: they outlive their instance, and backups are not tagged.
 func backups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 	var out []Resource
 	for p := rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c, &rds.DescribeDBInstanceAutomatedBackupsInput{}); p.HasMorePages(); {
@@ -186,8 +202,20 @@ func backups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			return nil, err
 		}
 		for _, b := range page.DBInstanceAutomatedBackups {
-			if named(aws.ToString(b.DBInstanceIdentifier)) {
-				out = append(out, Resource{Service: "rds", ID: aws.ToString(b.DBInstanceAutomatedBackupsArn)})
+			// Those of a database that is there go with it. Source: Amazon RDS API Reference, DBInstanceAutomatedBackup.
+			if id := aws.ToString(b.DBInstanceIdentifier); named(id) && aws.ToString(b.Status) != "active" {
+				out = append(out, Resource{Service: "rds", ID: aws.ToString(b.DBInstanceAutomatedBackupsArn), name: id, Owner: "of database " + id})
+			}
+		}
+	}
+	for p := rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{SnapshotType: aws.String("manual")}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range page.DBSnapshots {
+			if id := aws.ToString(s.DBInstanceIdentifier); named(id) {
+				out = append(out, Resource{Service: "rds", ID: aws.ToString(s.DBSnapshotArn), name: id, Owner: "of database " + id})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,7 +54,7 @@ func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("task definition %s: %w", arn, err)
 		}
-		return out.TaskDefinition != nil && out.TaskDefinition.Status == "INACTIVE", nil
+		return out.TaskDefinition != nil && out.TaskDefinition.Status != ecstypes.TaskDefinitionStatusActive, nil
 	case "service":
 		cluster, _, _ := strings.Cut(name, "/")
 		out, err := c.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{arn}})
@@ -65,6 +66,23 @@ func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
 			return false, fmt.Errorf("service %s: %w", arn, err)
 		}
 		return len(out.Services) == 0 || aws.ToString(out.Services[0].Status) == "INACTIVE", nil
+	case "task":
+		cluster, _, _ := strings.Cut(name, "/")
+		// Those that are to run. One that stops is known for an hour more; what it still has is a network interface.
+		for p := ecs.NewListTasksPaginator(c, &ecs.ListTasksInput{Cluster: &cluster}); p.HasMorePages(); {
+			page, err := p.NextPage(ctx)
+			var noCluster *ecstypes.ClusterNotFoundException
+			if errors.As(err, &noCluster) {
+				return true, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("task %s: %w", arn, err)
+			}
+			if slices.Contains(page.TaskArns, arn) {
+				return false, nil
+			}
+		}
+		return true, nil
 	case "cluster":
 		out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
 		if err != nil {

@@ -24,6 +24,7 @@ const (
 	AskEmulated = "emulated" // prints whether the account is an emulated one
 	AskUsage    = "usage"    // prints what CloudWatch measured, []result.Usage
 	AskReceipt  = "receipt"  // sweeps until nothing is found or patience ends; prints a result.Sweep
+	AskRemove   = "remove"   // deletes what a run's stages left; prints a result.Sweep
 	AskSweep    = "sweep"    // does what lab sweep is typed for, and prints for a person
 )
 
@@ -39,6 +40,11 @@ type Request struct {
 	// Expired leaves out of a sweep what has no "expires" tag in the past. JSON prints the receipt as such.
 	Expired bool `json:",omitempty"`
 	JSON    bool `json:",omitempty"`
+	// Remove deletes what a sweep of one stage finds: after a question unless Yes, and if Pulumi's state lists none of
+	// it unless IgnoreState.
+	Remove      bool `json:",omitempty"`
+	Yes         bool `json:",omitempty"`
+	IgnoreState bool `json:",omitempty"`
 }
 
 // Sweep carries out lab sweep, with the command's own input and output. It ends with a program.Exit unless
@@ -77,4 +83,8 @@ func (a account) usage(ctx context.Context, r Request) (all []result.Usage, err 
 
 func (a account) receipt(ctx context.Context, r Request) (s result.Sweep, err error) {
 	return s, a.ask(ctx, AskReceipt, r, &s)
+}
+
+func (a account) remove(ctx context.Context, r Request) (s result.Sweep, err error) {
+	return s, a.ask(ctx, AskRemove, r, &s)
 }

@@ -175,19 +175,25 @@ func firstAnswer(ctx context.Context, url string) error {
 	}
 }
 
-// Finish implements target.Target: it sweeps the account for what this run's stages left, and puts the receipt into the result.
+// Finish implements target.Target: it sweeps the account for what this run's stages left, deletes that, and puts the
+// receipt into the result.
 func (a *AWS) Finish(ctx context.Context, res *result.Result) error {
 	if len(a.stages) == 0 {
 		return nil
 	}
 	a.say("sweeping the account")
-	receipt, err := a.account.receipt(ctx, Request{Region: a.region, Stages: a.stages})
+	r := Request{Region: a.region, Root: a.root, Stages: a.stages}
+	receipt, err := a.account.receipt(ctx, r)
+	if err == nil && !receipt.Clean {
+		a.say(fmt.Sprintf("pulumi destroy left %d resources: deleting them", len(receipt.Left)))
+		receipt, err = a.account.remove(ctx, r)
+	}
 	if err != nil {
 		return err
 	}
 	res.Sweep = &receipt
 	if !receipt.Clean {
-		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep", len(receipt.Left))
+		return fmt.Errorf("teardown left %d resources: see the receipt, and lab sweep --remove", len(receipt.Left))
 	}
 	return nil
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// stackState is what Pulumi's state says of a stack.
+type stackState struct {
+	resources int // of AWS, and operations that were pending when an update ended
+}
+
+// readState asks the Pulumi CLI, which knows where the state is.
+func readState(ctx context.Context, root, stack string) (s stackState, err error) {
+	cmd := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack, "--non-interactive") //nolint:gosec // a stage's name, checked
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	switch text := strings.TrimSpace(stderr.String()); {
+	case errors.Is(err, exec.ErrNotFound):
+		return s, errors.New("the pulumi command is not installed here")
+	case err != nil && strings.Contains(text, "no stack named"):
+		return s, nil
+	case err != nil:
+		return s, fmt.Errorf("pulumi stack export: %w: %s", err, text)
+	}
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				Custom bool   `json:"custom"`
+				Type   string `json:"type"`
+			} `json:"resources"`
+			Pending []struct{} `json:"pending_operations"`
+		} `json:"deployment"`
+	}
+	if err := json.Unmarshal(out, &state); err != nil {
+		return s, fmt.Errorf("read Pulumi's state of %s: %w", stack, err)
+	}
+	for _, r := range state.Deployment.Resources {
+		if r.Custom && strings.HasPrefix(r.Type, "aws:") {
+			s.resources++
+		}
+	}
+	s.resources += len(state.Deployment.Pending)
+	return s, nil
+}
+
+// forget says how a stack's state forgets what is gone; nothing if it lists nothing.
+func (s stackState) forget(stack string) string {
+	if s.resources == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Pulumi's state of %[1]s still lists %[2]d resources of AWS. Make it forget them:\n"+
+		"  pulumi cancel -s %[1]s                            if an interrupted update still locks it\n"+
+		"  pulumi stack rm %[1]s --force --preserve-config   forgets the whole stack, or\n"+
+		"  pulumi refresh -s %[1]s                           keeps it, with what AWS still has", stack, s.resources)
+}

@@ -1,0 +1,121 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+)
+
+// inEC2 finds what carries the project's tag by EC2's own list of tags, which knows a resource from its first second,
+// and kinds that the tagging API does not list.
+func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, error) {
+	found := map[string]*Resource{}
+	// All tags that something is told by; which of the resources are the project's, the answer says.
+	in := &ec2.DescribeTagsInput{Filters: []ec2types.Filter{{Name: aws.String("key"), Values: []string{"project", "stage", "component", "expires"}}}}
+	for p := ec2.NewDescribeTagsPaginator(ec2.NewFromConfig(cfg), in); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range page.Tags {
+			id := aws.ToString(t.ResourceId)
+			if found[id] == nil {
+				arn := fmt.Sprintf("arn:aws:ec2:%s:%s:%s/%s", cfg.Region, account, t.ResourceType, id)
+				found[id] = &Resource{Service: "ec2", ID: arn, Tags: map[string]string{}}
+			}
+			found[id].Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+	}
+	var out []Resource
+	for _, r := range found {
+		if r.Tags["project"] == Project {
+			out = append(out, *r)
+		}
+	}
+	return confirmed(ctx, cfg, out)
+}
+
+// edge finds the project's distributions and VPC origins by CloudFront's own lists.
+func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
+	var arns []*string
+	for p := cloudfront.NewListDistributionsPaginator(c, &cloudfront.ListDistributionsInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if page.DistributionList != nil {
+			for _, d := range page.DistributionList.Items {
+				arns = append(arns, d.ARN)
+			}
+		}
+	}
+	for in, more := (&cloudfront.ListVpcOriginsInput{}), true; more; {
+		page, err := c.ListVpcOrigins(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.VpcOriginList.Items {
+			arns = append(arns, o.Arn)
+		}
+		in.Marker, more = page.VpcOriginList.NextMarker, aws.ToBool(page.VpcOriginList.IsTruncated)
+	}
+	var out []Resource
+	for _, arn := range arns {
+		listed, err := c.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: arn})
+		if notFound(err) {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tags of %s: %w", aws.ToString(arn), err)
+		}
+		r := Resource{Service: "cloudfront", ID: aws.ToString(arn), Tags: map[string]string{}}
+		for _, t := range listed.Tags.Items {
+			r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+		if r.Tags["project"] == Project {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// schedules finds schedules, which carry no tags, by their names; those of the project's own groups go with the group.
+func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
+	var out []Resource
+	for p := scheduler.NewListSchedulesPaginator(c, &scheduler.ListSchedulesInput{NamePrefix: aws.String(Project + "-")}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range page.Schedules {
+			out = append(out, Resource{Service: "scheduler", ID: aws.ToString(s.Arn), name: aws.ToString(s.Name), Owner: byName})
+		}
+	}
+	return out, nil
+}
+
+// accessControls finds CloudFront's origin access controls, which carry no tags, by their names.
+func accessControls(ctx context.Context, c *cloudfront.Client, account string) ([]Resource, error) {
+	var out []Resource
+	for in := (&cloudfront.ListOriginAccessControlsInput{}); ; {
+		page, err := c.ListOriginAccessControls(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page.OriginAccessControlList.Items {
+			if name := aws.ToString(a.Name); named(name) {
+				arn := "arn:aws:cloudfront::" + account + ":origin-access-control/" + aws.ToString(a.Id)
+				out = append(out, Resource{Service: "cloudfront", ID: arn, name: name, Owner: byName})
+			}
+		}
+		if !aws.ToBool(page.OriginAccessControlList.IsTruncated) {
+			return out, nil
+		}
+		in.Marker = page.OriginAccessControlList.NextMarker
+	}
+}
