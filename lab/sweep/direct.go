@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 )
 
@@ -38,6 +40,46 @@ func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, err
 		}
 	}
 	return confirmed(ctx, cfg, out)
+}
+
+// databases finds the project's databases and their subnet groups by RDS's own lists.
+func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
+	var out []Resource
+	add := func(arn *string, tags []rdstypes.Tag) {
+		r := Resource{Service: "rds", ID: aws.ToString(arn), Tags: map[string]string{}}
+		for _, t := range tags {
+			r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+		if r.Tags["project"] == Project {
+			out = append(out, r)
+		}
+	}
+	for p := rds.NewDescribeDBInstancesPaginator(c, &rds.DescribeDBInstancesInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.DBInstances {
+			add(d.DBInstanceArn, d.TagList)
+		}
+	}
+	for p := rds.NewDescribeDBSubnetGroupsPaginator(c, &rds.DescribeDBSubnetGroupsInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range page.DBSubnetGroups {
+			listed, err := c.ListTagsForResource(ctx, &rds.ListTagsForResourceInput{ResourceName: g.DBSubnetGroupArn})
+			if notFound(err) {
+				continue // it went meanwhile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(g.DBSubnetGroupArn), err)
+			}
+			add(g.DBSubnetGroupArn, listed.TagList)
+		}
+	}
+	return out, nil
 }
 
 // edge finds the project's distributions and VPC origins by CloudFront's own lists.

@@ -38,7 +38,8 @@ func finders(cfg aws.Config, account string) []finder {
 		{"logs", func(ctx context.Context) ([]Resource, error) {
 			return logGroups(ctx, cloudwatchlogs.NewFromConfig(cfg))
 		}},
-		{"rds", func(ctx context.Context) ([]Resource, error) { return backups(ctx, rds.NewFromConfig(cfg)) }},
+		{"rds", func(ctx context.Context) ([]Resource, error) { return databases(ctx, rds.NewFromConfig(cfg)) }},
+		{"rds backups", func(ctx context.Context) ([]Resource, error) { return backups(ctx, rds.NewFromConfig(cfg)) }},
 		{"ec2", func(ctx context.Context) ([]Resource, error) { return inEC2(ctx, cfg, account) }},
 		{"vpc", func(ctx context.Context) ([]Resource, error) { return inNetworks(ctx, cfg, account) }},
 		{"ec2 volumes", func(ctx context.Context) ([]Resource, error) { return volumesOfServers(ctx, cfg, account) }},
