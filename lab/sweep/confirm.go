@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 )
@@ -119,10 +120,13 @@ var looks = map[string]look{
 		_, err := sns.NewFromConfig(cfg).GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
 		return answered(err)
 	},
+	// Not GetParameter, which would ask for the right to read a secret.
 	"ssm:parameter": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
 		name = "/" + strings.TrimPrefix(name, "/") // the ARN has one slash between the type and a path
-		_, err := ssm.NewFromConfig(cfg).GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
-		return answered(err)
+		out, err := ssm.NewFromConfig(cfg).DescribeParameters(ctx, &ssm.DescribeParametersInput{
+			ParameterFilters: []ssmtypes.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{name}}},
+		})
+		return err == nil && len(out.Parameters) > 0, err
 	},
 }
 
