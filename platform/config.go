@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -26,7 +27,19 @@ func loadConfig(ctx *pulumi.Context) (Config, error) {
 		return Config{}, err
 	}
 	c, err := stack.Read(ctx.Stack(), values)
+	if err == nil {
+		err = checkExpiry(c.Expires)
+	}
 	return Config{c}, err
+}
+
+// checkExpiry refuses an end that has passed.
+func checkExpiry(expires string) error {
+	at, err := time.Parse(time.RFC3339, expires)
+	if expires == "" || err == nil && at.After(now()) {
+		return nil
+	}
+	return fmt.Errorf("shoplab:expires is %s, which has passed: set a later time, or none (pulumi config rm expires)", expires)
 }
 
 // addUnknown adds this project's keys that are set and that nothing reads, for stack.Read to refuse.

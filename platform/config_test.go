@@ -105,6 +105,7 @@ func TestConfigProblems(t *testing.T) {
 		"domain without a name": {"stage3", map[string]string{"shoplab:https": "domain"}, "needs shoplab:domain and shoplab:zone"},
 		"domain elsewhere":      {"stage3", map[string]string{"shoplab:https": "domain", "shoplab:domain": "shop.example.org", "shoplab:zone": "example.com"}, "is not in the zone"},
 		"Stripe without keys":   {"stage3", map[string]string{"shoplab:payments": "stripe"}, "needs shoplab:stripeSecretKey"},
+		"expiry in the past":    {"stage3", map[string]string{"shoplab:expires": "2026-01-01T00:00:00+02:00"}, "which has passed"},
 		"expiry not a time":     {"stage3", map[string]string{"shoplab:expires": "tomorrow"}, `"tomorrow", not a time`},
 		"key in the clear":      {"stage4", map[string]string{"shoplab:kubeconfig": "x"}, "pulumi config set --secret kubeconfig"},
 		"dumps of RDS":          {"stage3", map[string]string{"shoplab:dumpBucket": "mine"}, "dumpBucket belongs to topology single"},

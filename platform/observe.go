@@ -24,6 +24,8 @@ type Observability struct {
 	pulumi.ResourceState
 	// URL opens the dashboard.
 	URL pulumi.StringOutput
+	// Alerts is the topic that writes to shoplab:alertEmail; nil without one.
+	Alerts pulumi.StringInput
 }
 
 // metric is one line of a dashboard's graph, and what an alarm looks at.
@@ -58,9 +60,13 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 	if err := ctx.RegisterComponentResource("shoplab:platform:Observability", name, o, opts...); err != nil {
 		return nil, err
 	}
-	actions, err := alertBy(ctx, name, c, o)
+	topic, err := alertBy(ctx, name, c, o)
 	if err != nil {
 		return nil, err
+	}
+	var actions pulumi.Array
+	if o.Alerts = topic; topic != nil {
+		actions = pulumi.Array{topic}
 	}
 	graphs, alarms := w.watch(c)
 	for _, a := range alarms {
@@ -95,9 +101,9 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 	return o, ctx.RegisterResourceOutputs(o, pulumi.Map{"url": o.URL})
 }
 
-// alertBy is what an alarm does when its state changes: nothing, or write to shoplab:alertEmail. The
+// alertBy is the topic that writes to shoplab:alertEmail, nil without one. The
 // address has to confirm the subscription first.
-func alertBy(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (pulumi.Array, error) {
+func alertBy(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (pulumi.StringInput, error) {
 	if c.AlertEmail == "" {
 		return nil, nil
 	}
@@ -110,7 +116,7 @@ func alertBy(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource)
 	_, err = sns.NewTopicSubscription(ctx, name+"-mail", &sns.TopicSubscriptionArgs{
 		Topic: topic.Arn, Protocol: pulumi.String("email"), Endpoint: pulumi.String(c.AlertEmail),
 	}, child(parent)...)
-	return pulumi.Array{topic.Arn}, err
+	return topic.Arn, err
 }
 
 // widget lays a graph out, two in a row.

@@ -50,16 +50,17 @@ func deploy(t *testing.T, stack string, change map[string]string) (*recorder, []
 	return r, outputs
 }
 
-// standIn is a module whose ./service compiles in no time.
+// standIn is a module whose ./service and ./lab/expire compile in no time.
 func standIn(t *testing.T) string {
 	t.Helper()
+	const empty = "package main\n\nfunc main() {}\n"
 	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "service"), 0o750); err != nil {
-		t.Fatal(err)
-	}
 	for name, text := range map[string]string{
-		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": "package main\n\nfunc main() {}\n",
+		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": empty, "lab/expire/main.go": empty,
 	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o750); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestInvariants(t *testing.T) {
 		}},
 		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
 		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
-		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2026-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
+		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2099-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
 		"stage4 Stripe": {"stage4", map[string]string{
 			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true",

@@ -35,11 +35,19 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	if c.Kubeconfig != "" {
 		compose = foreignMesh
 	}
+	var expiry *Expiry
+	if c.Expires != "" && c.Kubeconfig == "" {
+		expiry = must(NewExpiry(ctx, "expires", c)) // first: it ends what an interrupted up leaves
+	}
 	s := compose(ctx, c)
 	s.dashboards = pulumi.StringMap{}
 	if c.Kubeconfig == "" {
 		must(NewBudget(ctx, "budget", c))
-		s.dashboards["cloudwatch"] = must(NewObservability(ctx, "observe", c, s.watched)).URL
+		observe := must(NewObservability(ctx, "observe", c, s.watched))
+		s.dashboards["cloudwatch"] = observe.URL
+		if expiry != nil {
+			check(expiry.Announce(ctx, observe.Alerts))
+		}
 	}
 	export(ctx, c, s)
 	return nil

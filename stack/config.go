@@ -201,7 +201,7 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: oneNumberOf(&c.LogRetentionDays, "CloudWatch", 1, 3, 5, 7, 14, 30, 60, 90, 180, 365),
 		},
 		{
-			name: "expires", kind: "string", about: "Time (RFC 3339) after which the stack counts as forgotten; tags everything",
+			name: "expires", kind: "string", about: "Time (RFC 3339) at which the stack ends by itself, with all its data; a day before, alertEmail is told; empty: never",
 			read: moment(&c.Expires),
 		},
 		{

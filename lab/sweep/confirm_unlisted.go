@@ -54,8 +54,9 @@ var looksUnlisted = map[string]look{
 		_, err := iam.NewFromConfig(cfg).GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: lastPart(path)})
 		return answered(err)
 	},
-	"lambda:function": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := lambda.NewFromConfig(cfg).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
+	// Not GetFunctionConfiguration, which would ask for the right to read its environment.
+	"lambda:function": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
+		_, err := lambda.NewFromConfig(cfg).ListTags(ctx, &lambda.ListTagsInput{Resource: &arn})
 		return answered(err)
 	},
 	"lambda:event-source-mapping": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
