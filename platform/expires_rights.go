@@ -69,7 +69,7 @@ func (e *Expiry) rights(ctx *pulumi.Context, role *iam.Role, logs *cloudwatch.Lo
 			allow([]string{"ecs:DeregisterTaskDefinition", "cloudfront:DeleteOriginAccessControl"}, pulumi.String("*")),
 		},
 		"log": {
-			// Not logs:CreateLogGroup: its last words would bring the group back.
+			// Not logs:CreateLogGroup: a line written after the group is deleted would bring it back.
 			allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, pulumi.Sprintf("%s:*", logs.Arn)),
 		},
 	} {
