@@ -12,8 +12,12 @@ type Chart struct {
 	Title string
 	X, Y  Axis
 	Lines []Line
-	Bars  []Bar
-	// Categories name the places along the X axis that the Groups have a bar at.
+	// Limit is drawn beside Lines as a level one, unless 0; LimitName is its name in the legend.
+	Limit     float64
+	LimitName string
+	Bars      []Bar
+	// Categories name the places along the X axis that the Groups have a bar at, or where Lines have their points:
+	// 0, 1, 2, ...
 	Categories []string
 	Groups     []Group
 }
@@ -50,9 +54,9 @@ type Group struct {
 }
 
 // Styles is how many lines can be told apart in one chart.
-const Styles = 4
+const Styles = 5
 
-// Draw turns charts into SVG elements, in their order.
+// Draw turns charts into SVG documents, in their order.
 type Draw func([]Chart) ([]string, error)
 
 // Plain is a number as a chart's axes write it: 1k, not 1e+03.

@@ -9,9 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shoplab/lab/forecast"
 	"shoplab/lab/report"
-	"shoplab/lab/result"
 )
 
 // maxNeed is more requests, or dollars, a month than anybody asks for; NaN and infinities are not below it.
@@ -43,7 +41,7 @@ func newAdviseCommand() *cobra.Command {
 			} else if err != nil {
 				return err
 			}
-			need.Forecasts = forecasts(results, think)
+			need.Forecasts = report.Decided(results, think)
 			for _, line := range report.Advise(report.Stages(results...), need) {
 				cmd.Println(line)
 			}
@@ -58,23 +56,4 @@ func newAdviseCommand() *cobra.Command {
 	f.Float64Var(&need.Budget, "budget", 0, "USD a month")
 	f.StringSliceVar(&files, "results", files, "result `files` of lab run (by default in the repository)")
 	return cmd
-}
-
-// forecasts are what the stages whose forecast validated carry on AWS, with users who think so long.
-func forecasts(results []result.Result, think time.Duration) map[string]report.Forecast {
-	all := map[string]report.Forecast{}
-	for _, res := range results {
-		for _, s := range forecast.Stages(res) {
-			delete(all, s.Measured.Name) // of a stage in several results the last counts
-			if !s.Decides() {
-				continue
-			}
-			all[s.Measured.Name] = report.Forecast{
-				Users: s.Answer.Shoppers(think.Seconds()), Rate: s.Answer.Rate.Value,
-				Text: fmt.Sprintf("forecast to carry %.0f requests a second on AWS (%.0f to %.0f), until its %s gives out",
-					s.Answer.Rate.Value, s.Answer.Rate.Low, s.Answer.Rate.High, s.Answer.First.Name),
-			}
-		}
-	}
-	return all
 }

@@ -10,17 +10,23 @@ import (
 )
 
 func newReportCommand() *cobra.Command {
-	dir := "report"
+	dir, table := "report", false
 	cmd := &cobra.Command{
-		Use:     "report FILE...",
-		Short:   "Render results to HTML and Markdown again",
-		Long:    "Renders result files to index.html and report.md. Of a stage that several files hold, the last counts.",
-		Example: "  go run ./lab report report/result.json\n  go run ./lab report monday.json tuesday.json --out compared",
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "report FILE...",
+		Short: "Render results to HTML and Markdown again",
+		Long: `Report renders result files to index.html, one page that needs nothing else, and to report.md with its
+charts in charts/. Of a stage that several files hold, the last counts. --table prints the forecast beside
+what was measured as one Markdown table, and writes no file.`,
+		Example: "  go run ./lab report report/result.json\n  go run ./lab report monday.json tuesday.json --out compared\n" +
+			"  go run ./lab report report/result.json --table",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			results, err := readResults(args)
 			if err != nil {
 				return err
+			}
+			if table {
+				return report.Table(cmd.OutOrStdout(), results...)
 			}
 			if !cmd.Flags().Changed("out") {
 				dir = inRepository(dir)
@@ -41,6 +47,8 @@ func newReportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&dir, "out", dir, "the `folder` to write to (by default in the repository)")
+	cmd.Flags().BoolVar(&table, "table", false, "print the forecast beside what was measured as a Markdown table")
+	cmd.MarkFlagsMutuallyExclusive("table", "out")
 	return cmd
 }
 

@@ -6,14 +6,17 @@ import (
 	"shoplab/lab/stage"
 )
 
-// price estimates what the stage costs on AWS from its declared resource graph, and what it costs a
-// request at volumes up to the rate that it was measured to carry. Without a graph there is no
-// price.
+// price says what the stage survives, by its declared resource graph, and estimates what it costs on AWS, and
+// what it costs a request at volumes up to the rate that it was measured to carry. Without a graph there is
+// neither.
 func price(st *result.Stage, root string) {
 	graph, err := stage.Graph(root, st.Name)
 	if err != nil {
 		st.Notes = append(st.Notes, "no cost: there is no resource graph of this stage in platform/graphs")
 		return
+	}
+	for _, f := range stage.Failures(graph) {
+		st.Failures = append(st.Failures, result.Failure{Of: f.What, Count: f.Count, Survived: f.Survived(), Loss: string(f.Loss), Why: f.Why})
 	}
 	table, err := cost.Prices()
 	if err != nil {

@@ -121,3 +121,19 @@ func (n Network) Limits() []Limit {
 	sortLimits(all)
 	return all
 }
+
+// Plain is what gives out, in words: "CPU of its servers" for server-1.
+func (l Limit) Plain() string {
+	if l.Name == "connection pool" {
+		return "its connection pool"
+	}
+	several := kind(l.Name) != l.Name
+	switch k := kind(l.Name); {
+	case k == "shop" && several:
+		return "CPU of its instances"
+	case several:
+		return "CPU of its " + k + "s"
+	default:
+		return "CPU of its " + k
+	}
+}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
-	"shoplab/contract"
 	"shoplab/lab/cost"
 	"shoplab/lab/result"
 )
@@ -30,8 +30,44 @@ type Forecast struct {
 	Text  string  // "forecast 810 requests a second"
 }
 
-// Advise says which stage to take, from what was measured, one sentence an item. A stage that is
-// INVALID, or whose breaking point or cost is not known, is never recommended; it is named.
+// Decided are what the stages whose forecast validated carry on AWS, with users who think so long, by name.
+func Decided(results []result.Result, think time.Duration) map[string]Forecast {
+	m := merge(results)
+	m.predict()
+	return m.decided(think.Seconds())
+}
+
+func (m measured) decided(think float64) map[string]Forecast {
+	all := map[string]Forecast{}
+	for name, s := range m.forecasts {
+		if s.Decides() {
+			all[name] = Forecast{
+				Users: s.Answer.Shoppers(think), Rate: s.Answer.Rate.Value,
+				Text: fmt.Sprintf("forecast to carry %s requests a second on AWS (%s to %s), until %s gives out",
+					amount(s.Answer.Rate.Value), amount(s.Answer.Rate.Low), amount(s.Answer.Rate.High), s.Answer.First.Plain()),
+			}
+		}
+	}
+	return all
+}
+
+// advice is for who asks for nothing, and for who must not lose the shop with a server.
+func (m measured) advice() []string {
+	n := Need{Forecasts: m.decided(thinking)}
+	lines := Advise(m.stages, n)
+	if best, ok := choose(m.stages, n); ok && !survivesServer(best.stage) {
+		n.SurvivesServer = true
+		if safe, ok := choose(m.stages, n); ok {
+			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, safe.stage.Name+" carries most") })
+			lines = slices.Insert(lines, 1, fmt.Sprintf("Where the loss of a server must not take the shop down: %s (%s), $%.2f a month; %s.",
+				safe.stage.Name, safe.stage.Topology, safe.monthly, safe.capacity))
+		}
+	}
+	return lines
+}
+
+// Advise says which stage to take, one sentence an item: the cheapest that meets the need. A stage that is
+// INVALID, or of which what the need asks is not known, is never recommended; it is named.
 func Advise(stages []result.Stage, n Need) []string {
 	var fit []candidate
 	var out []string
@@ -46,19 +82,41 @@ func Advise(stages []result.Stage, n Need) []string {
 	if len(fit) == 0 {
 		return append(out, "No stage is known to meet this need.")
 	}
-	slices.SortStableFunc(fit, func(a, b candidate) int { return cmp.Compare(a.monthly, b.monthly) })
-	best := fit[0]
-	advice := []string{fmt.Sprintf("Take %s (%s): the cheapest that meets the need, $%.2f a month, %s.",
-		best.stage.Name, best.stage.Topology, best.monthly, best.capacity)}
+	best := cheapest(fit)
+	meets := "the cheapest that meets the need"
+	if n.Users == 0 && n.Requests == 0 && n.Budget == 0 && !n.SurvivesServer {
+		meets = "the cheapest"
+	}
+	advice := []string{fmt.Sprintf("Take %s (%s): %s, $%.2f a month; %s.", best.stage.Name, best.stage.Topology, meets, best.monthly, best.capacity)}
+	short := shortOfCPUs(fit)
 	strongest := slices.MaxFunc(fit, func(a, b candidate) int { return cmp.Compare(a.users, b.users) })
-	if strongest.stage.Name != best.stage.Name && strongest.users > best.users {
+	// Stages that had other shares of their CPUs than on AWS are not compared by what they carried.
+	if short == "" && strongest.stage.Name != best.stage.Name && strongest.users > best.users {
 		advice = append(advice, fmt.Sprintf("%s carries most: %s, for %.1f times the price.",
 			strongest.stage.Name, strongest.capacity, strongest.monthly/best.monthly))
 	}
-	if short := shortOfCPUs(fit); short != "" {
+	if short != "" {
 		out = append(out, short)
 	}
 	return append(advice, out...)
+}
+
+// choose is the stage that Advise recommends.
+func choose(stages []result.Stage, n Need) (candidate, bool) {
+	var fit []candidate
+	for _, s := range stages {
+		if c, why := judge(s, n); why == "" {
+			fit = append(fit, c)
+		}
+	}
+	if len(fit) == 0 {
+		return candidate{}, false
+	}
+	return cheapest(fit), true
+}
+
+func cheapest(fit []candidate) candidate {
+	return slices.MinFunc(fit, func(a, b candidate) int { return cmp.Compare(a.monthly, b.monthly) })
 }
 
 // shortOfCPUs says which of them had fewer CPUs than they have on AWS; empty for none.
@@ -75,8 +133,8 @@ func shortOfCPUs(all []candidate) string {
 	if len(short) == 0 {
 		return ""
 	}
-	return "Of the CPUs that they have on AWS, database and cache included, they had here: " + strings.Join(short, ", ") +
-		". The fewer, the less this says of AWS."
+	return "No forecast validated, so what they carry on AWS is not known. Of the CPUs that they have there, database and " +
+		"cache included, they had here: " + strings.Join(short, ", ") + ". The fewer, the less what was measured says of AWS."
 }
 
 type candidate struct {
@@ -94,10 +152,12 @@ func judge(s result.Stage, n Need) (candidate, string) {
 	switch b := s.BreakingPoint; {
 	case s.Invalid():
 		return c, "its measurement is INVALID"
-	case n.SurvivesServer && (s.Topology == contract.Single || s.Topology == contract.Mesh):
+	case n.SurvivesServer && !survivesServer(s):
 		return c, "it has one server, and is gone with it"
 	case forecast:
 		c.users, c.forecast = f.Users, true
+	case len(n.Forecasts) > 0:
+		return c, "it has no forecast that validated, as the others have"
 	case b != nil && b.MedianUsers != nil:
 		c.users = *b.MedianUsers
 	case b != nil && b.NotReachedUpTo != nil:

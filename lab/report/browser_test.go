@@ -4,10 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 
@@ -58,8 +61,8 @@ func TestPageInABrowser(t *testing.T) {
 		}
 		return n
 	}
-	if n := count(`document.querySelectorAll("figure svg").length`); n != 5 {
-		t.Errorf("%d charts, want 5", n)
+	if n := count(`document.querySelectorAll("figure svg").length`); n != charts {
+		t.Errorf("%d charts, want %d", n, charts)
 	}
 	if n := count(`[...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height < 100).length`); n != 0 {
 		t.Errorf("%d charts have no height", n)
@@ -67,10 +70,48 @@ func TestPageInABrowser(t *testing.T) {
 	if n := count(`document.documentElement.scrollWidth - document.documentElement.clientWidth`); n > 0 {
 		t.Errorf("%d pixels too wide for a phone", n)
 	}
+	checkAccess(ctx, t, count)
 	close(asked)
 	for path := range asked {
 		if path != "/index.html" && path != "/favicon.ico" {
 			t.Errorf("the page asked for %s", path)
+		}
+	}
+}
+
+// checkAccess holds the page against axe-core, where that is installed, narrow and wide, light and dark.
+func checkAccess(ctx context.Context, t *testing.T, count func(script string) int) {
+	t.Helper()
+	file := os.Getenv("SHOPLAB_AXE")
+	if file == "" {
+		t.Log("the page is not held against axe-core: npm pack axe-core, and its axe.min.js in SHOPLAB_AXE")
+		return
+	}
+	script, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{375, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+				t.Fatal(err)
+			}
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844), chromedp.Evaluate[chromedp.Void](string(script))); err != nil {
+				t.Fatal(err)
+			}
+			count(`delete window.axeFound && axe.run().then((r) => { window.axeFound =
+				r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target + ", " + n.failureSummary).join("; ")); }) && 1`)
+			for count(`Array.isArray(window.axeFound) ? 1 : 0`) == 0 { // until ctx ends
+				time.Sleep(20 * time.Millisecond)
+			}
+			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`window.axeFound`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, violation := range found {
+				t.Errorf("%d pixels wide, %s: axe-core: %s", width, scheme, violation)
+			}
 		}
 	}
 }

@@ -2,9 +2,9 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
+	"shoplab/lab/forecast"
 	"shoplab/lab/result"
 )
 
@@ -12,12 +12,12 @@ import (
 // one counts.
 func build(results []result.Result) document {
 	m := merge(results)
-	d := document{Title: "One shop, four infrastructures: what each costs, carries and takes", Labels: m.labels}
-	sections := []section{
-		summarySection(m), costSection(m), loadSection(m), complexitySection(m), perRequestSection(m),
-		chartsSection(m), verdictSection(m), faultsSection(m), findingsSection(m), trustSection(m), environmentSection(m),
-	}
-	for _, s := range sections {
+	m.predict()
+	d := document{Title: "What each infrastructure carries, costs and survives", Labels: m.labels}
+	for _, s := range []section{
+		answerSection(m), loadSection(m), forecastSection(m), costSection(m), failureSection(m), faultsSection(m), verdictSection(m),
+		findingsSection(m), complexitySection(m), trustSection(m), environmentSection(m),
+	} {
 		if len(s.Blocks) > 0 {
 			d.Sections = append(d.Sections, s)
 		}
@@ -27,26 +27,28 @@ func build(results []result.Result) document {
 
 // measured is what several results hold together.
 type measured struct {
-	results  []result.Result
-	stages   []result.Stage
-	findings []result.Finding
-	labels   []string
-	users    []int // the declared numbers of them
-	// objectiveMS is the declared limit of p95, 0 where there is none.
-	objectiveMS float64
+	results   []result.Result
+	stages    []result.Stage
+	findings  []result.Finding
+	labels    []string
+	users     []int                    // the declared numbers of them
+	at        map[string]result.Target // where a stage was measured, by name
+	settings  *result.Settings
+	forecasts map[string]forecast.Stage // by name
 }
 
 func merge(results []result.Result) measured {
-	m := measured{results: results}
+	m := measured{results: results, at: map[string]result.Target{}, forecasts: map[string]forecast.Stage{}}
 	m.users = []int{50, 200} // the original's, where nothing else was declared
 	stages, findings := map[string]result.Stage{}, map[string]result.Finding{}
 	for _, r := range results {
 		m.labels = append(m.labels, r.Labels...)
 		if r.Settings != nil {
-			m.objectiveMS, m.users = r.Settings.Objective.P95MS, r.Settings.Users
+			m.settings, m.users = r.Settings, r.Settings.Users
 		}
 		for _, s := range r.Stages {
 			stages[s.Name] = s
+			m.at[s.Name] = r.Target
 			m.labels = append(m.labels, s.Labels...)
 		}
 		if r.Faults != nil {
@@ -71,67 +73,47 @@ func merge(results []result.Result) measured {
 	return m
 }
 
-func title(s result.Stage) string {
-	name := s.Name + " · " + s.Topology
-	if len(s.StandIns) > 0 {
-		name += " (" + result.LabelStandIn + ")"
-	}
-	return name
-}
-
-// gated is a figure that the validity gate may withhold.
-func gated(s result.Stage, ok bool, value string) cell {
-	switch {
-	case !ok:
-		return absent()
-	case s.Invalid():
-		return cell{Text: invalid, Class: "invalid"}
-	}
-	return number(value)
-}
-
-func milliseconds(v float64) string {
-	if v < 10 {
-		return fmt.Sprintf("%.1f ms", v)
-	}
-	return fmt.Sprintf("%.0f ms", v)
-}
-
-func seconds(v *float64) cell {
-	if v == nil {
-		return absent()
-	}
-	return number(fmt.Sprintf("%.1f s", *v))
-}
-
-func count(v *int) cell {
-	if v == nil {
-		return absent()
-	}
-	return number(fmt.Sprint(*v))
-}
-
-// level returns the latency of the median repeat at a number of users.
-func level(s result.Stage, users int) (result.Latency, bool) {
-	for _, l := range s.Levels {
-		if l.Users == users && l.Median.Latency != nil {
-			return *l.Median.Latency, true
+// predict adds the forecasts of what was measured on this machine.
+func (m *measured) predict() {
+	for _, r := range m.results {
+		if r.Target == result.TargetAWS || r.Target == result.TargetURL {
+			continue
+		}
+		for _, s := range forecast.Stages(r) {
+			m.forecasts[s.Measured.Name] = s
 		}
 	}
-	return result.Latency{}, false
 }
 
-func breakingPoint(s result.Stage) (string, bool) {
-	b := s.BreakingPoint
-	switch {
-	case b == nil:
-		return "", false
-	case b.MedianUsers != nil && b.LowUsers != nil && b.HighUsers != nil && *b.LowUsers != *b.HighUsers:
-		return fmt.Sprintf("%.0f users (%d-%d)", *b.MedianUsers, *b.LowUsers, *b.HighUsers), true
-	case b.MedianUsers != nil:
-		return fmt.Sprintf("%.0f users", *b.MedianUsers), true
-	case b.NotReachedUpTo != nil:
-		return fmt.Sprintf("not reached up to %d users", *b.NotReachedUpTo), true
+// objective is the declared one, or a run's default.
+func (m measured) objective() result.Objective {
+	if m.settings != nil {
+		return m.settings.Objective
 	}
-	return "", false
+	return result.Objective{P95MS: 500, MaxErrorRatio: .01}
+}
+
+// onAWS says whether a stage was measured there.
+func (m measured) onAWS(s result.Stage) bool { return m.at[s.Name] == result.TargetAWS }
+
+// here says that everything was measured on this machine.
+func (m measured) here() bool { return m.where() == onThisMachine }
+
+const onThisMachine = "on " + result.LabelThisMachine
+
+// where is where the stages were measured, in words.
+func (m measured) where() string {
+	seen := map[result.Target]bool{}
+	for _, s := range m.stages {
+		seen[m.at[s.Name]] = true
+	}
+	switch {
+	case len(seen) > 1:
+		return "in several places"
+	case seen[result.TargetAWS]:
+		return "on AWS"
+	case seen[result.TargetURL]:
+		return "where it was deployed"
+	}
+	return onThisMachine
 }

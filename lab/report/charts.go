@@ -11,19 +11,6 @@ import (
 	"shoplab/lab/result"
 )
 
-func chartsSection(m measured) section {
-	s := section{Title: "Charts"}
-	for _, of := range []func(measured) *figure{latencyChart, breakingChart, crossoverChart, failureChart} {
-		if f := of(m); f != nil {
-			s.Blocks = append(s.Blocks, block{Figure: f})
-		}
-	}
-	for _, f := range secondsCharts(m) {
-		s.Blocks = append(s.Blocks, block{Figure: f})
-	}
-	return s
-}
-
 // latencyChart draws p95 against users, from every closed-loop step of a valid stage.
 func latencyChart(m measured) *figure {
 	var lines []chart.Line
@@ -38,24 +25,65 @@ func latencyChart(m measured) *figure {
 				byUsers[st.Users] = append(byUsers[st.Users], st.Latency.P95MS)
 			}
 		}
-		l := chart.Line{Name: title(s), Style: i}
+		c := chart.Line{Name: title(s), Style: i}
 		for _, n := range slices.Sorted(maps.Keys(byUsers)) {
 			if v := median(byUsers[n]); v > 0 {
-				l.Points = append(l.Points, chart.Point{X: float64(n), Y: v})
+				c.Points = append(c.Points, chart.Point{X: float64(n), Y: v})
 			}
 		}
-		if len(l.Points) > 1 {
-			lines = append(lines, l)
+		if len(c.Points) > 1 {
+			lines = append(lines, c)
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
+	limit := m.objective().P95MS
+	name, x := "Latency against load", "requests in flight"
+	if m.who() == "shoppers" {
+		x = "shoppers"
+	}
 	return &figure{
+		Name: "latency",
 		Chart: chart.Chart{
-			Title: "Latency against users", X: chart.Axis{Label: "concurrent users", Log: true}, Y: chart.Axis{Label: "p95, ms", Log: true}, Lines: lines,
+			Title: name, X: chart.Axis{Label: x, Log: true}, Y: chart.Axis{Label: "p95, ms", Log: true}, Lines: lines,
+			Limit: limit, LimitName: fmt.Sprintf("objective, %.0f ms", limit),
 		},
-		Alt: "Median p95 of all steps at each number of concurrent users; both axes are logarithmic.",
+		Alt: "Median p95 of all steps at each number, " + m.where() + "; both axes are logarithmic. A stage breaks where its line crosses the objective's.",
+	}
+}
+
+// distributionChart draws the latency of a level from its usual to its slowest request.
+func distributionChart(m measured) *figure {
+	var lines []chart.Line
+	users := m.common()
+	var names []string
+	for _, p := range percentiles {
+		names = append(names, p.name)
+	}
+	for i, s := range m.stages {
+		step, ok := level(s, users)
+		if !ok || s.Invalid() {
+			continue
+		}
+		c := chart.Line{Name: title(s), Style: i}
+		for j, p := range percentiles {
+			c.Points = append(c.Points, chart.Point{X: float64(j), Y: max(p.of(*step.Latency), .01)})
+		}
+		lines = append(lines, c)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	limit := m.objective().P95MS
+	name := fmt.Sprintf("Latency at %d %s", users, m.who())
+	return &figure{
+		Name: "distribution",
+		Chart: chart.Chart{
+			Title: name, Y: chart.Axis{Label: "ms", Log: true}, Categories: names, Lines: lines,
+			Limit: limit, LimitName: fmt.Sprintf("objective of p95, %.0f ms", limit),
+		},
+		Alt: "Latency from the request in the middle to the slowest, on a logarithmic scale: the table above as lines.",
 	}
 }
 
@@ -70,6 +98,9 @@ func breakingChart(m measured) *figure {
 			if p.LowUsers != nil && p.HighUsers != nil {
 				b.Low, b.High = float64(*p.LowUsers), float64(*p.HighUsers)
 			}
+			if i := p.Interpolated; i != nil {
+				b.Value, b.Low, b.High = i.Value, i.Low, i.High
+			}
 			found = true
 		}
 		words, ok := breakingPoint(s)
@@ -80,42 +111,51 @@ func breakingChart(m measured) *figure {
 		return nil
 	}
 	return &figure{
-		Chart: chart.Chart{Title: "Breaking point", Y: chart.Axis{Label: "concurrent users"}, Bars: bars},
-		Alt:   "Median with its range over the repeats. " + strings.Join(said, "; ") + ".",
+		Name: "breaking-point", Chart: chart.Chart{Title: "Breaking point", Y: chart.Axis{Label: m.who()}, Bars: bars},
+		Alt: "Where the objective was missed, " + m.where() + ", with its interval. " + strings.Join(said, "; ") + ".",
 	}
 }
 
+// crossoverChart draws what a month costs against its traffic. How much of it a stage carries is drawn only
+// where the stage was measured on AWS.
 func crossoverChart(m measured) *figure {
 	var lines []chart.Line
 	var all [][]cost.Point
 	left := ""
 	for i, s := range m.stages {
-		if s.Invalid() { // how much traffic it carries is not known
-			left += " " + s.Name + " is INVALID and left out."
-			continue
-		}
 		if s.Cost != nil && s.Cost.LowerBound() {
 			left += " " + s.Name + " is priced in part only and left out."
 			continue
 		}
-		l := chart.Line{Name: title(s), Style: i}
-		for _, p := range s.CostCurve {
-			if p.Carried && p.Monthly > 0 {
-				l.Points = append(l.Points, chart.Point{X: p.Requests, Y: p.Monthly})
+		if s.Invalid() && m.onAWS(s) { // how much traffic it carries is not known
+			left += " " + s.Name + " is INVALID and left out."
+			continue
+		}
+		points := slices.Clone(s.CostCurve)
+		c := chart.Line{Name: title(s), Style: i}
+		for j, p := range points {
+			points[j].Carried = p.Carried || !m.onAWS(s)
+			if points[j].Carried && p.Monthly > 0 {
+				c.Points = append(c.Points, chart.Point{X: p.Requests, Y: p.Monthly})
 			}
 		}
-		if len(l.Points) > 1 {
-			lines, all = append(lines, l), append(all, s.CostCurve)
+		if len(c.Points) > 1 {
+			lines, all = append(lines, c), append(all, points)
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
+	ends := "With the instances that a stage starts with; how much of the traffic they carry on AWS was not measured, so no line ends there. "
+	if m.where() == "on AWS" {
+		ends = "A line ends where the stage no longer keeps the objective in a busy hour. "
+	}
 	return &figure{
+		Name: "cost",
 		Chart: chart.Chart{
 			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true}, Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
 		},
-		Alt: "A line ends where the stage no longer keeps the objective in a busy hour. Cheapest per successful request: " + Crossover(cost.Cheapest(all...)) + "." + left,
+		Alt: ends + "Cheapest: " + Crossover(cost.Cheapest(all...)) + "." + left,
 	}
 }
 
@@ -135,104 +175,4 @@ func Crossover(points []cost.Point) string {
 		first = last + 1
 	}
 	return strings.Join(parts, ", then ") + " requests a month"
-}
-
-// failureResources are what the failure chart compares, in its order; of several parts the one closest
-// to its limit counts.
-var failureResources = []struct {
-	name string
-	of   []result.Resource
-}{
-	{"instance CPU", []result.Resource{result.ResourceInstanceCPU, result.ResourceServerCPU}},
-	{"machine", []result.Resource{result.ResourceStageCPU}},
-	{"database CPU", []result.Resource{result.ResourceDBCPU}},
-	{"connections", []result.Resource{result.ResourceDBConns}},
-	{"pool", []result.Resource{result.ResourcePoolInUse}},
-	{"memory", []result.Resource{result.ResourceMemory}},
-}
-
-// failureChart draws what each stage used of its limits in the step that failed.
-func failureChart(m measured) *figure {
-	var groups []chart.Group
-	var names []string
-	for _, r := range failureResources {
-		names = append(names, r.name)
-	}
-	for i, s := range m.stages {
-		if s.AtFailure == nil || s.Invalid() {
-			continue
-		}
-		g := chart.Group{Name: title(s), Style: i}
-		for _, r := range failureResources {
-			_, share := tightest(s.AtFailure.Usage, r.of...)
-			g.Values = append(g.Values, 100*share)
-		}
-		if slices.Max(g.Values) > 0 {
-			groups = append(groups, g)
-		}
-	}
-	if len(groups) == 0 {
-		return nil
-	}
-	return &figure{
-		Chart: chart.Chart{Title: "Resources at failure", Y: chart.Axis{Label: "% of the limit"}, Categories: names, Groups: groups},
-		Alt: "Mean use over its limit while the objective was missed; of several instances the one closest to its limit. " +
-			"Machine is what this machine gives the stage; no bar: no limit, or not measured.",
-	}
-}
-
-// tightest returns the usage of some resources that is closest to its limit, and how close; 0 for none.
-func tightest(all []result.Usage, wanted ...result.Resource) (best result.Usage, share float64) {
-	for _, u := range all {
-		if slices.Contains(wanted, u.Resource) && u.Limit != nil && *u.Limit > 0 && u.Mean / *u.Limit > share {
-			best, share = u, u.Mean / *u.Limit
-		}
-	}
-	return best, share
-}
-
-// leastSeconds is how many a step needs for a picture of them.
-const leastSeconds = 5
-
-// secondsCharts draw a stage's failure second by second: its latency over the objective, and beside it
-// the resources that came closest to their limits.
-func secondsCharts(m measured) (all []*figure) {
-	for _, s := range m.stages {
-		if s.AtFailure == nil || s.AtFailure.Series == nil || s.Invalid() {
-			continue
-		}
-		var lines []chart.Line
-		for _, l := range s.AtFailure.Series.Lines {
-			if l.Resource == result.SeriesP95 && m.objectiveMS > 0 {
-				lines = append(lines, chart.Line{Name: "p95, of the objective", Style: len(lines), Points: percent(l, m.objectiveMS)})
-			}
-		}
-		for _, r := range failureResources {
-			u, share := tightest(s.AtFailure.Usage, r.of...)
-			for _, l := range s.AtFailure.Series.Lines {
-				if share >= 0.5 && l.Resource == u.Resource && l.Of == u.Of && len(lines) < chart.Styles {
-					lines = append(lines, chart.Line{Name: r.name, Style: len(lines), Points: percent(l, *u.Limit)})
-				}
-			}
-		}
-		if len(lines) < 2 || len(lines[0].Points) < leastSeconds {
-			continue
-		}
-		name := fmt.Sprintf("%s at %d users", s.Name, s.AtFailure.Users)
-		all = append(all, &figure{
-			Chart: chart.Chart{Title: name, X: chart.Axis{Label: "second"}, Y: chart.Axis{Label: "% of the limit"}, Lines: lines},
-			Alt:   "The seconds in which the objective was missed: latency, and the resources that used at least half of their limits.",
-		})
-	}
-	return all
-}
-
-// percent are the seconds of a line in percent of a limit.
-func percent(l result.Line, limit float64) (points []chart.Point) {
-	for i, v := range l.Values {
-		if v != nil {
-			points = append(points, chart.Point{X: float64(i + 1), Y: 100 * *v / limit})
-		}
-	}
-	return points
 }

@@ -12,7 +12,7 @@ import (
 
 // faultsSection shows what each stage survived, what it lost, and what that costs.
 func faultsSection(m measured) section {
-	s := section{Title: "What each survives, and what that costs"}
+	s := section{Title: "Broken on purpose"}
 	faulty, assumptions := faultyStages(m)
 	if len(faulty) == 0 {
 		return s

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// writeMarkdown writes the same document as GitHub-flavoured Markdown; a chart is its sentence.
+// writeMarkdown writes the same document as GitHub-flavoured Markdown; a chart is an image in chartsFolder,
+// with its sentence below.
 func writeMarkdown(w io.Writer, d document) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", escape(d.Title))
@@ -28,6 +29,8 @@ func writeMarkdown(w io.Writer, d document) error {
 func markdownBlock(b *strings.Builder, blk block) {
 	b.WriteByte('\n')
 	switch {
+	case blk.Heading != "":
+		fmt.Fprintf(b, "### %s\n", escape(blk.Heading))
 	case blk.Text != "":
 		b.WriteString(escape(blk.Text) + "\n")
 	case len(blk.List) > 0:
@@ -36,9 +39,27 @@ func markdownBlock(b *strings.Builder, blk block) {
 		}
 	case blk.Table != nil:
 		markdownTable(b, blk.Table)
+		for i, t := range blk.Table.Terms {
+			if i == 0 {
+				b.WriteByte('\n')
+			}
+			fmt.Fprintf(b, "- *%s*: %s\n", escape(t.Name), escape(t.Text))
+		}
 	case blk.Figure != nil:
-		fmt.Fprintf(b, "*%s.* %s\n", escape(blk.Figure.Chart.Title), escape(blk.Figure.Alt))
+		f := blk.Figure
+		alt := strings.NewReplacer("[", "(", "]", ")").Replace(escape(f.Chart.Title))
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n*%s.* %s\n", alt, chartsFolder, f.Name, escape(f.Chart.Title), escape(f.Alt))
 	}
+}
+
+// writeMarkdownTable writes a table alone.
+func writeMarkdownTable(w io.Writer, t *table) error {
+	var b strings.Builder
+	markdownTable(&b, t)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write Markdown: %w", err)
+	}
+	return nil
 }
 
 func markdownTable(b *strings.Builder, t *table) {
@@ -55,14 +76,24 @@ func markdownTable(b *strings.Builder, t *table) {
 	for _, r := range t.Rows {
 		var cells []string
 		for _, c := range r {
-			s := escape(c.Text)
-			if c.Published != "" {
-				s += " (published: " + escape(c.Published) + ")"
-			}
-			cells = append(cells, s)
+			cells = append(cells, markdownCell(c))
 		}
 		row(cells)
 	}
+}
+
+func markdownCell(c cell) string {
+	s := escape(c.Text)
+	if c.Class == "total" && s != "" {
+		s = "**" + s + "**"
+	}
+	if c.Note != "" {
+		s += "<br>" + escape(c.Note)
+	}
+	if c.Published != "" {
+		s += "<br>published: " + escape(c.Published)
+	}
+	return s
 }
 
 var markdownEscapes = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "~", `\~`, "`", "\\`", "\n", " ")

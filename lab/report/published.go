@@ -13,8 +13,7 @@ type published struct {
 	BreakingPoint string
 	CPUAtFailure  string
 	DeployTime    string
-	Configuration string
-	Debugging     string
+	Commands      string
 	PerRequest    string // at 500,000 requests a month
 }
 
@@ -23,25 +22,25 @@ var original = map[string]published{
 		"one EC2 t2.small: nginx, Go, PostgreSQL", "$12", "$0.40",
 		map[int]string{50: "45 ms", 200: "265 ms"},
 		"~150", "20%",
-		"5 min", "3 commands", "easy (SSH + logs)", "$0.000024",
+		"5 min", "3", "$0.000024",
 	},
 	contract.Balanced: {
 		"ALB, 2 EC2, RDS, ElastiCache", "$85", "$2.83",
 		map[int]string{50: "40 ms", 200: "200 ms"},
 		"~200", "18%",
-		"5 min", "6 commands", "medium", "$0.000170",
+		"5 min", "6", "$0.000170",
 	},
 	contract.Fargate: {
 		"ALB, 2 Fargate tasks, RDS, Redis", "$60", "$2.00",
 		map[int]string{50: "43 ms", 200: "185 ms"},
 		"~500", "10%",
-		"2 min", "2 commands", "easy (CloudWatch)", "$0.000120",
+		"2 min", "2", "$0.000120",
 	},
 	contract.Mesh: {
 		"NodePort, k3s + Istio, 2 pods, RDS, Redis; Meshery, Kiali, Grafana", "$110", "$3.67",
 		map[int]string{50: "47 ms", 200: "210 ms"},
 		"~700", "24%",
-		"2 min", "437 lines of YAML", "high", "$0.000220",
+		"2 min", "", "$0.000220",
 	},
 }
 

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,9 @@ import (
 	"shoplab/lab/result"
 )
 
+// charts is how many the sample has: latency, breaking point, distribution, forecast, cost, at failure, seconds.
+const charts = 7
+
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // sample is an invented result with every kind of cell: measured, not measured, INVALID, and text
@@ -22,9 +26,18 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func sample() result.Result {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	step := func(users int, p95 float64) result.Step {
+		rate := min(800, 40*float64(users)) // requests a second, at half a millisecond of CPU each
 		return result.Step{
-			Purpose: result.PurposeLevel, Loop: result.LoopClosed, Users: users, StartedAt: at, Seconds: 10,
+			Purpose: result.PurposeLevel, Loop: result.LoopClosed, Users: users, StartedAt: at, Seconds: 10, Throughput: rate, Requests: int(10 * rate),
 			Latency: &result.Latency{MeanMS: p95 / 2, P50MS: p95 / 3, P90MS: p95, P95MS: p95, P99MS: p95 * 1.5, MaxMS: p95 * 2},
+			Operations: []result.Operation{
+				{Name: "list", Requests: int(9 * rate), Latency: &result.Latency{MeanMS: p95 / 3, P95MS: p95 / 2}},
+				{Name: "login", Requests: int(rate), Failed: 3, Latency: &result.Latency{MeanMS: p95, P95MS: 2 * p95}},
+			},
+			Usage: []result.Usage{
+				{Resource: result.ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Mean: .01 + rate*.0005, Max: 1, Limit: result.Ptr(2.0)},
+				{Resource: result.ResourceDBCPU, Of: "postgres", Unit: "cores", Mean: .01 + rate*.0002, Max: 1},
+			},
 		}
 	}
 	failing := step(160, 612)
@@ -58,11 +71,20 @@ func sample() result.Result {
 		return out
 	}
 	one := result.Stage{
-		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1), StageCPUs: result.Ptr(2.0), GivenCPUs: result.Ptr(4.0 / 3)},
+		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(25), StageCPUs: result.Ptr(2.0), GivenCPUs: result.Ptr(4.0 / 3)},
 		Cost: &estimate, CostCurve: curve("stage1", 12, 1e-7), BringUpSeconds: result.Ptr(4.25), TearDownSeconds: result.Ptr(0.0),
 		Complexity: &result.Complexity{Resources: result.Ptr(31), Commands: result.Ptr(1), ConfigLines: result.Ptr(10)},
 		Levels:     []result.Level{{Users: 50, Median: step(50, 42), AllP95MS: []float64{42}}, {Users: 200, Median: step(200, 712), AllP95MS: []float64{712}}},
-		Steps:      []result.Step{step(50, 42), step(100, 180), failing, step(200, 712)}, AtFailure: &failing,
+		Steps:      []result.Step{step(1, 4), step(2, 5), step(4, 6), step(8, 9), step(50, 42), step(100, 180), failing, step(200, 712)}, AtFailure: &failing,
+		Failures: []result.Failure{
+			{Of: "a process", Count: 1, Loss: "down", Why: "there is no other"},
+			{Of: "a server", Count: 1, Loss: "down until a person", Why: "there is no other"},
+			{Of: "the cache", Count: 1, Survived: true, Loss: "goes on without it", Why: "the shop asks its database instead"}, {Of: "a zone", Count: 1, Loss: "down until a person", Why: "one"},
+		},
+		Twins: []result.Twin{{
+			Knob: "pool per instance", From: "25", To: "50", Config: result.Config{Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(50), GivenCPUs: result.Ptr(4.0 / 3)},
+			Step: result.Step{Users: 160, Throughput: 1900},
+		}},
 		BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(155.0), LowUsers: result.Ptr(150), HighUsers: result.Ptr(160)},
 		OpenLoop:      &result.OpenLoop{RatePerSecond: result.Ptr(800.0)},
 		Verdict: &result.Verdict{
@@ -107,7 +129,14 @@ func TestGolden(t *testing.T) {
 	if err := Write(dir, svg.Draw, sample()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{HTMLFile, MarkdownFile} {
+	var table bytes.Buffer
+	if err := Table(&table, sample()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "table.md"), table.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{HTMLFile, MarkdownFile, "table.md"} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -128,6 +157,52 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Each image of the Markdown is a file beside it that a browser can show by itself.
+func TestMarkdownHasItsCharts(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, svg.Draw, sample()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, MarkdownFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := regexp.MustCompile(`!\[[^\]]+\]\(([^)]+)\)`).FindAllSubmatch(page, -1)
+	if len(images) != charts {
+		t.Errorf("%d images, want %d", len(images), charts)
+	}
+	for _, image := range images {
+		svg, err := os.ReadFile(filepath.Join(dir, string(image[1])))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !bytes.Contains(svg, []byte("<svg")) || !bytes.Contains(svg, []byte("width=")) || bytes.Contains(svg, []byte("var(")) {
+			t.Errorf("%s is no image of its own: %.200s", image[1], svg)
+		}
+	}
+}
+
+// No item of the price list is shown as its key.
+func TestEveryItemHasPlainWords(t *testing.T) {
+	table, err := cost.Prices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for item, p := range table.Prices {
+		if words := plainItem(item, p.Unit); words == item {
+			t.Errorf("%s has no words", item)
+		}
+	}
+	for prefix, f := range table.Families {
+		for kind := range f.USD {
+			if words := plainItem(prefix+kind, f.Unit); strings.Contains(words, "/") || !strings.Contains(words, strings.TrimPrefix(strings.TrimPrefix(kind, "db."), "cache.")) {
+				t.Errorf("%s%s is %q", prefix, kind, words)
+			}
+		}
+	}
+}
+
 func TestWhatWasNotMeasuredSaysSo(t *testing.T) {
 	var b bytes.Buffer
 	if err := Markdown(&b, sample()); err != nil {
@@ -141,16 +216,16 @@ func TestWhatWasNotMeasuredSaysSo(t *testing.T) {
 		}
 		return strings.SplitN(line, "\n", 2)[0]
 	}
-	if got := row("Closed loop", "stage3"); strings.Count(got, notMeasured) != 6 {
+	if got := row("Measured on", "stage3"); strings.Count(got, notMeasured) != 7 {
 		t.Errorf("stage3 was not measured at all: %s", got)
 	}
-	if got := row("Closed loop", "stage2"); strings.Count(got, invalid) != 2 || strings.Contains(got, "40 ms (") {
+	if got := row("Measured on", "stage2"); strings.Count(got, invalid) != 2 || strings.Contains(got, "40 ms p95") {
 		t.Errorf("an invalid stage shows numbers: %s", got)
 	}
-	if got := row("Counted", "stage1"); !strings.Contains(got, "| 0.0 s |") {
+	if got := row("as processes", "stage1"); !strings.Contains(got, "| 0.0 s |") {
 		t.Errorf("a measured zero is not shown as one: %s", got)
 	}
-	if got := row("graph", "stage2"); !strings.Contains(got, "at least $12.26") {
+	if got := row("Estimated", "stage2"); !strings.Contains(got, "at least $12.26") {
 		t.Errorf("an estimate with unknown parts is not marked: %s", got)
 	}
 }
@@ -166,8 +241,8 @@ func TestPageIsSelfContainedAndEscaped(t *testing.T) {
 			t.Errorf("the page contains %q", not)
 		}
 	}
-	if n := strings.Count(page, "<svg"); n != 5 {
-		t.Errorf("%d charts, want 5", n)
+	if n := strings.Count(page, "<svg"); n != charts {
+		t.Errorf("%d charts, want %d", n, charts)
 	}
 }
 
@@ -215,7 +290,7 @@ func TestColumnsAreTheDeclaredUsers(t *testing.T) {
 	if err := Summary(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "20 USERS, P95") || !strings.Contains(got, "42 ms") || strings.Contains(got, "50 USERS") {
+	if got := b.String(); !strings.Contains(got, "AT 20 IN FLIGHT") || !strings.Contains(got, "42 ms p95") || strings.Contains(got, "AT 50") {
 		t.Errorf("want a column of 20 users alone:\n%s", got)
 	}
 }
@@ -235,6 +310,11 @@ func TestAdviceByForecastAndAvailability(t *testing.T) {
 		t.Errorf("who asks for no single server is advised %q", got)
 	}
 	forecasts := map[string]Forecast{"stage1": {Users: 90, Rate: 50, Text: "forecast to carry 50 requests a second"}}
+	if got := Advise(stages, Need{Users: 80, Forecasts: forecasts}); !strings.HasPrefix(got[0], "Take stage1") ||
+		!strings.Contains(strings.Join(got, " "), "stage2 is left out: it has no forecast") {
+		t.Errorf("what was forecast for AWS is compared with what was measured elsewhere: %q", got)
+	}
+	forecasts["stage2"] = Forecast{Users: 900, Rate: 500, Text: "forecast to carry 500 requests a second"}
 	if got := Advise(stages, Need{Users: 100, Forecasts: forecasts}); !strings.HasPrefix(got[0], "Take stage2") ||
 		!strings.Contains(strings.Join(got, " "), "forecast to carry 50 requests a second is not above 100 users") {
 		t.Errorf("the forecast does not decide: %q", got)

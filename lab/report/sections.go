@@ -8,18 +8,19 @@ import (
 	"shoplab/lab/result"
 )
 
+// verdictSection says why each stage broke where it was measured.
 func verdictSection(m measured) section {
-	s := section{Title: "Why each one breaks"}
+	s := section{Title: "Why each broke"}
 	for _, st := range m.stages {
 		v := st.Verdict
 		if v == nil {
 			continue
 		}
-		head := title(st) + ": " + v.Summary
+		summary := v.Summary
 		if st.Invalid() {
-			head = title(st) + ": " + invalid + ", so read this as a hint. " + v.Summary
+			summary = invalid + ", so read this as a hint. " + v.Summary
 		}
-		s.Blocks = append(s.Blocks, block{Text: head})
+		s.Blocks = append(s.Blocks, block{Heading: title(st)}, block{Text: summary})
 		var facts []string
 		for _, f := range v.Evidence {
 			if !strings.Contains(v.Summary, f.Text) {
@@ -35,11 +36,15 @@ func verdictSection(m measured) section {
 			s.Blocks = append(s.Blocks, block{List: facts})
 		}
 	}
+	s.charts(m, failureChart)
+	for _, f := range secondsCharts(m) {
+		s.Blocks = append(s.Blocks, block{Figure: f})
+	}
 	return s
 }
 
 func findingsSection(m measured) section {
-	s := section{Title: "The original's lessons, replayed"}
+	s := section{Title: "Lessons replayed"}
 	if len(m.findings) == 0 {
 		return s
 	}
@@ -63,6 +68,46 @@ func findingsSection(m measured) section {
 		if words := strings.TrimSpace(f.Conclusion + " " + f.Skipped); words != "" {
 			s.Blocks = append(s.Blocks, block{Text: f.Name + ": " + words})
 		}
+	}
+	return s
+}
+
+// complexitySection counts what a stage asks of its operators. Only on AWS are times and commands comparable
+// with the original's.
+func complexitySection(m measured) section {
+	s := section{Title: "What it takes"}
+	if len(m.stages) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, block{Table: stageTable(m, "On AWS, counted and not guessed", []string{"Resources", "Lines of code", "Lines of configuration"},
+		func(s result.Stage, _ published) []cell {
+			c := s.Complexity
+			if c == nil {
+				c = &result.Complexity{}
+			}
+			return []cell{count(c.Resources), count(c.StageLines), count(c.ConfigLines)}
+		})})
+	s.Blocks[0].Table.Terms = []term{
+		{"Resources", "in the stage's resource graph."},
+		{"Lines of code", "what the stage's composition reaches in platform/, user data included."},
+		{"Lines of configuration", "of Pulumi.stageN.yaml, without comments."},
+	}
+	aws := stageTable(m, "Up and down on AWS", []string{"Until the first request", "Until nothing is left", "Commands"},
+		func(s result.Stage, p published) []cell {
+			if s.Complexity == nil || !m.onAWS(s) {
+				return []cell{absent().beside(p.DeployTime), absent(), absent().beside(p.Commands)}
+			}
+			return []cell{seconds(s.BringUpSeconds).beside(p.DeployTime), seconds(s.TearDownSeconds), count(s.Complexity.Commands).beside(p.Commands)}
+		})
+	here := stageTable(m, "Up and down on this machine, as processes: nothing that a deployment to AWS could be compared with",
+		[]string{"Until the first request", "Until nothing is left"},
+		func(s result.Stage, _ published) []cell {
+			return []cell{seconds(s.BringUpSeconds), seconds(s.TearDownSeconds)}
+		})
+	if m.here() {
+		s.Blocks = append(s.Blocks, block{Table: here})
+	} else {
+		s.Blocks = append(s.Blocks, block{Table: aws})
 	}
 	return s
 }

@@ -11,6 +11,9 @@ import (
 func writeText(w io.Writer, s section) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, b := range s.Blocks {
+		if b.Heading != "" {
+			fmt.Fprintln(t, b.Heading)
+		}
 		if b.Text != "" {
 			fmt.Fprintln(t, b.Text)
 		}
@@ -24,7 +27,7 @@ func writeText(w io.Writer, s section) error {
 		for _, row := range b.Table.Rows {
 			var texts []string
 			for _, c := range row {
-				texts = append(texts, c.Text)
+				texts = append(texts, strings.TrimSuffix(c.Text+" ("+c.Note+")", " ()"))
 			}
 			fmt.Fprintln(t, strings.Join(texts, "\t"))
 		}

@@ -12,7 +12,7 @@ import (
 // trustSection shows what the figures rest on: validity, invariants, and how well a model of them
 // predicts what it has not seen.
 func trustSection(m measured) section {
-	s := section{Title: "Can these figures be trusted?"}
+	s := section{Title: "Can it be trusted?"}
 	for _, t := range []*table{gateTable(m), invariantTable(m), uslTable(m)} {
 		if len(t.Rows) > 0 {
 			s.Blocks = append(s.Blocks, block{Table: t})
@@ -31,7 +31,7 @@ func trustSection(m measured) section {
 		}
 		items = append(items, st.Notes...)
 		if len(items) > 0 {
-			s.Blocks = append(s.Blocks, block{Text: title(st)}, block{List: items})
+			s.Blocks = append(s.Blocks, block{Heading: title(st)}, block{List: items})
 		}
 	}
 	for _, r := range m.results {
@@ -54,7 +54,7 @@ func gateTable(m measured) *table {
 		for _, g := range st.Validity.Gates {
 			if _, known := row[g.Name]; !known {
 				row[g.Name] = len(t.Rows)
-				t.Rows = append(t.Rows, append([]cell{text(g.Name + " (" + g.Unit + ")"), number(fmt.Sprintf("%.3g", g.Limit))}, notMeasuredIn(m.stages)...))
+				t.Rows = append(t.Rows, append([]cell{text(g.Name + " (" + g.Unit + ")"), number(amount(g.Limit))}, notMeasuredIn(m.stages)...))
 			}
 			t.Rows[row[g.Name]][2+i] = gate(g)
 		}
@@ -76,9 +76,9 @@ func gate(g result.Gate) cell {
 	case g.Value == nil:
 		return absent()
 	case !g.Passed:
-		return cell{Text: fmt.Sprintf("%.3g", *g.Value), Class: "invalid"}
+		return cell{Text: amount(*g.Value), Class: "invalid"}
 	}
-	return number(fmt.Sprintf("%.3g", *g.Value))
+	return number(amount(*g.Value))
 }
 
 func invariantTable(m measured) *table {
@@ -103,8 +103,12 @@ func invariantTable(m measured) *table {
 
 func uslTable(m measured) *table {
 	t := &table{
-		Caption: "Universal Scalability Law, with 95% intervals; the step with the most users is held out of the fit and predicted",
+		Caption: "Universal Scalability Law, fitted to all but the step with the most users, which it then predicts",
 		Head:    []string{"Stage", "Contention", "Coherency", "Knee", "Held out", "Predicted", "Measured", "Off by"},
+		Terms: []term{
+			{"Contention, Coherency", "how much of the work waits for its turn, and how much each user costs every other; with 95% intervals."},
+			{"Knee", "where throughput would peak and then fall."},
+		},
 	}
 	for _, st := range m.stages {
 		u := st.USL
@@ -141,7 +145,7 @@ func sweep(s result.Sweep) block {
 }
 
 func environmentSection(m measured) section {
-	s := section{Title: "How it was measured"}
+	s := section{Title: "Method"}
 	for _, r := range m.results {
 		e := r.Environment
 		facts := []string{

@@ -22,6 +22,8 @@ type Stage struct {
 	// same over many volumes; nil where there was no graph to price.
 	Cost      *cost.Estimate `json:"cost,omitempty"`
 	CostCurve []cost.Point   `json:"cost_curve,omitempty"`
+	// Failures say what the stage survives, from the same graph; empty where there was none.
+	Failures []Failure `json:"failures,omitempty"`
 
 	BringUpSeconds  *float64 `json:"bring_up_seconds,omitempty"`  // until the first request was served
 	TearDownSeconds *float64 `json:"tear_down_seconds,omitempty"` // until nothing was left

@@ -1,11 +1,10 @@
-// Package svg draws charts as SVG elements, which scale with the page that they are in.
+// Package svg draws charts as SVG documents.
 package svg
 
 import (
 	"fmt"
 	"image/color"
 	"math"
-	"regexp"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -20,10 +19,16 @@ import (
 // palette tells stages apart also for who cannot tell red from green (Okabe and Ito, Color
 // Universal Design, 2008); dashes repeat it in black and white.
 var palette = [chart.Styles]color.RGBA{
-	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0x8d, 0x4a, 0x85, 0xff},
+	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0x8d, 0x4a, 0x85, 0xff}, {0x6b, 0x6b, 0x6b, 0xff},
 }
 
-var dashes = [chart.Styles][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)}}
+var dashes = [chart.Styles][]vg.Length{
+	nil,
+	{vg.Points(6), vg.Points(3)},
+	{vg.Points(2), vg.Points(2)},
+	{vg.Points(8), vg.Points(3), vg.Points(2), vg.Points(3)},
+	{vg.Points(12), vg.Points(4)},
+}
 
 // Draw implements chart.Draw.
 func Draw(charts []chart.Chart) ([]string, error) {
@@ -56,6 +61,9 @@ func newPlot(c chart.Chart) *plot.Plot {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding = vg.Points(3)
 	p.Y.Tick.Marker = plainTicks{}
+	for _, style := range []*draw.TextStyle{&p.X.Tick.Label, &p.Y.Tick.Label, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.Legend.TextStyle} {
+		style.Font.Size = vg.Points(12)
+	}
 	p.Add(plotter.NewGrid())
 	return p
 }
@@ -64,6 +72,8 @@ func newPlot(c chart.Chart) *plot.Plot {
 func lines(p *plot.Plot, c chart.Chart) error {
 	if c.X.Log {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plainLogTicks{}
+	} else {
+		p.X.Tick.Marker = plainTicks{}
 	}
 	if c.Y.Log {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plainLogTicks{}
@@ -85,17 +95,31 @@ func lines(p *plot.Plot, c chart.Chart) error {
 		p.Add(line, marks)
 		p.Legend.Add(l.Name, line, marks)
 	}
-	legendRoom(p, c.Y.Log)
+	if c.Limit > 0 {
+		limit, err := plotter.NewLine(plotter.XYs{{X: p.X.Min, Y: c.Limit}, {X: p.X.Max, Y: c.Limit}})
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.LimitName, err)
+		}
+		limit.Color, limit.Width = color.Black, vg.Points(1)
+		p.Add(limit)
+		p.Legend.Add(c.LimitName, limit)
+	}
+	legendRoom(p, c.Y.Log, len(c.Lines)+1)
+	if len(c.Categories) > 0 {
+		p.NominalX(c.Categories...)
+		p.X.Min, p.X.Max = -0.4, float64(len(c.Categories))-0.6
+	}
 	return nil
 }
 
-// legendRoom keeps the upper quarter of the plot free of what is drawn.
-func legendRoom(p *plot.Plot, log bool) {
+// legendRoom keeps the upper part of the plot, 8% a line of the legend, free of what is drawn.
+func legendRoom(p *plot.Plot, log bool, lines int) {
+	share := 0.08 * float64(lines)
 	if log {
-		p.Y.Max *= math.Pow(p.Y.Max/p.Y.Min, 1.0/3)
+		p.Y.Max *= math.Pow(p.Y.Max/p.Y.Min, share/(1-share))
 		return
 	}
-	p.Y.Max += (p.Y.Max - p.Y.Min) / 3
+	p.Y.Max += (p.Y.Max - p.Y.Min) * share / (1 - share)
 }
 
 // bars draws one bar a name, with a whisker from Low to High where they differ.
@@ -111,7 +135,7 @@ func bars(p *plot.Plot, c chart.Chart) error {
 		if b.ValueIsMissing {
 			continue
 		}
-		one, err := plotter.NewBarChart(plotter.Values{b.Value}, vg.Points(46))
+		one, err := plotter.NewBarChart(plotter.Values{b.Value}, vg.Points(40))
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.Name, err)
 		}
@@ -149,26 +173,19 @@ func groups(p *plot.Plot, c chart.Chart) error {
 	}
 	p.NominalX(c.Categories...)
 	p.X.Min, p.X.Max = -0.6, float64(len(c.Categories))-0.4
-	legendRoom(p, false)
+	legendRoom(p, false, len(c.Groups))
 	return nil
 }
 
-// fixedSize is the width and height in points that the SVG writer puts on the root element; the
-// page scales the drawing by its viewBox instead.
-var fixedSize = regexp.MustCompile(`(<svg[^>]*?) width="[^"]*" height="[^"]*"`)
-
 func render(p *plot.Plot) (string, error) {
-	const width, height, margin = 560, 320, 10
+	const width, height, margin = 480, 300, 10
 	canvas := vgsvg.New(vg.Points(width), vg.Points(height))
 	p.Draw(draw.Crop(draw.New(canvas), 0, -vg.Points(margin), 0, 0)) // the last label stands half beside the axis
 	var b strings.Builder
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("write SVG: %w", err)
 	}
-	svg := b.String()
-	svg = svg[strings.Index(svg, "<svg"):]
-	svg = fixedSize.ReplaceAllString(svg, "$1")
-	return strings.ReplaceAll(svg, "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif"), nil
+	return strings.ReplaceAll(b.String(), "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif"), nil
 }
 
 // plainTicks labels ticks as chart.Plain does.
