@@ -49,6 +49,11 @@ const (
 	EnvAccessLog              = "ACCESS_LOG"
 )
 
+// HeaderNoRetry is in each answer of 503 that is the service's own: a proxy is not to ask another instance. Envoy
+// heeds it whatever its retry policy is ("x-envoy-ratelimited" in the documentation of its router filter), and tells by
+// it the service's 503 from that of a proxy before a service that is gone.
+const HeaderNoRetry = "X-Envoy-Ratelimited"
+
 // PaymentAlarm is in each entry of the service's log that says that money is not where it should be;
 // the platform has an alarm on it.
 const PaymentAlarm = "payment alarm"

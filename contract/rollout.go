@@ -15,18 +15,41 @@ const (
 	RefreshWarmup = 60 * time.Second
 )
 
-// MeshRoute is how the mesh's gateway treats a request.
+// MeshRoute is how the mesh's gateway treats a kind of request.
 type MeshRoute struct {
-	Methods string // a regular expression; "" for all others
-	// Attempts are retries, each bounded by PerTry (0: by Timeout alone), after the failures that RetryOn names in
-	// Envoy's words.
+	Name    string
+	Matches []MeshMatch // any of them; none: all others
+	// Attempts are retries on another instance, each bounded by PerTry (0: by Timeout alone), after the failures that
+	// RetryOn names in Envoy's words, and after the status RetryStatus (0: none) unless HeaderNoRetry is with it.
 	Attempts        int
 	PerTry, Timeout time.Duration
 	RetryOn         string
+	RetryStatus     int
 }
 
-// MeshReads and MeshWrites are the two routes; docs/decisions/0075 says why they differ.
-var (
-	MeshReads  = MeshRoute{Methods: "GET|HEAD", Attempts: 2, PerTry: 5 * time.Second, Timeout: 15 * time.Second, RetryOn: "connect-failure,refused-stream,reset"}
-	MeshWrites = MeshRoute{Attempts: 2, Timeout: 30 * time.Second, RetryOn: "connect-failure,refused-stream"}
+// MeshMatch is what a request has.
+type MeshMatch struct {
+	Methods string // a regular expression
+	Header  string // in lower case, with any value; "" for none
+}
+
+// What the gateway sends again (docs/decisions/0075). Istio would otherwise repeat an order on any 503.
+const (
+	meshUnsent = "connect-failure,refused-stream,reset-before-request" // never reached the shop
+	meshBroken = "connect-failure,refused-stream,reset"                // may have reached it, but no answer came
 )
+
+// MeshRoutes are the gateway's, the first one that matches being taken. What may be done twice is sent again when it
+// broke, or when a proxy answered whose shop is gone: reads, what HTTP defines as idempotent (RFC 9110, 9.2.2), and
+// what has an idempotency key.
+var MeshRoutes = []MeshRoute{
+	{
+		Name: "read", Matches: []MeshMatch{{Methods: "GET|HEAD"}},
+		Attempts: 2, PerTry: 3 * time.Second, Timeout: 15 * time.Second, RetryOn: meshBroken, RetryStatus: 503,
+	},
+	{
+		Name: "repeat", Matches: []MeshMatch{{Methods: "PUT|DELETE"}, {Methods: "POST", Header: "idempotency-key"}},
+		Attempts: 2, Timeout: 30 * time.Second, RetryOn: meshBroken, RetryStatus: 503,
+	},
+	{Name: "write", Attempts: 2, Timeout: 30 * time.Second, RetryOn: meshUnsent},
+}

@@ -24,6 +24,12 @@ const (
 	PaymentsStripe    = "stripe"
 )
 
+// Where Istio comes from on a cluster that is there already, in the words of the key shoplab:istio.
+const (
+	IstioInstall  = "install"
+	IstioExisting = "existing"
+)
+
 // Names of the stack outputs, the same on every stage.
 const (
 	OutputURL        = "url" // what a shopper opens
@@ -34,6 +40,7 @@ const (
 	OutputCostTags   = "costTags"   // map of tag to value
 	OutputDashboards = "dashboards" // map of name to URL, may be empty
 	OutputCapacity   = "capacity"   // map of the Capacity names to numbers
+	OutputDatabase   = "database"   // whether a cluster's own database has a volume; with kubeconfig only
 	OutputKubeconfig = "kubeconfig" // secret, with topology mesh only
 )
 

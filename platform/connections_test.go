@@ -42,7 +42,7 @@ func (g *graphOf) connections() {
 			instances, times = res.number("spec.maxReplicas"), 2
 		case "aws:rds/instance:Instance":
 			limit = accepted[res.text("instanceClass")]
-		case "kubernetes:apps/v1:Deployment":
+		case "kubernetes:apps/v1:Deployment", "kubernetes:apps/v1:StatefulSet":
 			if res.text("metadata.name") == "database" {
 				limit = contract.PostgresMaxConnections - contract.SuperuserReservedConnections
 			}

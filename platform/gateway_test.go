@@ -101,9 +101,9 @@ func gatewayOf(t *testing.T, https string) (hops int, route map[string]any, secr
 				secret = exact.(map[string]any)["exact"].(string)
 				match["headers"] = list(values{"name": name, "string_match": values{"exact": secret}})
 			}
-			if headers, ok := read["headers"].(map[string]any); ok {
+			if request, ok := read["headers"].(map[string]any)["request"].(map[string]any); ok {
 				var add []any
-				for name, value := range headers["request"].(map[string]any)["set"].(map[string]any) {
+				for name, value := range request["set"].(map[string]any) {
 					add = append(add, values{"header": values{"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
 				}
 				route["request_headers_to_add"] = add

@@ -46,7 +46,7 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 		t.Errorf("a route that leads nowhere: %v\n%s", err, out)
 	}
 
-	behindCloudFront := &ServiceMesh{args: ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront}}}}}
+	behindCloudFront := newMesh("mesh", ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront}}}})
 	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), behindCloudFront.istioCharts()[gatewayRelease])
 	istiod.must(t, manifests, "apply", "--server-side", "--validate=strict", "-f", "-")
 	for _, o := range objects(t, clusters["own"]) {
@@ -76,9 +76,11 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 		istiod.configures(t, "router", gateway, "http.80", []string{
 			`"name":"0.0.0.0_80"`, `"routeConfigName":"http.80"`, `"useRemoteAddress":true`, `"xffNumTrustedHops":1`,
 			`"requestHeadersToAdd":[{"header":{"key":"x-forwarded-for","value":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},"appendAction":"OVERWRITE_IF_EXISTS_OR_ADD"`,
-			`"name":"x-origin-secret"`, `"cluster":"outbound|8080||` + shopHost + `"`,
-			`"timeout":"15s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset","numRetries":2,"perTryTimeout":"5s"`,
-			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream","numRetries":2`,
+			`"name":"x-origin-secret"`, `"cluster":"outbound|8080||` + behindCloudFront.host() + `"`,
+			`"timeout":"15s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2,"perTryTimeout":"3s"`,
+			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2`,
+			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset-before-request","numRetries":2`,
+			`"retriableStatusCodes":[503]`, `"responseHeadersToRemove":["x-envoy-ratelimited"]`,
 			`"enforcingConsecutive5xx":0`, `"splitExternalLocalOriginErrors":true,"consecutiveLocalOriginFailure":5`, `{"idleTimeout":"60s"}`,
 		}, `"name":"blackhole:80"`)
 	})
@@ -107,7 +109,7 @@ func startIstiod(t *testing.T) istiod {
 	}
 	webhooks, debug, xds := freeAddress(t), freeAddress(t), freeAddress(t)
 	var install [][]byte
-	charts := (&ServiceMesh{}).istioCharts()
+	charts := newMesh("mesh", ServiceMeshArgs{}).istioCharts()
 	for _, release := range []string{"istio-base", "istiod"} {
 		c := charts[release]
 		maps.Copy(c.values, values{

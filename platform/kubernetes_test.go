@@ -20,6 +20,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
 
@@ -37,7 +38,7 @@ const anImage = "registry.example.com/shoplab@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaa
 func meshes(t *testing.T) map[string]*recorder {
 	t.Helper()
 	own := map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32", "shoplab:wait": "false"}
-	foreign := map[string]string{"shoplab:image": anImage, "shoplab:kubeconfig": aKubeconfig}
+	foreign := map[string]string{"shoplab:image": anImage, "shoplab:kubeconfig": aCluster(t)}
 	return map[string]*recorder{"own": record(t, "stage4", "", "", own), "foreign": record(t, "stage4", "", "", foreign)}
 }
 
@@ -119,13 +120,16 @@ func TestObjectsDecode(t *testing.T) {
 	kubernetesTypes := map[string]func() any{
 		"Namespace": func() any { return new(corev1.Namespace) }, "Secret": func() any { return new(corev1.Secret) },
 		"Service": func() any { return new(corev1.Service) }, "Deployment": func() any { return new(appsv1.Deployment) },
+		"StatefulSet": func() any { return new(appsv1.StatefulSet) }, "ServiceAccount": func() any { return new(corev1.ServiceAccount) },
+		"NetworkPolicy":           func() any { return new(networkingv1.NetworkPolicy) },
 		"HorizontalPodAutoscaler": func() any { return new(autoscalingv2.HorizontalPodAutoscaler) },
 		"PodDisruptionBudget":     func() any { return new(policyv1.PodDisruptionBudget) },
 	}
 	istioTypes := map[string]func() proto.Message{
 		"Gateway": func() proto.Message { return new(networking.Gateway) }, "VirtualService": func() proto.Message { return new(networking.VirtualService) },
-		"DestinationRule":    func() proto.Message { return new(networking.DestinationRule) },
-		"PeerAuthentication": func() proto.Message { return new(security.PeerAuthentication) },
+		"DestinationRule":     func() proto.Message { return new(networking.DestinationRule) },
+		"PeerAuthentication":  func() proto.Message { return new(security.PeerAuthentication) },
+		"AuthorizationPolicy": func() proto.Message { return new(security.AuthorizationPolicy) },
 	}
 	for cluster, r := range meshes(t) {
 		for _, o := range objects(t, r) {
@@ -190,6 +194,9 @@ func TestPods(t *testing.T) {
 					t.Errorf("got %s, want %s", got, name)
 				}
 			}
+			if past := pod.Annotations["traffic.sidecar.istio.io/excludeOutboundPorts"]; (past == "5432,6379") != (cluster == "own") {
+				t.Errorf("past the sidecar go connections to the ports %q", past)
+			}
 			given := map[string]bool{}
 			for _, variable := range container.Env {
 				given[variable.Name] = true
@@ -242,8 +249,10 @@ func TestIstioFirst(t *testing.T) {
 	for cluster, r := range meshes(t) {
 		for _, res := range r.resources {
 			waits := slices.Contains(res.DependsOn, "mesh-istiod")
-			if strings.HasPrefix(res.Type, "kubernetes:apps/") && !slices.Contains(res.DependsOn, "mesh-mtls") {
-				t.Errorf("%s: %s does not wait for strict mTLS, but for %v", cluster, res.Name, res.DependsOn)
+			for _, first := range []string{"mesh-mtls", "mesh-nobody-policy", "mesh-nobody-network", "mesh-shop-policy", "mesh-shop-network"} {
+				if strings.HasPrefix(res.Type, "kubernetes:apps/") && !slices.Contains(res.DependsOn, first) {
+					t.Errorf("%s: %s does not wait for %s, but for %v", cluster, res.Name, first, res.DependsOn)
+				}
 			}
 			if strings.HasPrefix(res.Type, "kubernetes:apps/") || strings.Contains(res.Type, ".istio.io/") {
 				if !waits {

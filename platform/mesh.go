@@ -7,19 +7,25 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
-// foreignNodePort is the gateway's port on a cluster that is not ours: the first tidy one in
-// Kubernetes' default range.
-const foreignNodePort = 30080
+// stackLabel is the label of a namespace that says which stack made it.
+const stackLabel = "shoplab/stack"
+
+// Minutes that pods may take to be ready, pulled images included. An image that cannot be pulled takes as long, and
+// somebody waits for its error.
+const shopMinutes, storeMinutes = 3, 3
 
 // ServiceMesh is the shop in a Kubernetes cluster with Istio.
 type ServiceMesh struct {
 	pulumi.ResourceState
 
-	name     string
-	args     ServiceMeshArgs
-	provider *kubernetes.Provider
+	name           string
+	args           ServiceMeshArgs
+	place, ingress string // namespaces of the shop and of the gateway
+	provider       *kubernetes.Provider
 }
 
 // ServiceMeshArgs are the arguments of NewServiceMesh.
@@ -40,7 +46,7 @@ type ServiceMeshArgs struct {
 
 // NewServiceMesh installs Istio, then the shop, and beside it what watches both.
 func NewServiceMesh(ctx *pulumi.Context, name string, args ServiceMeshArgs, opts ...pulumi.ResourceOption) (*ServiceMesh, error) {
-	m := &ServiceMesh{name: name, args: args}
+	m := newMesh(name, args)
 	if err := ctx.RegisterComponentResource("shoplab:platform:ServiceMesh", name, m, opts...); err != nil {
 		return nil, err
 	}
@@ -59,11 +65,26 @@ func NewServiceMesh(ctx *pulumi.Context, name string, args ServiceMeshArgs, opts
 	if err := m.shop(ctx, istiod); err != nil {
 		return nil, err
 	}
-	if err := m.observers(ctx, istiod); err != nil {
-		return nil, err
+	if args.Config.Istio == contract.IstioInstall { // where Istio is, somebody watches it already
+		if err := m.observers(ctx, istiod); err != nil {
+			return nil, err
+		}
 	}
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{})
 }
+
+// newMesh names what is made. On a cluster that is not ours the stack's name is in it, so that two stacks live there.
+func newMesh(name string, args ServiceMeshArgs) *ServiceMesh {
+	m := &ServiceMesh{name: name, args: args, place: shopName, ingress: ingressNamespace}
+	if args.given() {
+		m.place = shopName + "-" + args.Config.Stack
+		m.ingress = m.place + "-ingress"
+	}
+	return m
+}
+
+// given says that the cluster is not ours.
+func (a ServiceMeshArgs) given() bool { return a.Config.Kubeconfig != "" }
 
 // in are the options of an object in the cluster. It is gone when the server is, without anybody
 // asking the cluster, and made again when the server is.
@@ -78,17 +99,28 @@ func (m *ServiceMesh) in(needs ...pulumi.Resource) []pulumi.ResourceOption {
 
 // nodePort is the port of the node at which the gateway listens.
 func (m *ServiceMesh) nodePort() int {
-	if m.args.Cluster != nil {
-		return originPort // k3s is told to allow it
+	if m.args.given() {
+		return m.args.Config.NodePort
 	}
-	return foreignNodePort
+	return originPort // k3s is told to allow it
 }
 
-// namespace makes a namespace; labels may be nil.
-func (m *ServiceMesh) namespace(ctx *pulumi.Context, name string, labels map[string]string) (*corev1.Namespace, error) {
-	return corev1.NewNamespace(ctx, m.name+"-"+name, &corev1.NamespaceArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: pulumi.ToStringMap(labels)},
+// namespace makes a namespace with a label that says whose it is, and others, which may be nil.
+func (m *ServiceMesh) namespace(ctx *pulumi.Context, resource, name string, labels map[string]string) (*corev1.Namespace, error) {
+	all := pulumi.ToStringMap(labels)
+	if all == nil {
+		all = pulumi.StringMap{}
+	}
+	all[stackLabel] = pulumi.String(m.args.Config.Stack)
+	return corev1.NewNamespace(ctx, m.name+"-"+resource, &corev1.NamespaceArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: all},
 	}, m.in()...)
+}
+
+// within bounds how long to wait until something is ready; the error then says what its pods complain about.
+func within(minutes int) pulumi.ResourceOption {
+	text := fmt.Sprintf("%dm", minutes)
+	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: text, Update: text})
 }
 
 // Release is a Helm release. The SDK's package for it compiles the whole Kubernetes API a second
@@ -115,6 +147,6 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 		inputs["version"], inputs["atomic"] = pulumi.String(c.version), pulumi.Bool(true)
 	}
 	r := &Release{}
-	options := append(m.in(needs...), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "10m", Update: "10m"}))
+	options := append(m.in(needs...), within(10))
 	return r, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", m.name+"-"+name, inputs, r, options...)
 }

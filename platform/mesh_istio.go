@@ -1,8 +1,6 @@
 package platform
 
 import (
-	"strings"
-
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -17,45 +15,57 @@ const (
 	gatewayRelease   = "istio-gateway"
 )
 
-// istio installs the custom resources, istiod and the gateway, and returns what the shop's pods and
-// Istio's objects wait for: an istiod that injects sidecars and checks configuration.
-func (m *ServiceMesh) istio(ctx *pulumi.Context) (*Release, error) {
-	system, err := m.namespace(ctx, istioNamespace, nil)
-	if err != nil {
-		return nil, err
-	}
-	ingress, err := m.namespace(ctx, ingressNamespace, nil)
-	if err != nil {
-		return nil, err
-	}
+// istio installs the custom resources and istiod, unless they are there already, and the gateway. It returns what
+// the shop's pods and Istio's objects wait for: an istiod that injects sidecars and checks configuration.
+func (m *ServiceMesh) istio(ctx *pulumi.Context) ([]pulumi.Resource, error) {
+	var needs []pulumi.Resource
 	charts := m.istioCharts()
-	base, err := m.release(ctx, "istio-base", charts["istio-base"], system)
+	if m.args.Config.Istio == contract.IstioInstall {
+		system, err := m.namespace(ctx, istioNamespace, istioNamespace, nil)
+		if err != nil {
+			return nil, err
+		}
+		base, err := m.release(ctx, "istio-base", charts["istio-base"], system)
+		if err != nil {
+			return nil, err
+		}
+		istiod, err := m.release(ctx, "istiod", charts["istiod"], base)
+		if err != nil {
+			return nil, err
+		}
+		needs = []pulumi.Resource{istiod}
+	}
+	ingress, err := m.namespace(ctx, ingressNamespace, m.ingress, nil)
 	if err != nil {
 		return nil, err
 	}
-	istiod, err := m.release(ctx, "istiod", charts["istiod"], base)
-	if err != nil {
-		return nil, err
+	_, err = m.release(ctx, gatewayRelease, charts[gatewayRelease], append(needs, ingress)...)
+	return needs, err
+}
+
+// gatewayLabel is the label istio of the gateway's pods. Istio looks for them in every namespace.
+func (m *ServiceMesh) gatewayLabel() string {
+	if m.args.given() {
+		return m.ingress
 	}
-	_, err = m.release(ctx, gatewayRelease, charts[gatewayRelease], ingress, istiod)
-	return istiod, err
+	return "gateway" // the chart's own: the release's name without "istio-"
 }
 
 // istioCharts are Istio's three releases. istiod asks for 2 GiB by default, a quarter of the node.
 func (m *ServiceMesh) istioCharts() map[string]chart {
-	small := requests("100m", "256Mi")
 	return map[string]chart{
 		"istio-base": {sources["istio-base"], istioNamespace, values{}},
 		"istiod": {sources["istiod"], istioNamespace, values{
-			"autoscaleEnabled": false, "resources": small,
+			"autoscaleEnabled": false, "resources": values{"requests": istiodRoom.requests()},
 			"global": values{"proxy": values{"resources": values{
-				"requests": values{"cpu": "50m", "memory": "64Mi"},
+				"requests": sidecarRoom.requests(),
 				"limits":   values{"cpu": "1000m", "memory": "256Mi"},
 			}}},
 			"meshConfig": values{"defaultConfig": values{"holdApplicationUntilProxyStarts": true}},
 		}},
-		gatewayRelease: {sources[gatewayRelease], ingressNamespace, values{
-			"autoscaling": values{"enabled": false}, "replicaCount": 1, "resources": requests("100m", "128Mi"),
+		gatewayRelease: {sources[gatewayRelease], m.ingress, values{
+			"labels":      values{"istio": m.gatewayLabel()},
+			"autoscaling": values{"enabled": false}, "replicaCount": 1, "resources": values{"requests": gatewayRoom.requests()},
 			"podAnnotations": m.gatewayTopology(),
 			"service": values{
 				"type": "NodePort", "externalTrafficPolicy": "Local", // the client's address stays
@@ -81,18 +91,19 @@ func (m *ServiceMesh) gatewayTopology() values {
 	return values{"proxy.istio.io/config": `{"gatewayTopology":{"numTrustedProxies":1}}`}
 }
 
-func requests(cpu, memory string) values {
-	return values{"requests": values{"cpu": cpu, "memory": memory}}
-}
-
 // values are what an untyped object says.
 type values = map[string]any
 
-// object registers one of Istio's objects in the shop's namespace.
+// object registers one of Istio's objects in the shop's namespace. An AuthorizationPolicy has the name given; of
+// the others there is one of a kind.
 func (m *ServiceMesh) object(ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource) (pulumi.Resource, error) {
-	return apiextensions.NewCustomResource(ctx, m.name+"-"+name, &apiextensions.CustomResourceArgs{
+	resource, object := m.name+"-"+name, shopName
+	if kind == "AuthorizationPolicy" {
+		resource, object = resource+"-policy", name
+	}
+	return apiextensions.NewCustomResource(ctx, resource, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String(group + ".istio.io/v1"), Kind: pulumi.String(kind),
-		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(shopName), Namespace: pulumi.String(shopName)},
+		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: pulumi.String(m.place)},
 		OtherFields: kubernetes.UntypedArgs{"spec": spec},
 	}, m.in(needs...)...)
 }
@@ -106,14 +117,14 @@ func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) ([]
 	}{
 		{"security", "PeerAuthentication", "mtls", pulumi.ToMap(values{"mtls": values{"mode": "STRICT"}})},
 		{"networking", "Gateway", "gateway", pulumi.ToMap(values{
-			"selector": values{"istio": "gateway"}, // the release's name without "istio-"
+			"selector": values{"istio": m.gatewayLabel()},
 			"servers": list(values{
 				"hosts": list("*"), "port": values{"number": 80, "name": "http", "protocol": "HTTP"},
 			}),
 		})},
 		{"networking", "VirtualService", "routes", m.routes()},
 		{"networking", "DestinationRule", "pods", pulumi.ToMap(values{
-			"host": shopHost,
+			"host": m.host(),
 			"trafficPolicy": values{
 				"loadBalancer": values{"simple": "LEAST_REQUEST"},
 				"connectionPool": values{
@@ -137,43 +148,6 @@ func (m *ServiceMesh) traffic(ctx *pulumi.Context, needs ...pulumi.Resource) ([]
 		all = append(all, object)
 	}
 	return all, nil
-}
-
-// routes retries reads whose connection broke, and of writes only what never reached the shop: Istio would
-// otherwise repeat an order on any 503. Behind CloudFront a request that it did not send finds no route.
-func (m *ServiceMesh) routes() pulumi.Input {
-	spec := func(secret string) map[string]any {
-		read, write := values{"method": values{"regex": contract.MeshReads.Methods}}, values{"uri": values{"prefix": "/"}}
-		if secret != "" {
-			headers := values{strings.ToLower(OriginHeader): values{"exact": secret}}
-			read["headers"], write["headers"] = headers, headers
-		}
-		routes := list(
-			route("read", read, contract.MeshReads), route("write", write, contract.MeshWrites),
-		)
-		if secret != "" {
-			// Only what proved itself gets here, so the gateway knows the shopper: it tells that address alone.
-			for _, r := range routes {
-				r.(values)["headers"] = values{"request": values{"set": values{"x-forwarded-for": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}}
-			}
-		}
-		return values{"hosts": list("*"), "gateways": list(shopName), "http": routes}
-	}
-	if !m.proven() {
-		return pulumi.ToMap(spec(""))
-	}
-	return m.args.Edge.Secret.ApplyT(spec).(pulumi.MapOutput)
-}
-
-func route(name string, match values, r contract.MeshRoute) values {
-	retries := values{"attempts": r.Attempts, "retryOn": r.RetryOn}
-	if r.PerTry > 0 {
-		retries["perTryTimeout"] = r.PerTry.String()
-	}
-	return values{
-		"name": name, "match": list(match), "timeout": r.Timeout.String(), "retries": retries,
-		"route": list(values{"destination": values{"host": shopHost, "port": values{"number": contract.Port}}}),
-	}
 }
 
 func list(items ...any) []any { return items }

@@ -13,6 +13,10 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	"sigs.k8s.io/yaml"
+
+	"shoplab/contract"
+
+	"shoplab/stack"
 )
 
 // istioModule is the Go module with the charts of Istio 1.31.
@@ -33,10 +37,13 @@ func istioChart(t *testing.T, release string) string {
 	return folder
 }
 
+// aGiven is stage 4 on a cluster that is not ours.
+var aGiven = ServiceMeshArgs{Config: Config{stack.Config{Stack: "stage4", Kubeconfig: aKubeconfig, Istio: contract.IstioInstall, NodePort: 30080}}}
+
 // TestChartValues holds what we set against what the charts know: Helm itself takes a mistyped value
 // without a word.
 func TestChartValues(t *testing.T) {
-	for release, c := range (&ServiceMesh{}).istioCharts() {
+	for release, c := range newMesh("mesh", aGiven).istioCharts() {
 		text, err := os.ReadFile(filepath.Join(istioChart(t, release), "values.yaml"))
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +70,7 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
-// unknown lists the keys of given that known lacks. What the chart leaves empty may hold anything, and
+// unknown lists the keys of given that known lacks. What the chart leaves empty may hold anything, labels too, and
 // meshConfig is a type of its own.
 func unknown(given, known values, path string) []string {
 	var all []string
@@ -74,7 +81,7 @@ func unknown(given, known values, path string) []string {
 			continue
 		}
 		deeper, isMap := value.(values)
-		if defaults, also := standard.(values); isMap && also && len(defaults) > 0 && key != "meshConfig" {
+		if defaults, also := standard.(values); isMap && also && len(defaults) > 0 && key != "meshConfig" && key != "labels" {
 			all = append(all, unknown(deeper, defaults, path+"."+key)...)
 		}
 	}
@@ -86,9 +93,9 @@ func TestChartsRender(t *testing.T) {
 	want := map[string][]string{
 		"istio-base":   {"kind: ValidatingWebhookConfiguration"},
 		"istiod":       {"memory: 256Mi", "holdApplicationUntilProxyStarts: true"},
-		gatewayRelease: {"type: NodePort", "nodePort: 30080", `externalTrafficPolicy: "Local"`, "istio: gateway"},
+		gatewayRelease: {"type: NodePort", "nodePort: 30080", `externalTrafficPolicy: "Local"`, "istio: shop-stage4-ingress"},
 	}
-	for release, c := range (&ServiceMesh{}).istioCharts() {
+	for release, c := range newMesh("mesh", aGiven).istioCharts() {
 		out := rendered(t, release, istioChart(t, release), c)
 		for _, line := range want[release] {
 			if !bytes.Contains(out, []byte(line)) {

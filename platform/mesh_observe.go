@@ -9,20 +9,20 @@ import (
 
 // observers installs Prometheus, Kiali and Grafana, and Meshery if asked for. They are reached by
 // kubectl port-forward and in no other way: Kiali and Grafana ask nobody who they are.
-func (m *ServiceMesh) observers(ctx *pulumi.Context, istiod *Release) error {
-	charts, err := observerCharts()
+func (m *ServiceMesh) observers(ctx *pulumi.Context, istiod []pulumi.Resource) error {
+	charts, err := m.observerCharts()
 	if err != nil {
 		return err
 	}
 	for _, name := range names(charts) {
-		if _, err := m.release(ctx, name, charts[name], istiod); err != nil {
+		if _, err := m.release(ctx, name, charts[name], istiod...); err != nil {
 			return err
 		}
 	}
 	if !m.args.Config.Meshery {
 		return nil
 	}
-	namespace, err := m.namespace(ctx, "meshery", nil)
+	namespace, err := m.namespace(ctx, "meshery", "meshery", nil)
 	if err != nil {
 		return err
 	}
@@ -30,8 +30,8 @@ func (m *ServiceMesh) observers(ctx *pulumi.Context, istiod *Release) error {
 	return err
 }
 
-func observerCharts() (map[string]chart, error) {
-	dashboard, err := shopDashboard()
+func (m *ServiceMesh) observerCharts() (map[string]chart, error) {
+	dashboard, err := m.shopDashboard()
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +42,19 @@ func observerCharts() (map[string]chart, error) {
 			"server": values{
 				"fullnameOverride": "prometheus", "podLabels": noSidecar, "persistentVolume": off, "retention": "2d",
 				"service": values{"servicePort": 9090}, "global": values{"scrape_interval": "15s"},
-				"resources": requests("50m", "256Mi"),
+				"resources": values{"requests": observerRoom["prometheus"].requests()},
 			},
 		}},
 		"kiali": {sources["kiali"], istioNamespace, values{
-			"auth": values{"strategy": "anonymous"},
+			"auth": values{"strategy": m.kialiLogin()},
 			"deployment": values{
 				"pod_labels": noSidecar, "ingress_enabled": false, "view_only_mode": true,
-				"network_policy": off, "resources": requests("10m", "64Mi"),
+				"network_policy": off, "resources": values{"requests": observerRoom["kiali"].requests()},
 			},
 			"external_services": values{"tracing": off, "grafana": off, "prometheus": values{"url": prometheusURL}},
 		}},
 		"grafana": {sources["grafana"], istioNamespace, values{
-			"testFramework": off, "podLabels": noSidecar, "resources": requests("10m", "96Mi"),
+			"testFramework": off, "podLabels": noSidecar, "resources": values{"requests": observerRoom["grafana"].requests()},
 			"rbac": values{"create": false},
 			"grafana.ini": values{
 				"auth.anonymous": values{"enabled": true, "org_role": "Viewer"},
@@ -71,12 +71,21 @@ func observerCharts() (map[string]chart, error) {
 	}, nil
 }
 
+// kialiLogin is how Kiali knows people. Nobody but the operator reaches a cluster of ours; on another it asks for a
+// token of Kubernetes.
+func (m *ServiceMesh) kialiLogin() string {
+	if m.args.given() {
+		return "token"
+	}
+	return "anonymous"
+}
+
 // prometheusURL is where the observers find the numbers.
 const prometheusURL = "http://prometheus." + istioNamespace + ":9090"
 
 // shopDashboard is what Grafana shows of the shop as its sidecars see it.
-func shopDashboard() (string, error) {
-	of := `{reporter="destination",destination_workload="` + shopName + `"}`
+func (m *ServiceMesh) shopDashboard() (string, error) {
+	of := `{reporter="destination",destination_workload="` + shopName + `",destination_workload_namespace="` + m.place + `"}`
 	var panels []any
 	for i, p := range []struct{ title, unit, query string }{
 		{"Requests a second by pod", "reqps", `sum by (pod) (rate(istio_requests_total` + of + `[1m]))`},

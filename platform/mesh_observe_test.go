@@ -66,7 +66,7 @@ func rendered(t *testing.T, release, folder string, c chart) []byte {
 // TestObserversRender renders Prometheus, Kiali and Grafana and looks for the effect of every value
 // that we set.
 func TestObserversRender(t *testing.T) {
-	charts, err := observerCharts()
+	charts, err := newMesh("mesh", ServiceMeshArgs{}).observerCharts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,13 @@ func TestObserversRender(t *testing.T) {
 			}
 		})
 	}
+	given, err := newMesh("mesh", aGiven).observerCharts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if auth := given["kiali"].values["auth"].(values)["strategy"]; auth != "token" {
+		t.Errorf("on a cluster that is not ours Kiali asks for %v", auth)
+	}
 	public := "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {type: NodePort}\n"
 	if err := private([]byte(public)); err == nil {
 		t.Error("a public Service is not seen")
@@ -121,7 +128,7 @@ func TestObserverValuesCount(t *testing.T) {
 	if testing.Short() {
 		t.Skip("renders each chart some dozen times: not with -short")
 	}
-	charts, err := observerCharts()
+	charts, err := newMesh("mesh", aGiven).observerCharts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +230,7 @@ func private(text []byte) error {
 
 // TestObserversFit adds up what everything on the node asks for: it is one t4g.large.
 func TestObserversFit(t *testing.T) {
-	observers, err := observerCharts()
+	observers, err := newMesh("mesh", aGiven).observerCharts()
 	if err != nil {
 		t.Fatal(err)
 	}

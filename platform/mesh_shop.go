@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -18,10 +19,8 @@ import (
 )
 
 const (
-	// shopName is the name of the shop's namespace and of every object in it.
+	// shopName is the name of the shop's namespace, on a cluster of ours, and of every object in it.
 	shopName = "shop"
-	// shopHost is the shop's Service as Istio knows it.
-	shopHost = shopName + "." + shopName + ".svc.cluster.local"
 	// podNetwork are k3s' pods; sidecarNetwork is the peer that the service sees.
 	podNetwork, sidecarNetwork = "10.42.0.0/16", "127.0.0.6/32"
 	// drainSeconds is how long a pod goes on serving after it was told to end: the endpoint must be
@@ -29,29 +28,40 @@ const (
 	drainSeconds, graceSeconds = 10, 60
 )
 
-func shopLabels() pulumi.StringMap { return pulumi.StringMap{"app": pulumi.String(shopName)} }
+// labels are those of a program's pods and of every object about them.
+func labels(name string) pulumi.StringMap { return pulumi.StringMap{"app": pulumi.String(name)} }
 
-func (m *ServiceMesh) metadata() metav1.ObjectMetaArgs {
-	return metav1.ObjectMetaArgs{Name: pulumi.String(shopName), Namespace: pulumi.String(shopName), Labels: shopLabels()}
+func shopLabels() pulumi.StringMap { return labels(shopName) }
+
+// metadata is that of an object in the shop's namespace.
+func (m *ServiceMesh) metadata(name string) metav1.ObjectMetaArgs {
+	return metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: pulumi.String(m.place), Labels: labels(name)}
 }
 
+// host is the shop's Service as Istio knows it.
+func (m *ServiceMesh) host() string { return shopName + "." + m.place + ".svc.cluster.local" }
+
 // shop makes the namespace whose pods get a sidecar, and the shop in it.
-func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod *Release) error {
-	namespace, err := m.namespace(ctx, shopName, map[string]string{"istio-injection": "enabled"})
+func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod []pulumi.Resource) error {
+	namespace, err := m.namespace(ctx, shopName, m.place, map[string]string{"istio-injection": "enabled"})
 	if err != nil {
 		return err
 	}
-	// Istio's objects come first: a pod must never accept plain text, even for a second.
-	rules, err := m.traffic(ctx, namespace, istiod)
+	// Istio's objects come first: a pod must never accept plain text or a stranger, even for a second.
+	rules, err := m.traffic(ctx, append(istiod, namespace)...)
 	if err != nil {
 		return err
 	}
-	secrets, needs, err := m.secrets(ctx, namespace, append(rules, istiod)...)
+	access, err := m.access(ctx, namespace, append(istiod, namespace)...)
+	if err != nil {
+		return err
+	}
+	secrets, needs, err := m.secrets(ctx, namespace, slices.Concat(rules, access, istiod)...)
 	if err != nil {
 		return err
 	}
 	if _, err := corev1.NewService(ctx, m.name+"-service", &corev1.ServiceArgs{
-		Metadata: m.metadata(),
+		Metadata: m.metadata(shopName),
 		Spec: corev1.ServiceSpecArgs{
 			Selector: shopLabels(),
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
@@ -61,7 +71,7 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod *Release) error {
 	}, m.in(namespace)...); err != nil {
 		return err
 	}
-	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets), m.in(needs...)...); err != nil {
+	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets), append(m.in(needs...), within(shopMinutes))...); err != nil {
 		return err
 	}
 	return m.scaling(ctx, namespace)
@@ -76,19 +86,18 @@ func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, 
 	}
 	maps.Copy(content, m.args.Data)
 	if m.args.Data == nil {
-		data, err := m.data(ctx, namespace, needs...)
+		data, env, err := m.data(ctx, namespace, needs...)
 		if err != nil {
 			return pulumi.StringOutput{}, nil, err
 		}
 		needs = append(needs, data...)
-		content[contract.EnvDatabaseURL] = secret("postgres://shop@database/shop?sslmode=disable")
-		content[contract.EnvRedisURL] = secret("redis://cache:6379")
+		maps.Copy(content, env)
 	}
 	all := pulumi.StringMap{}
 	for name, value := range content {
 		all[name] = value
 	}
-	object, err := corev1.NewSecret(ctx, m.name+"-secret", &corev1.SecretArgs{Metadata: m.metadata(), StringData: all}, m.in(namespace)...)
+	object, err := corev1.NewSecret(ctx, m.name+"-secret", &corev1.SecretArgs{Metadata: m.metadata(shopName), StringData: all}, m.in(namespace)...)
 	sum := pulumi.Unsecret(all.ToStringMapOutput().ApplyT(func(all map[string]string) string {
 		hash := sha256.New()
 		for _, name := range names(all) {
@@ -99,9 +108,26 @@ func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, 
 	return sum, append(needs, object), err
 }
 
+// annotations of the shop's pods.
+func (m *ServiceMesh) annotations(secretSum pulumi.StringOutput) pulumi.StringMap {
+	all := pulumi.StringMap{
+		"shoplab/secret": secretSum,
+		// The sidecar fetches these from inside the pod and shows them beside its own.
+		"prometheus.io/scrape": pulumi.String("true"),
+		"prometheus.io/port":   pulumi.String(strconv.Itoa(contract.AdminPort)),
+		"prometheus.io/path":   pulumi.String(contract.MetricsPath),
+	}
+	if m.args.Data != nil {
+		// RDS and ElastiCache are outside of the mesh and speak TLS of their own: a sidecar would pass on bytes that
+		// it cannot read.
+		all["traffic.sidecar.istio.io/excludeOutboundPorts"] = pulumi.String(fmt.Sprintf("%d,%d", postgresPort, redisPort))
+	}
+	return all
+}
+
 func (m *ServiceMesh) deployment(secretSum pulumi.StringOutput) *appsv1.DeploymentArgs {
 	return &appsv1.DeploymentArgs{
-		Metadata: m.metadata(),
+		Metadata: m.metadata(shopName),
 		Spec: appsv1.DeploymentSpecArgs{
 			// No replicas: they belong to the autoscaler.
 			Selector: metav1.LabelSelectorArgs{MatchLabels: shopLabels()},
@@ -110,22 +136,15 @@ func (m *ServiceMesh) deployment(secretSum pulumi.StringOutput) *appsv1.Deployme
 			}},
 			Template: corev1.PodTemplateSpecArgs{
 				Metadata: metav1.ObjectMetaArgs{
-					Labels: shopLabels(),
-					Annotations: pulumi.StringMap{
-						"shoplab/secret": secretSum,
-						// The sidecar fetches these from inside the pod and shows them beside its own.
-						"prometheus.io/scrape": pulumi.String("true"),
-						"prometheus.io/port":   pulumi.String(strconv.Itoa(contract.AdminPort)),
-						"prometheus.io/path":   pulumi.String(contract.MetricsPath),
-					},
+					Labels:      shopLabels(),
+					Annotations: m.annotations(secretSum),
 				},
 				Spec: corev1.PodSpecArgs{
-					AutomountServiceAccountToken: pulumi.Bool(false), EnableServiceLinks: pulumi.Bool(false),
+					ServiceAccountName:            pulumi.String(shopName),
+					AutomountServiceAccountToken:  pulumi.Bool(false),
+					EnableServiceLinks:            pulumi.Bool(false),
 					TerminationGracePeriodSeconds: pulumi.Int(graceSeconds),
-					SecurityContext: corev1.PodSecurityContextArgs{
-						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(contract.UID), RunAsGroup: pulumi.Int(contract.UID),
-						SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-					},
+					SecurityContext:               securityContext(contract.UID, false),
 					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
 						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"),
 						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"), LabelSelector: metav1.LabelSelectorArgs{MatchLabels: shopLabels()},
@@ -135,6 +154,19 @@ func (m *ServiceMesh) deployment(secretSum pulumi.StringOutput) *appsv1.Deployme
 			},
 		},
 	}
+}
+
+// securityContext is that of a pod whose processes are a plain user's. A new volume becomes the user's group's; a
+// volume that is it keeps its files' modes, of which PostgreSQL insists on its own.
+func securityContext(uid int, volumes bool) corev1.PodSecurityContextArgs {
+	c := corev1.PodSecurityContextArgs{
+		RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(uid), RunAsGroup: pulumi.Int(uid),
+		SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+	}
+	if volumes {
+		c.FsGroup, c.FsGroupChangePolicy = pulumi.Int(uid), pulumi.String("OnRootMismatch")
+	}
+	return c
 }
 
 func (m *ServiceMesh) container() corev1.ContainerArgs {
@@ -182,7 +214,7 @@ func probe(path string, period, failures int) corev1.ProbeArgs {
 // and never lets a drain of the node take all of them.
 func (m *ServiceMesh) scaling(ctx *pulumi.Context, namespace *corev1.Namespace) error {
 	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, m.name+"-autoscaler", &autoscalingv2.HorizontalPodAutoscalerArgs{
-		Metadata: m.metadata(),
+		Metadata: m.metadata(shopName),
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpecArgs{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReferenceArgs{
 				ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: pulumi.String(shopName),
@@ -203,7 +235,7 @@ func (m *ServiceMesh) scaling(ctx *pulumi.Context, namespace *corev1.Namespace) 
 		return err
 	}
 	_, err = policyv1.NewPodDisruptionBudget(ctx, m.name+"-budget", &policyv1.PodDisruptionBudgetArgs{
-		Metadata: m.metadata(),
+		Metadata: m.metadata(shopName),
 		Spec: policyv1.PodDisruptionBudgetSpecArgs{
 			MaxUnavailable: pulumi.Int(1), Selector: metav1.LabelSelectorArgs{MatchLabels: shopLabels()},
 		},

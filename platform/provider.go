@@ -68,11 +68,12 @@ func newRegion(ctx *pulumi.Context, name, region string, parent pulumi.Resource)
 func newKubernetes(ctx *pulumi.Context, name string, kubeconfig, identifier pulumi.StringInput, parent pulumi.Resource) (*kubernetes.Provider, error) {
 	inputs := pulumi.Map{
 		"kubeconfig": kubeconfig, "enableServerSideApply": pulumi.Bool(true), "context": nil, "cluster": nil,
-		// A cluster that is gone has no objects: destroy must not wait for it.
-		"deleteUnreachable": pulumi.Bool(true), "clusterIdentifier": nil,
+		"clusterIdentifier": nil,
 	}
 	if identifier != nil {
-		inputs["clusterIdentifier"] = identifier
+		// A refresh leaves alone what it cannot see: the cluster may be shut to this machine's new address, which the
+		// update after it admits. What is gone with its server, the engine forgets (DeletedWith).
+		inputs["clusterIdentifier"], inputs["skipUpdateUnreachable"] = identifier, pulumi.Bool(true)
 	}
 	same, err := like(ctx, "kubernetes", inputs)
 	if err != nil {

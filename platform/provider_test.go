@@ -37,7 +37,7 @@ func TestExplicitProvidersAreLikeTheDefault(t *testing.T) {
 		}},
 		{
 			"kubernetes", settingsOf[kubernetes.ProviderArgs](),
-			[]string{"kubeconfig", "context", "cluster", "clusterIdentifier", "enableServerSideApply", "deleteUnreachable"},
+			[]string{"kubeconfig", "context", "cluster", "clusterIdentifier", "enableServerSideApply"},
 			func(ctx *pulumi.Context, parent pulumi.Resource) error {
 				_, err := newKubernetes(ctx, "cluster", pulumi.String("{}"), nil, parent)
 				return err

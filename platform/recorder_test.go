@@ -160,7 +160,7 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 			"entries": []any{map[string]any{"cidr": "120.52.22.96/27"}, map[string]any{"cidr": "205.251.249.0/24"}},
 		}), nil
 	case "aws:ec2/getInstanceType:getInstanceType":
-		return resource.NewPropertyMapFromMap(map[string]any{"defaultVcpus": 2.0}), nil
+		return resource.NewPropertyMapFromMap(map[string]any{"defaultVcpus": 2.0, "memorySize": 8192.0}), nil
 	case "aws:servicequotas/getServiceQuota:getServiceQuota":
 		return resource.NewPropertyMapFromMap(map[string]any{"value": 32.0}), nil
 	case "aws:ssm/getParameter:getParameter":

@@ -29,6 +29,8 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	}
 	check(explainErrors(ctx, c))
 	check(checkQuota(ctx, c))
+	check(checkRoom(ctx, c))
+	check(checkCluster(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
 		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh,
 	}[c.Topology]
@@ -155,8 +157,17 @@ func foreignMesh(ctx *pulumi.Context, c Config) stage {
 	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
 		Config: c, Kubeconfig: kubeconfig, Image: image.Reference, Edge: edge, Env: c.env(edge, sidecarNetwork),
 	}))
-	url := pulumi.Sprintf("http://%s:%d", host, foreignNodePort)
+	url := pulumi.Sprintf("http://%s:%d", host, c.NodePort)
+	ctx.Export(contract.OutputDatabase, pulumi.String(c.databaseKeeps()))
 	return stage{url: url, image: image.Reference, kubeconfig: kubeconfig}
+}
+
+// databaseKeeps is what a cluster's database does with its data, for the output database.
+func (c Config) databaseKeeps() string {
+	if c.StorageClass == ephemeral {
+		return "ephemeral: accounts and orders go with the database's pod"
+	}
+	return "volume"
 }
 
 // registryOf is the host name in an image's reference.

@@ -26,7 +26,7 @@ func (p *problems) check(c Config) {
 		p.add("2 x %d maxInstances x %d poolPerInstance + %d in reserve = %d connections, but the database accepts %d (shoplab:databaseConnections)",
 			c.MaxInstances, c.PoolPerInstance, ConnectionReserve, need, c.DatabaseConnections)
 	}
-	if c.InstanceType != "" && graviton.MatchString(c.InstanceType) != (c.Architecture == "arm64") {
+	if c.InstanceType != "" && c.Kubeconfig == "" && graviton.MatchString(c.InstanceType) != (c.Architecture == "arm64") {
 		p.add("shoplab:instanceType %s does not run %s (shoplab:architecture)", c.InstanceType, c.Architecture)
 	}
 	p.checkTopology(c)
@@ -53,6 +53,9 @@ func (p *problems) checkTopology(c Config) {
 	}
 	if c.Topology != contract.Mesh && c.Kubeconfig != "" {
 		p.add("shoplab:kubeconfig belongs to topology mesh, not %s", c.Topology)
+	}
+	if c.Kubeconfig == "" && (c.Istio == contract.IstioExisting || c.StorageClass != "") {
+		p.add("shoplab:istio existing and shoplab:storageClass are for a cluster that is there already (shoplab:kubeconfig)")
 	}
 }
 

@@ -61,6 +61,9 @@ type Config struct {
 
 	OperatorCIDR string
 	Kubeconfig   string
+	Istio        string
+	StorageClass string
+	NodePort     int
 	Meshery      bool
 }
 
@@ -227,6 +230,18 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 		{
 			name: "kubeconfig", kind: "string", secret: true, about: "With topology mesh: use this cluster instead of building k3s",
 			read: text(&c.Kubeconfig),
+		},
+		{
+			name: "istio", kind: "string", value: contract.IstioInstall, about: "With kubeconfig: install Istio and what watches it, or use the existing one of the cluster",
+			read: oneOf(&c.Istio, contract.IstioInstall, contract.IstioExisting),
+		},
+		{
+			name: "storageClass", kind: "string", about: "With kubeconfig: StorageClass of the database's volume; empty: the cluster's default; ephemeral: no volume, the data goes with its pod",
+			read: text(&c.StorageClass),
+		},
+		{
+			name: "nodePort", kind: "integer", value: "30080", about: "With kubeconfig: port of the nodes at which the shop's gateway listens",
+			read: number(&c.NodePort, 1, 65535),
 		},
 		{
 			name: "meshery", kind: "boolean", value: "false", about: "With topology mesh: install Meshery too",

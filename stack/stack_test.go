@@ -57,6 +57,7 @@ func TestEveryRowReadsAFieldOfItsOwn(t *testing.T) {
 		"topology": "mesh", "architecture": "amd64", "databaseVersion": "18", "https": "off", "rateLimit": "off", "payments": "stripe",
 		"databaseBackupDays": "7", "image": "registry/shop@sha256:" + strings.Repeat("a", 64), "expires": "2026-12-31T18:00:00Z", "alertEmail": "a@example.com",
 		"operatorCidr": "203.0.113.7/32", "dumpBucket": "mine", "dumpCalendar": "daily", "logRetentionDays": "14", "wait": "true", "meshery": "true",
+		"istio": "existing", "nodePort": "30081",
 	}
 	seen := map[Config]string{}
 	for i, r := range new(Config).rows() {

@@ -30,7 +30,7 @@ type hop struct {
 	enter func(pid int) error
 	// accepts and sends have Envoy accept connections, or open them to the hosts, with mutual TLS alone.
 	accepts, sends *identity
-	// route has Envoy treat requests as the mesh's gateway does: contract.MeshReads and MeshWrites.
+	// route has Envoy treat requests as the mesh's gateway does: contract.MeshRoutes.
 	route bool
 }
 

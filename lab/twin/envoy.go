@@ -22,7 +22,7 @@ func startEnvoy(h hop, path string) (*started, error) {
 	}
 	if err := writeTemplate(bootstrap, envoyConf, map[string]any{
 		"Name": h.name, "Port": h.port, "Endpoints": e.file(), "Accepts": h.accepts, "Sends": h.sends,
-		"Reads": contract.MeshReads, "Writes": contract.MeshWrites, "Gateway": h.route,
+		"Routes": contract.MeshRoutes, "Gateway": h.route,
 	}); err != nil {
 		return nil, fmt.Errorf("configure envoy: %w", err)
 	}
@@ -78,10 +78,16 @@ static_resources:
               domains: ["*"]
               routes:
 {{- if .Gateway}}
-              - match: {prefix: "/", headers: [{name: ":method", string_match: {safe_regex: {regex: "{{.Reads.Methods}}"}}}]}
-                route: {{template "route" .Reads}}
+{{- range $route := .Routes}}
+{{- range .Matches}}
+              - match: {prefix: "/", headers: [{name: ":method", string_match: {safe_regex: {regex: "{{.Methods}}"}}}
+{{- with .Header}}, {name: "{{.}}", present_match: true}{{end}}]}
+                route: {{template "route" $route}}
+{{- else}}
               - match: {prefix: "/"}
-                route: {{template "route" .Writes}}
+                route: {{template "route" $route}}
+{{- end}}
+{{- end}}
 {{- else}}
               - {match: {prefix: "/"}, route: {cluster: shop, timeout: 60s}}
 {{- end}}
@@ -103,7 +109,11 @@ static_resources:
         common_tls_context: {{template "tls" .}}
 {{- end}}
     eds_cluster_config: {eds_config: {resource_api_version: V3, path_config_source: {path: "{{.Endpoints}}"}}}
-{{define "route"}}{cluster: shop, timeout: {{.Timeout.Seconds}}s, retry_policy: {retry_on: "{{.RetryOn}}", num_retries: {{.Attempts}}
+{{define "route"}}{cluster: shop, timeout: {{.Timeout.Seconds}}s, retry_policy: {retry_on: "{{.RetryOn}}{{with .RetryStatus}},retriable-status-codes{{end}}", num_retries: {{.Attempts}},
+              retry_host_predicate: [{name: previous_hosts, typed_config: {
+                "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}],
+              host_selection_retry_max_attempts: 5
+{{- with .RetryStatus}}, retriable_status_codes: [{{.}}]{{end}}
 {{- with .PerTry.Seconds}}, per_try_timeout: {{.}}s{{end}}}}{{end}}
 {{- define "tls"}}{
             tls_params: {tls_minimum_protocol_version: TLSv1_2, tls_maximum_protocol_version: TLSv1_3},

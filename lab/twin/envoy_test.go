@@ -16,6 +16,7 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -33,7 +34,7 @@ func TestEnvoyConfiguration(t *testing.T) {
 	side := &identity{CAFile: "/ca.crt", CertificateFile: "/a.crt", KeyFile: "/a.key", Peer: "sidecar"}
 	decodeEnvoy(t, envoyConf, map[string]any{
 		"Name": "gateway", "Port": 8080, "Endpoints": "/tmp/endpoints.yaml", "Accepts": side, "Sends": side,
-		"Gateway": true, "Reads": contract.MeshReads, "Writes": contract.MeshWrites,
+		"Gateway": true, "Routes": contract.MeshRoutes,
 	}, &conf)
 	if err := conf.ValidateAll(); err != nil {
 		t.Errorf("bootstrap: %v", err)

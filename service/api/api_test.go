@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"shoplab/contract"
 	"shoplab/service/shop"
 	"shoplab/service/shoptest"
 )
@@ -150,6 +151,9 @@ func (r *rig) do(method, path string, body any, header ...string) reply {
 	}
 	if (rep.StatusCode == 429 || rep.StatusCode == 503) && res.Header.Get("Retry-After") == "" {
 		r.t.Errorf("%s %s: %d without Retry-After", method, path, rep.StatusCode)
+	}
+	if own := res.Header.Get(contract.HeaderNoRetry) != ""; own != (rep.StatusCode == 503) {
+		r.t.Errorf("%s %s: %d with %s: %t", method, path, rep.StatusCode, contract.HeaderNoRetry, own)
 	}
 	r.conform(method, path, rep)
 	return rep

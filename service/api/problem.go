@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"shoplab/contract"
 	"shoplab/service/shop"
 )
 
@@ -150,6 +151,9 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		if len(c.Response().Header.Peek(fiber.HeaderRetryAfter)) == 0 {
 			c.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfterSeconds))
 		}
+	}
+	if status == http.StatusServiceUnavailable {
+		c.Set(contract.HeaderNoRetry, "true")
 	}
 	if status == http.StatusUnauthorized {
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
