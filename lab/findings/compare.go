@@ -18,7 +18,7 @@ import (
 )
 
 // Names are the experiments that Run can make.
-var Names = []string{"pool", "pooler", "index", "health"}
+var Names = []string{"pool", "pooler", "index", "health", "mesh"}
 
 // Plan is which lessons to replay, and how.
 type Plan struct {
@@ -45,7 +45,7 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 	}
 	r := replay{plan: p, at: at}
 	experiments := map[string]func(context.Context) (result.Finding, error){
-		"pool": r.pool, "pooler": r.pooler, "index": r.index, "health": r.health,
+		"pool": r.pool, "pooler": r.pooler, "index": r.index, "health": r.health, "mesh": r.mesh,
 	}
 	for _, name := range p.Names {
 		run, known := experiments[name]

@@ -51,12 +51,17 @@ type Stage struct {
 	Pooler string
 	// PoolerSize is how many connections PgBouncer opens to PostgreSQL; 0: as many as the database accepts.
 	PoolerSize int
+	// WithoutMesh leaves out a mesh's gateway and sidecars; what balances elsewhere takes their place.
+	WithoutMesh bool
 	// Env is added to the environment of every instance, such as "ORDER_TTL=1m".
 	Env []string
 	// HostCPUs is how many CPUs of the one machine that runs everything the whole stage may use, where
 	// it runs as a twin; 0: all of them.
 	HostCPUs float64
 }
+
+// Meshed says that requests pass a gateway and sidecars.
+func (s Stage) Meshed() bool { return s.Topology == Mesh && !s.WithoutMesh }
 
 // Change is one thing about a stage that an experiment turns; nil changes nothing.
 type Change func(*Stage)

@@ -12,7 +12,6 @@ import (
 	"shoplab/contract"
 	"shoplab/lab/process"
 	"shoplab/lab/program"
-	"shoplab/lab/stage"
 )
 
 // startProxies starts the hops between a shopper and the instances: a load balancer, and in a mesh
@@ -25,7 +24,7 @@ func (r *run) startProxies(ctx context.Context) (err error) {
 		}
 	}
 	name := "load-balancer"
-	if r.twin.Stage.Topology == stage.Mesh {
+	if r.twin.Stage.Meshed() {
 		name = "gateway"
 		if err := r.identities(); err != nil {
 			return err
@@ -40,7 +39,7 @@ func (r *run) startProxies(ctx context.Context) (err error) {
 	for _, i := range r.twin.Instances {
 		targets = append(targets, r.targetOf(i))
 	}
-	r.frontHop = hop{name: name, port: port, hosts: healthy(targets), sends: r.gateway, route: r.twin.Stage.Topology == stage.Mesh}
+	r.frontHop = hop{name: name, port: port, hosts: healthy(targets), sends: r.gateway, route: r.twin.Stage.Meshed()}
 	if r.front, err = r.startHop(ctx, r.frontHop, nil, r.groups.proxy); err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func (r *run) startSidecar(ctx context.Context, i *Instance) error {
 // startHop starts a proxy of the stage's kind and waits until a request passes through it, sent as who may.
 func (r *run) startHop(ctx context.Context, h hop, as *identity, group *Group) (*started, error) {
 	h.dir, h.log, h.enter = filepath.Join(r.dir.Path, h.name), r.log.named(h.name), group.enter()
-	mesh := r.twin.Stage.Topology == stage.Mesh
+	mesh := r.twin.Stage.Meshed()
 	var s *started
 	var err error
 	switch {
@@ -132,7 +131,7 @@ func (r *run) startHop(ctx context.Context, h hop, as *identity, group *Group) (
 // chooseProxy finds nginx, or Envoy for a mesh, and builds the lab's own proxy where it is missing.
 func (r *run) chooseProxy(ctx context.Context) (err error) {
 	name := "nginx"
-	if r.twin.Stage.Topology == stage.Mesh {
+	if r.twin.Stage.Meshed() {
 		name = "envoy"
 	}
 	r.balancer, err = process.LookPath(name)
