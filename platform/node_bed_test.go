@@ -2,7 +2,6 @@ package platform
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,12 +186,4 @@ func (n *node) pods(t *testing.T, namespace, label string) []string {
 	t.Helper()
 	out := n.must(t, nil, "-n", namespace, "get", "pods", "-l", label, "-o", "jsonpath={.items[*].metadata.name}")
 	return strings.Fields(string(out))
-}
-
-// read decodes what kubectl says of an object.
-func (n *node) read(t *testing.T, into any, args ...string) {
-	t.Helper()
-	if err := json.Unmarshal(n.must(t, nil, append(args, "-o", "json")...), into); err != nil {
-		t.Fatal(err)
-	}
 }

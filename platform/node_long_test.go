@@ -19,7 +19,7 @@ func long(t *testing.T) {
 	}
 }
 
-// nodeStack is a stack on the node: its image, and pairs of keys and values on top.
+// stack is a stack on the node: its image, and pairs of keys and values on top.
 func (n *node) stack(t *testing.T, a *account, name string, config ...string) {
 	t.Helper()
 	kubeconfig, err := os.ReadFile(n.kubeconfig)
@@ -51,20 +51,40 @@ func (n *node) second(t *testing.T, a *account, first string) {
 	}
 }
 
-// unpullable asks for an image that nobody has. The update ends with the pod's own reason, while the shop serves on;
-// and when the image is taken back in the configuration, it is in the cluster too.
+// shopImage is what the shop's Deployment asks for.
+func (n *node) shopImage(t *testing.T) string {
+	t.Helper()
+	return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", `jsonpath={..containers[?(@.name=="shop")].image}`))
+}
+
+// unpullable asks for an image that nobody has. The update ends with the pod's own reason, while the shop serves on.
 func (n *node) unpullable(t *testing.T, a *account, url string) {
-	image := func() string {
-		return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", `jsonpath={..containers[?(@.name=="shop")].image}`))
-	}
 	a.config(t, "stage4", "image", anImage)
 	a.fails(t, "stage4", "ErrImagePull")
-	if got := n.status(url + "/api/products"); got != http.StatusOK || image() != anImage {
-		t.Errorf("the shop answers %d; the Deployment has %s", got, image())
+	if got := n.status(url + "/api/products"); got != http.StatusOK || n.shopImage(t) != anImage {
+		t.Errorf("the shop answers %d; the Deployment has %s", got, n.shopImage(t))
 	}
 	a.config(t, "stage4", "image", n.image)
 	a.up(t, "stage4")
-	if got := image(); got != n.image {
+}
+
+// interrupted kills an update in the middle and takes the change back in the configuration: the state never knew of
+// it, and the cluster has it. The next update puts it right.
+func (n *node) interrupted(t *testing.T, a *account) {
+	a.config(t, "stage4", "image", anImage)
+	cmd := a.command(t, "up", "-s", "stage4", "--yes", "--skip-preview")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n.await(t, "the update is under way", func() bool { return n.shopImage(t) == anImage })
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	a.pulumi(t, "cancel", "-s", "stage4", "--yes")
+	a.config(t, "stage4", "image", n.image)
+	a.up(t, "stage4")
+	if got := n.shopImage(t); got != n.image {
 		t.Errorf("the Deployment has %s", got)
 	}
 }

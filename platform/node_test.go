@@ -41,6 +41,7 @@ func TestNode(t *testing.T) {
 	t.Run("faults", func(t *testing.T) { long(t); n.faults(t, a, url) })
 	t.Run("second stack", func(t *testing.T) { long(t); n.second(t, a, url) })
 	t.Run("image that cannot be pulled", func(t *testing.T) { long(t); n.unpullable(t, a, url) })
+	t.Run("interrupted", func(t *testing.T) { long(t); n.interrupted(t, a) })
 	t.Run("database replaced", func(t *testing.T) {
 		n.must(t, nil, "-n", nodeShop, "delete", "pod", "database-0")
 		n.await(t, "the shop answers again", func() bool { return n.status(url+"/api/products?q=after") == http.StatusOK })
@@ -55,6 +56,9 @@ func TestNode(t *testing.T) {
 		}
 	})
 	t.Run("destroy", func(t *testing.T) {
+		if out, err := n.sweep(t, a); err == nil || !strings.Contains(out, "the namespace "+nodeShop+" of stack stage4") {
+			t.Errorf("lab sweep: %v\n%s", err, out)
+		}
 		a.pulumi(t, "destroy", "-s", "stage4", "--yes", "--skip-preview")
 		out := n.must(t, nil, "get", "namespaces,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name")
 		for name := range strings.Lines(string(out)) {
@@ -62,8 +66,35 @@ func TestNode(t *testing.T) {
 				t.Errorf("%s is left", strings.TrimSpace(name))
 			}
 		}
+		n.cleans(t, a)
 	})
 	t.Run("cluster gone", func(t *testing.T) { long(t); n.gone(t, a) })
+}
+
+// sweep looks for what is left in the cluster, as a user does.
+func (n *node) sweep(t *testing.T, a *account) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep", "--kubeconfig", n.kubeconfig)
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(n.kubectl)+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// cleans removes what destroy leaves, by the commands that lab sweep names, until it finds nothing.
+func (n *node) cleans(t *testing.T, a *account) {
+	t.Helper()
+	out, err := n.sweep(t, a)
+	if definitions := strings.Count(out, "the definition "); err == nil || definitions != 15 || !strings.Contains(out, "istio-ca-root-cert") {
+		t.Errorf("lab sweep finds %d definitions: %v\n%s", definitions, err, out)
+	}
+	for line := range strings.Lines(out) {
+		if _, command, ok := strings.Cut(strings.TrimSpace(line), "remove it with: kubectl "); ok {
+			n.must(t, nil, strings.Fields(command)...)
+		}
+	}
+	if out, err := n.sweep(t, a); err != nil {
+		t.Errorf("lab sweep: %v\n%s", err, out)
+	}
 }
 
 // status is what a GET answers, 0 if nothing.

@@ -11,7 +11,7 @@ import (
 
 func newSweepCommand() *cobra.Command {
 	var r aws.Request
-	var stage string
+	var stage, kubeconfig string
 	cmd := &cobra.Command{
 		Use:   "sweep [STAGE]...",
 		Short: "Look for anything of this project that an AWS account still has, and delete it",
@@ -27,8 +27,15 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
   go run ./lab sweep stage3
   go run ./lab sweep --expired
   go run ./lab sweep --remove stage3
-  go run ./lab sweep --remove stage3 --ignore-state --yes     whatever Pulumi thinks, without a question`,
+  go run ./lab sweep --remove stage3 --ignore-state --yes     whatever Pulumi thinks, without a question
+  go run ./lab sweep --kubeconfig ~/.kube/config                what stage 4 left in a cluster of yours`,
 		RunE: func(cmd *cobra.Command, stages []string) error {
+			if kubeconfig != "" {
+				if r.Remove || r.Expired || stage != "" || len(stages) > 0 {
+					return errors.New("--kubeconfig lists what any stack left in the cluster, with the commands that remove it: give neither a stage nor --remove nor --expired")
+				}
+				return sweepCluster(cmd.Context(), kubeconfig, r.JSON, cmd.OutOrStdout())
+			}
 			if stage != "" && len(stages) > 0 {
 				return errors.New("name the stages, without --stage")
 			}
@@ -68,6 +75,7 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 	}
 	fl.StringVar(&r.Region, "region", "us-east-1", "the region to look in")
 	fl.BoolVar(&r.Expired, "expired", false, "only what carries an expires tag in the past")
+	fl.StringVar(&kubeconfig, "kubeconfig", "", "look into the cluster of this `file` instead, with kubectl")
 	fl.BoolVar(&r.JSON, "json", false, "print the receipt as JSON")
 	fl.BoolVar(&r.Remove, "remove", false, "delete what is found of the stage that is named")
 	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
