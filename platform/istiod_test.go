@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,10 @@ type istiod struct {
 func startIstiod(t *testing.T) istiod {
 	t.Helper()
 	pilot := os.Getenv("SHOPLAB_PILOT")
+	if bin := nodePrograms(t); pilot == "" && bin != "" {
+		pilot = filepath.Join(bin, "pilot-discovery")
+		t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")) // helm
+	}
 	if pilot == "" {
 		t.Skipf("no istiod: go build ./pilot/cmd/pilot-discovery in a copy of %s, then set SHOPLAB_PILOT to it; and helm: go build ./cmd/helm in a copy of helm.sh/helm/v4@v4.2.0, into PATH", istioModule)
 	}

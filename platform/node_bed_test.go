@@ -69,6 +69,20 @@ func startNode(t *testing.T) *node {
 	return n
 }
 
+// nodePrograms is the folder of the bed's programs, where SHOPLAB_NODE is set and the bed is there.
+func nodePrograms(t *testing.T) string {
+	t.Helper()
+	kit, err := boottest.SharedFile("node/node.sh")
+	if err != nil || os.Getenv("SHOPLAB_NODE") == "" {
+		return ""
+	}
+	bin, err := exec.CommandContext(t.Context(), kit, "bin").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(bin))
+}
+
 // loadShop builds the shop's image and puts it into the node under the name by which stage 4 asks for it.
 func (n *node) loadShop(t *testing.T) {
 	t.Helper()
