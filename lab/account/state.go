@@ -12,7 +12,10 @@ import (
 
 // stackState is what Pulumi's state says of a stack.
 type stackState struct {
-	resources int // of AWS, and operations that were pending when an update ended
+	resources int // of AWS
+	// pending are operations that had begun when an update was cut off. Nothing ends them but these hints: pulumi destroy
+	// does not know what they made, and leaves it.
+	pending int
 }
 
 // readState asks the Pulumi CLI, which knows where the state is.
@@ -47,17 +50,17 @@ func readState(ctx context.Context, root, stack string) (s stackState, err error
 			s.resources++
 		}
 	}
-	s.resources += len(state.Deployment.Pending)
+	s.pending = len(state.Deployment.Pending)
 	return s, nil
 }
 
 // forget says how a stack's state forgets what is gone; nothing if it lists nothing.
 func (s stackState) forget(stack string) string {
-	if s.resources == 0 {
+	if s.resources+s.pending == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Pulumi's state of %[1]s still lists %[2]d resources of AWS. Make it forget them:\n"+
+	return fmt.Sprintf("Pulumi's state of %[1]s still lists %[2]d resources of AWS and %[3]d operations that were cut off. Make it forget them:\n"+
 		"  pulumi cancel -s %[1]s                            if an interrupted update still locks it\n"+
 		"  pulumi stack rm %[1]s --force --preserve-config   forgets the whole stack, or\n"+
-		"  pulumi refresh -s %[1]s                           keeps it, with what AWS still has", stack, s.resources)
+		"  pulumi refresh -s %[1]s --clear-pending-creates   keeps it, with what AWS still has", stack, s.resources, s.pending)
 }

@@ -1,0 +1,222 @@
+package platform
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"shoplab/contract"
+)
+
+// TestExpires: up again with a later time moves the schedule, destroy deletes it with the first; and the function's own
+// program, run by Lambda's protocol, deletes the stage and itself, and nothing of another, though AWS throttles and
+// refuses each deletion once, with no more rights than its policies give.
+func TestExpires(t *testing.T) {
+	account, stack, other := newAccount(t), "stage3", "stage1"
+	account.stack(t, other, "image", anImage, "https", contract.HTTPSOff)
+	account.up(t, other)
+	tr := trial{account: account, stack: stack, other: other, before: account.Left(t), others: account.sweepJSON(t, other)}
+	tr.init(t)
+	for _, expires := range []string{"2098-01-01T00:00:00Z", "2099-01-01T02:00:00+02:00"} {
+		account.config(t, stack, "expires", expires, "alertEmail", "ada@example.com")
+		account.up(t, stack)
+	}
+	account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
+	account.scheduled(t, "2099-01-01T00:00:00Z")
+	account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
+	calls := account.Calls(t)
+	lastSchedule, firstOther := 0, len(calls)
+	for i, call := range calls {
+		switch {
+		case call.Action == "DeleteSchedule":
+			lastSchedule = i
+		case slices.Contains([]string{"DeleteLoadBalancer", "DeleteDBInstance", "DeleteReplicationGroup", "DeleteVpc"}, call.Action):
+			firstOther = min(firstOther, i)
+		}
+	}
+	if lastSchedule == 0 || lastSchedule > firstOther {
+		t.Errorf("destroy deletes the schedule by call %d, and something of the stage by call %d", lastSchedule, firstOther)
+	}
+	tr.end(t, "destroy")
+
+	tr.init(t)
+	account.config(t, stack, "expires", "2099-01-01T00:00:00Z", "alertEmail", "ada@example.com")
+	account.up(t, stack)
+	function := account.function(t, "expires-role-")
+	for _, action := range deletions {
+		account.Fault(t, "delete-fails-once", action)
+	}
+	account.Fault(t, "throttle", "")
+	began := len(account.Calls(t))
+	receipt := function.invoke(t, stack)
+	account.Mend(t, "throttle")
+	account.Mend(t, "delete-fails-once")
+	t.Logf("the receipt: %d deleted, %d left", len(receipt.Removed), len(receipt.Found))
+	if len(receipt.Found) != 0 || len(receipt.Removed) < 40 {
+		t.Errorf("the receipt: %+v", receipt)
+	}
+	allowed := mayDo(t, function.policies)
+	for _, call := range account.Calls(t)[began:] {
+		if action := iamAction(call.Service, call.Action); action != "sts:GetCallerIdentity" && !slices.Contains(allowed, action) {
+			t.Errorf("the function calls %s, which its policies do not allow", action)
+		}
+	}
+	tr.end(t, "the function")
+}
+
+// deletions each fail once; those that a stage's end needs.
+var deletions = []string{
+	"DeleteService", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteDBInstance", "DeleteDBSubnetGroup", "DeleteReplicationGroup",
+	"DeleteCacheSubnetGroup", "DeleteSecurityGroup", "DeleteSubnet", "DeleteRouteTable", "DeleteInternetGateway", "DeleteVpc",
+	"DeleteLogGroup", "DeleteParameter", "DeleteCluster", "DeleteScheduleGroup", "DeleteRolePolicy", "DeleteDashboards", "DeleteTopic",
+}
+
+// scheduled wants the stage's end to be scheduled from a time on, in UTC.
+func (a *account) scheduled(t *testing.T, from string) {
+	t.Helper()
+	c := scheduler.NewFromConfig(a.client(t))
+	listed, err := c.ListSchedules(t.Context(), &scheduler.ListSchedulesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range listed.Schedules {
+		one, err := c.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: s.Name, GroupName: s.GroupName})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := *one.ScheduleExpression
+		if one.StartDate != nil {
+			text += " " + one.StartDate.UTC().Format(time.RFC3339)
+		}
+		got = append(got, text)
+	}
+	slices.Sort(got)
+	if want := []string{"at(2098-12-31T00:00:00)", expireEvery + " " + from}; !slices.Equal(got, want) {
+		t.Errorf("schedules %q, want %q", got, want)
+	}
+}
+
+// function is the program that ends a stage, with the rights of its role.
+type function struct {
+	binary   string
+	env      []string
+	policies []string
+}
+
+// function compiles the program for this machine, and takes on its role.
+func (a *account) function(t *testing.T, rolePrefix string) function {
+	t.Helper()
+	f := function{binary: filepath.Join(t.TempDir(), "bootstrap")}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", f.binary, expirePackage)
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("compile the function: %v\n%s", err, out)
+	}
+	cfg := a.client(t)
+	identities := iam.NewFromConfig(cfg)
+	roles, err := identities.ListRoles(t.Context(), &iam.ListRolesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range roles.Roles {
+		if !strings.HasPrefix(*role.RoleName, rolePrefix) {
+			continue
+		}
+		names, err := identities.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: role.RoleName})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names.PolicyNames {
+			p, err := identities.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: role.RoleName, PolicyName: &name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			document, err := url.QueryUnescape(*p.PolicyDocument)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.policies = append(f.policies, document)
+		}
+		session := "expire"
+		taken, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: &session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.env = append(slices.Clone(a.env), "AWS_ACCESS_KEY_ID="+*taken.Credentials.AccessKeyId,
+			"AWS_SECRET_ACCESS_KEY="+*taken.Credentials.SecretAccessKey, "AWS_SESSION_TOKEN="+*taken.Credentials.SessionToken)
+		return f
+	}
+	t.Fatalf("no role %s...", rolePrefix)
+	return f
+}
+
+// expiryReceipt is what the function answers, as far as the test reads it.
+type expiryReceipt struct {
+	Found, Removed []struct{ ID string }
+}
+
+// invoke starts the program as Lambda does, invokes it once and returns its answer.
+// Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
+func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
+	t.Helper()
+	answer, invoked := make(chan []byte, 1), false
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		if invoked { // Lambda freezes the program until there is a next invocation
+			<-r.Context().Done()
+			return
+		}
+		invoked = true
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(expireSeconds*time.Second).UnixMilli()))
+		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:expires")
+		fmt.Fprint(w, "{}")
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/1/{kind}", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.PathValue("kind") != "response" {
+			t.Errorf("the function fails: %s", body)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		answer <- body
+	})
+	lambda := httptest.NewServer(mux)
+	defer lambda.Close()
+	cmd := exec.CommandContext(t.Context(), f.binary)
+	cmd.Env = append(f.env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(lambda.URL, "http://"), "AWS_REGION=us-east-1",
+		"SHOPLAB_STAGE="+stack, "SHOPLAB_EXPIRES="+time.Now().Add(-time.Minute).Format(time.RFC3339))
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case body := <-answer:
+		_ = cmd.Process.Kill()
+		<-ended
+		if err := json.Unmarshal(body, &receipt); err != nil {
+			t.Errorf("the answer %s: %v", body, err)
+		}
+	case err := <-ended:
+		t.Errorf("the function ended by itself: %v", err)
+	}
+	t.Logf("the function says:\n%s", log.Bytes())
+	return receipt
+}

@@ -1,0 +1,182 @@
+package platform
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// gate stands between who calls AWS and the emulated account. It counts the calls that change something, and may end
+// the caller at one of them: after AWS has done it, and before the caller hears of that.
+type gate struct {
+	mu      sync.Mutex
+	names   []string // of the calls that changed something
+	at      func(n int, name string) bool
+	kill    func()
+	origins []string // ids of VPC origins that were made, which the emulator does not list
+}
+
+// arm forgets what was counted and has kill called once, at the first call for which at says so.
+func (g *gate) arm(at func(n int, name string) bool, kill func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.names, g.at, g.kill = nil, at, kill
+}
+
+// counted are the names of the calls since arm.
+func (g *gate) counted() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]string{}, g.names...)
+}
+
+// passed counts a call, and tells whether its caller was ended.
+func (g *gate) passed(name string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.names = append(g.names, name)
+	if g.at == nil || !g.at(len(g.names), name) {
+		return false
+	}
+	g.kill()
+	g.at = nil
+	return true
+}
+
+var reading = regexp.MustCompile(`^(Describe|Get|List|Lookup|Batch|Assume|GET |HEAD )`)
+
+// callName is the action of a call, or its method and path where the protocol is REST.
+func callName(r *http.Request, body []byte) string {
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		return target[strings.LastIndex(target, ".")+1:]
+	}
+	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
+		return form.Get("Action")
+	}
+	return r.Method + " " + r.URL.Path
+}
+
+// through is the account behind the gate.
+func (g *gate) through(account http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		name := callName(r, body)
+		if name == "GET /2020-05-31/vpc-origin" {
+			g.listOrigins(w, account)
+			return
+		}
+		answer := httptest.NewRecorder()
+		account.ServeHTTP(answer, r)
+		if strings.HasPrefix(name, "POST /2020-05-31/vpc-origin") {
+			g.remember(answer.Body.String())
+		}
+		if answer.Code < 300 && !reading.MatchString(name) && g.passed(name) {
+			panic(http.ErrAbortHandler)
+		}
+		for key, values := range answer.Header() {
+			w.Header()[key] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	})
+}
+
+var originID = regexp.MustCompile(`<Id>(vo_[^<]+)</Id>`)
+
+func (g *gate) remember(answer string) {
+	if made := originID.FindStringSubmatch(answer); made != nil {
+		g.mu.Lock()
+		g.origins = append(g.origins, made[1])
+		g.mu.Unlock()
+	}
+}
+
+// listOrigins answers ListVpcOrigins, which the emulator does not.
+func (g *gate) listOrigins(w http.ResponseWriter, account http.Handler) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var items strings.Builder
+	n := 0
+	for _, id := range g.origins {
+		answer := httptest.NewRecorder()
+		account.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/2020-05-31/vpc-origin/"+id, nil))
+		if answer.Code != http.StatusOK {
+			continue
+		}
+		n++
+		fmt.Fprintf(&items, "<VpcOriginSummary><Id>%s</Id><Arn>arn:aws:cloudfront::123456789012:vpcorigin/%s</Arn><Status>Deployed</Status></VpcOriginSummary>", id, id)
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	fmt.Fprintf(w, "<VpcOriginList><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems><Quantity>%d</Quantity><Items>%s</Items></VpcOriginList>", n, items.String())
+}
+
+// killed runs the CLI and ends it as a power cut does, with everything that it started, at the first call for which at
+// says so. It returns the calls until then, and whether it came to that.
+func (a *account) killed(t *testing.T, at func(n int, name string) bool, args ...string) (calls []string, killed bool) {
+	t.Helper()
+	cmd := a.command(t, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	started := make(chan struct{})
+	a.gate.arm(at, func() {
+		<-started
+		killed = true
+		for _, pid := range family(cmd.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone by itself
+		}
+	})
+	defer a.gate.arm(nil, nil)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(started)
+	err := cmd.Wait()
+	if !killed && err != nil {
+		t.Errorf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out.Bytes())
+	}
+	return a.gate.counted(), killed
+}
+
+// family is a process and everything that it started, and that that started.
+func family(pid int) []int {
+	parents := map[int]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // gone
+		}
+		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])) // state, parent, ...
+		child, err1 := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		parent, err2 := strconv.Atoi(fields[1])
+		if err1 == nil && err2 == nil {
+			parents[child] = parent
+		}
+	}
+	all := []int{pid}
+	for child := range parents {
+		for p := parents[child]; p > 1; p = parents[p] {
+			if p == pid {
+				all = append(all, child)
+				break
+			}
+		}
+	}
+	return all
+}
