@@ -61,21 +61,26 @@ func emulated(t *testing.T) *account {
 // pairs of keys and values on top.
 func (a *account) stack(t *testing.T, name string, config ...string) {
 	t.Helper()
+	a.stackLike(t, name, name, config...)
+}
+
+// stackLike is a stack with another one's file.
+func (a *account) stackLike(t *testing.T, name, like string, config ...string) {
+	t.Helper()
 	a.Reset(t) // should a test before have failed
-	a.restore(t, name)
+	a.restore(t, name, like)
 	a.pulumi(t, "stack", "init", name)
 	a.config(t, name, append([]string{"aws:maxRetries", "3"}, config...)...)
 }
 
-// restore makes a stack's file what it is in the repository.
-func (a *account) restore(t *testing.T, name string) {
+// restore makes a stack's file what that of a stage is in the repository.
+func (a *account) restore(t *testing.T, name, like string) {
 	t.Helper()
-	file := "Pulumi." + name + ".yaml"
-	data, err := os.ReadFile(filepath.Join("..", file))
+	data, err := os.ReadFile(filepath.Join("..", "Pulumi."+like+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(a.repository, file), data, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(a.repository, "Pulumi."+name+".yaml"), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -87,7 +87,7 @@ func first(call string) place {
 
 func (tr trial) init(t *testing.T) {
 	t.Helper()
-	tr.restore(t, tr.stack)
+	tr.restore(t, tr.stack, tr.stack)
 	tr.pulumi(t, "stack", "init", tr.stack)
 	pairs := []string{"aws:maxRetries", "3", "image", anImage}
 	if tr.stack == "stage4" {

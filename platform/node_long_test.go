@@ -26,7 +26,7 @@ func (n *node) stack(t *testing.T, a *account, name string, config ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.stack(t, name, append([]string{"image", n.image, "architecture", "amd64", "rateLimit", "off"}, config...)...)
+	a.stackLike(t, name, "stage4", append([]string{"image", n.image, "architecture", "amd64", "rateLimit", "off"}, config...)...)
 	secret := a.command(t, "config", "set", "-s", name, "--secret", "kubeconfig")
 	secret.Stdin = bytes.NewReader(kubeconfig)
 	if out, err := secret.CombinedOutput(); err != nil {
@@ -91,6 +91,7 @@ func (n *node) interrupted(t *testing.T, a *account) {
 
 // gone takes the cluster away and forgets the stack.
 func (n *node) gone(t *testing.T, a *account) {
+	a.config(t, "stage4", "storageClass", ephemeral) // the volume went with the cleaning up
 	a.up(t, "stage4")
 	if out, err := exec.CommandContext(t.Context(), n.kit, "down", "--dir", n.dir).CombinedOutput(); err != nil {
 		t.Fatalf("stop the node: %v\n%s", err, out)
