@@ -17,7 +17,7 @@ lint: ## formatting, linters, vet, and the workflows
 check: ## everything that CI checks, about 25 minutes
 	.ci/run
 
-e2e: ## the stages against an emulated AWS account (../shared/emulator, or pulumi and moto_server)
+e2e: ## the stages against an emulated AWS account (../shared/emulator); with the Pulumi CLI alone, what needs no account
 	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -run "TestEndToEnd|TestRunOnAWS|TestUpAndDown" -p 1 -count=1 -v -timeout 60m
 
 boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package

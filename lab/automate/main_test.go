@@ -14,12 +14,10 @@ import (
 	"shoplab/platform/awstest"
 )
 
-// TestUpAndDown drives a real Pulumi CLI, the emulated account's.
+// TestUpAndDown drives a real Pulumi CLI.
 func TestUpAndDown(t *testing.T) {
 	awstest.TakesMinutes(t)
-	awstest.Emulate(t, "../..").Setenv(t)
-	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
-	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+	awstest.CLI(t, "../..")
 	root := t.TempDir()
 	binary := filepath.Join(root, "program")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./testdata/program").CombinedOutput(); err != nil {

@@ -42,7 +42,8 @@ func Emulate(t *testing.T, root string) *Emulator {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(script); err != nil {
-		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/", err)
+		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/; moto alone "+
+			"does not do, for it has no Debian images and nothing in it becomes healthy", err)
 	}
 	e := &Emulator{script: script, dir: t.TempDir()}
 	t.Cleanup(func() {
@@ -64,6 +65,18 @@ func Emulate(t *testing.T, root string) *Emulator {
 		}
 	}
 	return e
+}
+
+// CLI gives a Pulumi CLI to a test that needs no account: the emulator's, or else the one on PATH. It keeps its state in
+// a folder of the test's own.
+func CLI(t *testing.T, root string) {
+	t.Helper()
+	if _, err := exec.LookPath("pulumi"); err != nil || os.Getenv("SHOPLAB_SHARED") != "" {
+		Emulate(t, root).Setenv(t)
+	}
+	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
+	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+	t.Setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
 }
 
 // Setenv puts the account's environment into the test's own.
