@@ -156,7 +156,7 @@ func pushContainer(ctx context.Context, image v1.Image, repository string, auth 
 	if _, err := remote.Head(byDigest, options...); err == nil {
 		return reference, nil
 	}
-	tag := byDigest.Context().Tag(digest.Hex[:12]) // an untagged image looks like rubbish to a registry
+	tag := byDigest.Context().Tag(digest.Hex[:12]) // registries may delete untagged images
 	if err := remote.Write(tag, image, options...); err != nil {
 		return "", fmt.Errorf("push the image to %s: %w", repository, err)
 	}

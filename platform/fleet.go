@@ -36,11 +36,11 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 	if err := ctx.RegisterComponentResource("shoplab:platform:Fleet", name, f, opts...); err != nil {
 		return nil, err
 	}
-	machine, err := newMachine(ctx, name, args.Config, f, args.Secrets.Folder)
+	role, err := newInstanceRole(ctx, name, args.Config, f, args.Secrets.Folder)
 	if err != nil {
 		return nil, err
 	}
-	template, err := f.template(ctx, name, args, machine)
+	template, err := f.template(ctx, name, args, role)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 	for _, key := range names(all) {
 		tags = append(tags, autoscaling.GroupTagArgs{Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true)})
 	}
-	needs := append(append(machine.Ready, args.Secrets, args.Balancer.Listening), args.Network.Online...)
+	needs := append(append(role.Ready, args.Secrets, args.Balancer.Listening), args.Network.Online...)
 	rolled, err := c.before(ctx, name+"-refresh", f, refreshGroup)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 }
 
 // template says what a server of the fleet is.
-func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, machine *Machine) (*ec2.LaunchTemplate, error) {
+func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, role *InstanceRole) (*ec2.LaunchTemplate, error) {
 	image, err := debianImage(ctx, name, args.Config, f)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, machi
 	return ec2.NewLaunchTemplate(ctx, name+"-template", &ec2.LaunchTemplateArgs{
 		ImageId: image, InstanceType: pulumi.String(args.Config.InstanceType),
 		UpdateDefaultVersion: pulumi.Bool(true),
-		IamInstanceProfile:   ec2.LaunchTemplateIamInstanceProfileArgs{Arn: machine.Profile.Arn},
+		IamInstanceProfile:   ec2.LaunchTemplateIamInstanceProfileArgs{Arn: role.Profile.Arn},
 		NetworkInterfaces: ec2.LaunchTemplateNetworkInterfaceArray{ec2.LaunchTemplateNetworkInterfaceArgs{
 			AssociatePublicIpAddress: pulumi.String("true"), DeleteOnTermination: pulumi.String("true"),
 			SecurityGroups: pulumi.StringArray{args.Network.Compute.ID()},

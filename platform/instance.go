@@ -28,17 +28,17 @@ var sessionManager = []string{
 	"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
 }
 
-// Machine is what an EC2 instance may do in AWS: be reached by Session Manager, pull images, read the
-// parameters of its stage, write its log, and keep dumps of its database.
-type Machine struct {
+// InstanceRole is the IAM role of EC2 instances, with the profile that gives it to them. It lets them be reached by
+// Session Manager, pull images, read the parameters of their stage, write their log, and keep dumps of their database.
+type InstanceRole struct {
 	Profile *iam.InstanceProfile
 	// Ready is everything that an instance needs from its first second on.
 	Ready []pulumi.Resource
 }
 
-// newMachine makes the instance role of a component, and the log group. paths are the ARNs of SSM
+// newInstanceRole makes the instance role of a component, and the log group. paths are the ARNs of SSM
 // parameter folders.
-func newMachine(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource, paths ...pulumi.StringInput) (*Machine, error) {
+func newInstanceRole(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource, paths ...pulumi.StringInput) (*InstanceRole, error) {
 	role, err := newRole(ctx, name, "ec2.amazonaws.com", parent)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func newMachine(ctx *pulumi.Context, name string, c Config, parent pulumi.Resour
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{Ready: []pulumi.Resource{pull, sessions}}
+	m := &InstanceRole{Ready: []pulumi.Resource{pull, sessions}}
 	if len(paths) > 0 {
 		policy, err := readParameters(ctx, name+"-parameters", role, parent, paths...)
 		if err != nil {
@@ -69,7 +69,7 @@ func newMachine(ctx *pulumi.Context, name string, c Config, parent pulumi.Resour
 	}
 	writeLogs, err := grant(ctx, name+"-write-logs", role, parent, pulumi.Map{
 		"Effect": pulumi.String("Allow"),
-		// Not logs:CreateLogGroup: a server's last words would bring the group back after destroy.
+		// Not logs:CreateLogGroup: a server that logs while it shuts down would make the group anew after destroy.
 		"Action":   pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}),
 		"Resource": pulumi.Array{logs.Arn, pulumi.Sprintf("%s:*", logs.Arn)},
 	})
@@ -191,7 +191,7 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 		return nil, err
 	}
 	s.Address, s.DNSName = address.PublicIp, address.PublicDns
-	machine, err := newMachine(ctx, name, args.Config, s, args.Paths...)
+	role, err := newInstanceRole(ctx, name, args.Config, s, args.Paths...)
 	if err != nil {
 		return nil, err
 	}
@@ -203,13 +203,13 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 	if err != nil {
 		return nil, err
 	}
-	needs := slices.Concat(machine.Ready, args.Needs, args.Network.Online, []pulumi.Resource{link})
+	needs := slices.Concat(role.Ready, args.Needs, args.Network.Online, []pulumi.Resource{link})
 	s.Instance, err = ec2.NewInstance(ctx, name+"-instance", &ec2.InstanceArgs{
 		Ami: image, InstanceType: pulumi.String(args.Config.InstanceType),
 		NetworkInterfaces: ec2.InstanceNetworkInterfaceArray{ec2.InstanceNetworkInterfaceArgs{
 			DeviceIndex: pulumi.Int(0), NetworkInterfaceId: nic.ID(), DeleteOnTermination: pulumi.Bool(false),
 		}},
-		IamInstanceProfile: machine.Profile.Name,
+		IamInstanceProfile: role.Profile.Name,
 		UserData:           args.UserData(s.Address), UserDataReplaceOnChange: pulumi.Bool(true),
 		MetadataOptions: ec2.InstanceMetadataOptionsArgs{
 			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"),

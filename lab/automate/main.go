@@ -26,8 +26,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// errInUse is wrapped for a stack that has resources already: what somebody else brought up must not
-// be measured to death and destroyed.
+// errInUse is wrapped for a stack that has resources already. Somebody else may use them, and a run loads a stage
+// beyond its limit and destroys it afterwards.
 var errInUse = errors.New("the stack is up already")
 
 func main() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,25 +16,19 @@ func newFindingsCommand() *cobra.Command {
 	p := findings.Plan{Repeats: 3, Seconds: 10}
 	out, quick := "report", false
 	cmd := &cobra.Command{
-		Use:   "findings [pool|pooler|index|health|mesh]...",
+		Use:   "findings [" + strings.Join(findings.Names(), "|") + "]...",
 		Short: "Replay the original experiment's lessons, each by turning one knob",
-		Long: `Findings replays what the original experiment claimed to have learned:
-  pool    25 connections an instance against what the database accepts, and a derived budget
-  pooler  PgBouncer in session mode against transaction mode
-  index   users.email and products.category on 500,000 rows
-  health  deep health checks every 5 s against shallow ones every 30 s, 8 instances
-  mesh    the same instances behind nginx, and with Envoy as gateway and sidecars
-Each gives before, after and their ratio with the raw data, and says plainly when a claim is
-not reproduced.`,
+		Long: "Findings replays what the original experiment claimed to have learned:\n" + findings.About() +
+			"Each gives before, after and their ratio with the raw data, and says plainly when a claim is\nnot reproduced.",
 		Example:   "  go run ./lab findings\n  go run ./lab findings index pool --quick",
-		ValidArgs: findings.Names,
+		ValidArgs: findings.Names(),
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if p.Root, err = findRoot(); err != nil {
 				return err
 			}
 			if p.Names = args; len(args) == 0 {
-				p.Names = findings.Names
+				p.Names = findings.Names()
 			}
 			if quick {
 				p.Repeats, p.Seconds = 1, 3

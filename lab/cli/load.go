@@ -130,13 +130,13 @@ func (l *loading) run(ctx context.Context, stdout io.Writer) error {
 		err = errors.Join(err, result.WriteFile(l.out, res))
 	}
 	if err == nil {
-		err = l.judge(st)
+		err = l.checkThresholds(st)
 	}
 	return err
 }
 
-// judge holds the step against the thresholds.
-func (l *loading) judge(st result.Stage) error {
+// checkThresholds holds the step against the thresholds of --fail-if.
+func (l *loading) checkThresholds(st result.Stage) error {
 	step := st.Steps[0]
 	switch {
 	case step.Requests == 0:

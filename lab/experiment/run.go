@@ -93,7 +93,7 @@ func Run(ctx context.Context, p Plan, at target.Target) (result.Result, error) {
 	}
 	res.Stages = measured(runs)
 	if ctx.Err() != nil {
-		// What the interruption broke off is no news; what it may have left is.
+		// Errors of steps that the interruption broke off say nothing new. Resources that may be left have to be told.
 		res.Incomplete = "interrupted"
 		errs = slices.DeleteFunc(errs, func(err error) bool { return !errors.Is(err, target.ErrLeft) })
 		errs = append([]error{ctx.Err()}, errs...)

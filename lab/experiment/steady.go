@@ -87,12 +87,12 @@ func halves(values []*float64) (first, second float64, ok bool) {
 	return stats.Median(all[:middle]), stats.Median(all[middle:]), true
 }
 
-// maxAgain is how many steps of a stage may be measured again. On a machine that is never left alone a run
-// is to end, and to be INVALID.
+// maxAgain is how many steps of a stage may be measured again. On a machine that is always busy with other work a run
+// then ends, and its figures are INVALID.
 const maxAgain = 6
 
-// undisturbed measures a step, and again where other processes took the machine. Whose CPU was used decides
-// that, and not how the shop did, so that no figure is chosen by its size.
+// undisturbed measures a step, and again where other processes took much of the machine's CPU. The shop's latency and
+// throughput have no part in that decision: otherwise steps would be repeated until a figure pleases.
 func (b *Bench) undisturbed(ctx context.Context, measure func() (result.Step, error)) (result.Step, error) {
 	for {
 		step, err := measure()

@@ -1,4 +1,3 @@
-// Package findings replays lessons of the original experiment on this machine, each by turning one knob.
 package findings
 
 import (
@@ -12,63 +11,8 @@ import (
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/stats"
-	"shoplab/lab/target"
-	"shoplab/lab/target/local"
 	"shoplab/lab/verdict"
 )
-
-// Names are the experiments that Run can make.
-var Names = []string{"pool", "pooler", "index", "health", "mesh"}
-
-// Plan is which lessons to replay, and how.
-type Plan struct {
-	Root    string
-	Names   []string // of Names
-	Repeats int
-	Seconds int // of one measurement
-	Say     func(string)
-	Abort   <-chan struct{}
-}
-
-// Run replays lessons of the original experiment, each by turning one knob. What was measured
-// is returned also with an error.
-func Run(ctx context.Context, p Plan) (result.Result, error) {
-	res := result.Result{
-		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
-		StartedAt: time.Now().UTC(), Environment: experiment.Environment(ctx, p.Root),
-	}
-	defer load.ShareMachine()()
-	p.Say("building the service")
-	at, err := local.New(ctx, p.Root, p.Abort)
-	if err != nil {
-		return res, err
-	}
-	r := replay{plan: p, at: at}
-	experiments := map[string]func(context.Context) (result.Finding, error){
-		"pool": r.pool, "pooler": r.pooler, "index": r.index, "health": r.health, "mesh": r.mesh,
-	}
-	for _, name := range p.Names {
-		run, known := experiments[name]
-		if !known {
-			return res, fmt.Errorf("finding %q: want one of %v", name, Names)
-		}
-		f, err := run(ctx)
-		if err != nil {
-			return res, fmt.Errorf("finding %s: %w", name, err)
-		}
-		f.Name = name
-		f.Labels = []string{result.LabelThisMachine}
-		res.Findings = append(res.Findings, f)
-		res.FinishedAt = time.Now().UTC()
-	}
-	return res, nil
-}
-
-// replay runs findings.
-type replay struct {
-	plan Plan
-	at   target.Tuner
-}
 
 // trial is one side of an experiment on a stage.
 type trial struct {
@@ -78,7 +22,7 @@ type trial struct {
 
 // both measures the same load before and after, alternately, each on a fresh stage, so that what
 // changes on the machine meanwhile falls on both sides.
-func (r *replay) both(ctx context.Context, name string, before, after trial, l load.Load) (b, a []result.Step, err error) {
+func (r *runner) both(ctx context.Context, name string, before, after trial, l load.Load) (b, a []result.Step, err error) {
 	for n := range r.plan.Repeats {
 		l.Repeat = n + 1
 		for _, side := range []struct {
@@ -98,7 +42,7 @@ func (r *replay) both(ctx context.Context, name string, before, after trial, l l
 
 // once brings a stage up, warms it, holds one load and takes the stage down. A load without users
 // and rate only watches.
-func (r *replay) once(ctx context.Context, name string, turn stage.Change, l load.Load) (step result.Step, err error) {
+func (r *runner) once(ctx context.Context, name string, turn stage.Change, l load.Load) (step result.Step, err error) {
 	s, err := r.at.UpWith(ctx, name, turn)
 	if err != nil {
 		return step, err

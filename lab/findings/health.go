@@ -15,7 +15,7 @@ import (
 const deepPath = "/api/products?q=health&limit=1"
 
 // health: eight instances, deep checks every 5 s against shallow ones every 30 s.
-func (r *replay) health(ctx context.Context) (result.Finding, error) {
+func (r *runner) health(ctx context.Context) (result.Finding, error) {
 	const instances, users = 8, 100
 	side := func(path string, every time.Duration, what string) trial {
 		return trial{label: fmt.Sprintf("%s checks every %s", what, every), turn: func(o *stage.Stage) {

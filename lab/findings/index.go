@@ -22,7 +22,7 @@ const (
 )
 
 // index: looking an account up by its email, and a category's page, without and with an index.
-func (r *replay) index(ctx context.Context) (f result.Finding, err error) {
+func (r *runner) index(ctx context.Context) (f result.Finding, err error) {
 	f = result.Finding{
 		Claim: "Indexes on users.email and products.category: from 150 ms to 12 ms.",
 		Knob:  "index",
@@ -88,7 +88,7 @@ func (r *replay) index(ctx context.Context) (f result.Finding, err error) {
 }
 
 // indexRepeat measures a query without and with its index, and drops the index again.
-func (r *replay) indexRepeat(ctx context.Context, conn *pgx.Conn, sql, create, drop string, arg func(*rand.Rand) string, before, after *result.Case) error {
+func (r *runner) indexRepeat(ctx context.Context, conn *pgx.Conn, sql, create, drop string, arg func(*rand.Rand) string, before, after *result.Case) error {
 	for _, side := range []struct {
 		prepare string
 		into    *result.Case

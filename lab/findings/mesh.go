@@ -14,7 +14,7 @@ const meshStage = "stage4"
 
 // mesh: the same pods on the same node with a gateway and sidecars that speak mutual TLS, and without, behind nginx.
 // First as much as 50 users get, then the latency at a rate that both carry with ease.
-func (r *replay) mesh(ctx context.Context) (result.Finding, error) {
+func (r *runner) mesh(ctx context.Context) (result.Finding, error) {
 	const users, rate = 50, 100
 	const claimed = 50.0 // ms at least
 	before := trial{label: "no mesh: nginx", turn: func(o *stage.Stage) { o.WithoutMesh = true }}

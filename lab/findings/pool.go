@@ -14,7 +14,7 @@ const findingStage = "stage2"
 
 // pool: four instances with 25 connections each want more than the database accepts; a derived
 // budget stays below it.
-func (r *replay) pool(ctx context.Context) (result.Finding, error) {
+func (r *runner) pool(ctx context.Context) (result.Finding, error) {
 	const instances, users, reserve = 4, 200, 3
 	declared, err := stage.Read(r.plan.Root, findingStage)
 	if err != nil {

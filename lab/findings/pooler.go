@@ -13,7 +13,7 @@ import (
 )
 
 // pooler: PgBouncer between shop and database, lending a connection for a session or a transaction.
-func (r *replay) pooler(ctx context.Context) (result.Finding, error) {
+func (r *runner) pooler(ctx context.Context) (result.Finding, error) {
 	const instances, clients, servers, users = 4, 25, 20, 200
 	f := result.Finding{
 		Claim: "PgBouncer in transaction mode instead of session mode: three times the throughput.",

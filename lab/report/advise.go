@@ -72,7 +72,7 @@ func Advise(stages []result.Stage, n Need) []string {
 	var fit []candidate
 	var out []string
 	for _, s := range stages {
-		c, why := judge(s, n)
+		c, why := candidateOf(s, n)
 		if why != "" {
 			out = append(out, s.Name+" is left out: "+why+".")
 			continue
@@ -105,7 +105,7 @@ func Advise(stages []result.Stage, n Need) []string {
 func choose(stages []result.Stage, n Need) (candidate, bool) {
 	var fit []candidate
 	for _, s := range stages {
-		if c, why := judge(s, n); why == "" {
+		if c, why := candidateOf(s, n); why == "" {
 			fit = append(fit, c)
 		}
 	}
@@ -145,8 +145,8 @@ type candidate struct {
 	capacity string
 }
 
-// judge returns the stage as a candidate, or why it is none.
-func judge(s result.Stage, n Need) (candidate, string) {
+// candidateOf returns the stage as a candidate, or why it is none.
+func candidateOf(s result.Stage, n Need) (candidate, string) {
 	c := candidate{stage: s}
 	f, forecast := n.Forecasts[s.Name]
 	switch b := s.BreakingPoint; {

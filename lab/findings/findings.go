@@ -1,0 +1,97 @@
+// Package findings replays lessons of the original experiment on this machine, each by turning one knob. A lesson is a
+// file and a row in all.
+package findings
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"shoplab/lab/experiment"
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+	"shoplab/lab/target"
+	"shoplab/lab/target/local"
+)
+
+// finding is one lesson: what is compared, in words, and how it is measured.
+type finding struct {
+	name, about string
+	measure     func(*runner, context.Context) (result.Finding, error)
+}
+
+// all lists the findings, in the order in which they are measured and shown.
+var all = []finding{
+	{"pool", "25 connections an instance against what the database accepts, and a derived budget", (*runner).pool},
+	{"pooler", "PgBouncer in session mode against transaction mode", (*runner).pooler},
+	{"index", "users.email and products.category on 500,000 rows", (*runner).index},
+	{"health", "deep health checks every 5 s against shallow ones every 30 s, 8 instances", (*runner).health},
+	{"mesh", "the same instances behind nginx, and with Envoy as gateway and sidecars", (*runner).mesh},
+}
+
+// Names are the findings that Run can make.
+func Names() []string {
+	var names []string
+	for _, f := range all {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// About says in a line each what the findings compare.
+func About() string {
+	var b strings.Builder
+	for _, f := range all {
+		fmt.Fprintf(&b, "  %-7s %s\n", f.name, f.about)
+	}
+	return b.String()
+}
+
+// Plan is which lessons to replay, and how.
+type Plan struct {
+	Root    string
+	Names   []string // of Names
+	Repeats int
+	Seconds int // of one measurement
+	Say     func(string)
+	Abort   <-chan struct{}
+}
+
+// Run replays lessons of the original experiment, each by turning one knob. What was measured
+// is returned also with an error.
+func Run(ctx context.Context, p Plan) (result.Result, error) {
+	res := result.Result{
+		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
+		StartedAt: time.Now().UTC(), Environment: experiment.Environment(ctx, p.Root),
+	}
+	defer load.ShareMachine()()
+	p.Say("building the service")
+	at, err := local.New(ctx, p.Root, p.Abort)
+	if err != nil {
+		return res, err
+	}
+	r := &runner{plan: p, at: at}
+	for _, name := range p.Names {
+		i := slices.IndexFunc(all, func(f finding) bool { return f.name == name })
+		if i < 0 {
+			return res, fmt.Errorf("finding %q: want one of %v", name, Names())
+		}
+		f, err := all[i].measure(r, ctx)
+		if err != nil {
+			return res, fmt.Errorf("finding %s: %w", name, err)
+		}
+		f.Name = name
+		f.Labels = []string{result.LabelThisMachine}
+		res.Findings = append(res.Findings, f)
+		res.FinishedAt = time.Now().UTC()
+	}
+	return res, nil
+}
+
+// runner measures findings.
+type runner struct {
+	plan Plan
+	at   target.Tuner
+}
