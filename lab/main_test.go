@@ -7,7 +7,7 @@ import (
 )
 
 // TestFirstRunCompilesLittle: who types `go run ./lab up` waits for everything that lab imports. What talks to
-// AWS, drives Pulumi and draws charts are programs of their own (0083). go-redis alone takes as long as all the rest.
+// AWS, drives Pulumi and draws charts are programs of their own (0083). go-redis would add a quarter.
 func TestFirstRunCompilesLittle(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {

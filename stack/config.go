@@ -96,35 +96,43 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: number(&c.MaxInstances, 1, 100),
 		},
 		{
-			name: "cpu", kind: "integer", required: true, about: "CPU units of one instance, task or pod; 1024 = 1 vCPU",
-			read: number(&c.CPU, 1, 1<<20),
+			name: "cpu", kind: "integer", required: true,
+			about: "CPU units of one instance, task or pod; 1024 = 1 vCPU",
+			read:  number(&c.CPU, 1, 1<<20),
 		},
 		{
 			name: "memory", kind: "integer", required: true, about: "Memory of one instance, task or pod in MiB",
 			read: number(&c.Memory, 1, 1<<30),
 		},
 		{
-			name: "poolPerInstance", kind: "integer", required: true, about: "Database connections of one instance of the service",
-			read: number(&c.PoolPerInstance, 1, 1000),
+			name: "poolPerInstance", kind: "integer", required: true,
+			about: "Database connections of one instance of the service",
+			read:  number(&c.PoolPerInstance, 1, 1000),
 		},
 		{
-			name: "databaseConnections", kind: "integer", required: true, about: "Connections that the database really accepts",
-			read: number(&c.DatabaseConnections, 1, 1<<20),
+			name: "databaseConnections", kind: "integer", required: true,
+			about: "Connections that the database really accepts",
+			read:  number(&c.DatabaseConnections, 1, 1<<20),
 		},
 		{
-			name: "architecture", kind: "string", value: "arm64", about: "arm64 (Graviton, about a fifth cheaper) or amd64",
-			read: oneOf(&c.Architecture, "arm64", "amd64"),
+			name: "architecture", kind: "string", value: "arm64",
+			about: "arm64 (Graviton, about a fifth cheaper) or amd64",
+			read:  oneOf(&c.Architecture, "arm64", "amd64"),
 		},
 		{
-			name: "instanceType", kind: "string", about: "EC2 instance type; empty: t4g.small or t3.small, for mesh t4g.large or t3.large",
-			read: text(&c.InstanceType),
+			name: "instanceType", kind: "string",
+			about: "EC2 instance type; empty: t4g.small or t3.small, for mesh t4g.large or t3.large",
+			read:  text(&c.InstanceType),
 		},
 		{
-			name: "spotShare", kind: "integer", value: "0", about: "Percentage of Fargate tasks beyond the first that run on Spot capacity",
-			read: number(&c.SpotShare, 0, 100),
+			name: "spotShare", kind: "integer", value: "0",
+			about: "Percentage of Fargate tasks beyond the first that run on Spot capacity",
+			read:  number(&c.SpotShare, 0, 100),
 		},
 		{
-			name: "wait", kind: "boolean", value: "true", about: "Wait until instances (balanced) or tasks (fargate) serve, or the Kubernetes API answers (mesh); false only where none ever will",
+			name: "wait", kind: "boolean", value: "true",
+			about: "Wait until instances (balanced) or tasks (fargate) serve, or the Kubernetes API answers (mesh); " +
+				"false only where none ever will",
 			read: boolean(&c.Wait),
 		},
 		{
@@ -132,16 +140,18 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: text(&c.DatabaseInstanceClass),
 		},
 		{
-			name: "databaseVersion", kind: "string", value: "17", about: "RDS PostgreSQL version; the minor version is RDS's default at creation and then stays",
-			read: postgres(&c.DatabaseVersion),
+			name: "databaseVersion", kind: "string", value: "17",
+			about: "RDS PostgreSQL version; the minor version is RDS's default at creation and then stays",
+			read:  postgres(&c.DatabaseVersion),
 		},
 		{
 			name: "databaseStorage", kind: "integer", value: "20", about: "RDS gp3 storage in GiB; 20 is the least",
 			read: number(&c.DatabaseStorage, 20, 65536),
 		},
 		{
-			name: "databaseBackupDays", kind: "integer", value: "0", about: "Days of RDS backups; 0: none, which suits a laboratory",
-			read: number(&c.DatabaseBackupDays, 0, 35),
+			name: "databaseBackupDays", kind: "integer", value: "0",
+			about: "Days of RDS backups; 0: none, which suits a laboratory",
+			read:  number(&c.DatabaseBackupDays, 0, 35),
 		},
 		{
 			name: "cacheNodeType", kind: "string", value: "cache.t4g.micro", about: "ElastiCache node type",
@@ -156,8 +166,9 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: number(&c.HealthCheckInterval, 5, 300),
 		},
 		{
-			name: "https", kind: "string", value: contract.HTTPSCloudFront, about: "cloudfront (its own certificate), domain (your own name) or off (load tests against the origin)",
-			read: oneOf(&c.HTTPS, contract.HTTPSCloudFront, contract.HTTPSDomain, contract.HTTPSOff),
+			name: "https", kind: "string", value: contract.HTTPSCloudFront,
+			about: "cloudfront (its own certificate), domain (your own name) or off (load tests against the origin)",
+			read:  oneOf(&c.HTTPS, contract.HTTPSCloudFront, contract.HTTPSDomain, contract.HTTPSOff),
 		},
 		{
 			name: "domain", kind: "string", about: "With https domain: the shop's name, such as shop.example.com",
@@ -168,19 +179,24 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: text(&c.Zone),
 		},
 		{
-			name: "rateLimit", kind: "string", about: "The service's rate limits: on, or off for load tests; empty: the service's default",
-			read: oneOf(&c.RateLimit, "on", "off"),
+			name: "rateLimit", kind: "string",
+			about: "The service's rate limits: on, or off for load tests; empty: the service's default",
+			read:  oneOf(&c.RateLimit, "on", "off"),
 		},
 		{
-			name: "sessionKeyVersion", kind: "integer", value: "1", about: "Raise it to rotate the key of session tokens; the key before stays good until the next time",
-			read: number(&c.SessionKeyVersion, 1, 1_000_000),
+			name: "sessionKeyVersion", kind: "integer", value: "1",
+			about: "Raise it to rotate the key of session tokens; the key before stays good until the next time",
+			read:  number(&c.SessionKeyVersion, 1, 1_000_000),
 		},
 		{
-			name: "image", kind: "string", about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR",
-			read: matching(&c.Image, imageByDigest, "registry/name@sha256:..."),
+			name: "image", kind: "string",
+			about: "A prebuilt image by digest (registry/name@sha256:...); empty: build ./service and push it to ECR",
+			read:  matching(&c.Image, imageByDigest, "registry/name@sha256:..."),
 		},
 		{
-			name: "debian", kind: "string", value: "13/latest", about: "Debian release and build of the EC2 images; 13/latest: the newest at creation, then kept; another build moves to it",
+			name: "debian", kind: "string", value: "13/latest",
+			about: "Debian release and build of the EC2 images; 13/latest: the newest at creation, then kept; " +
+				"another build moves to it",
 			read: text(&c.Debian),
 		},
 		{
@@ -196,52 +212,67 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: text(&c.StripePublishableKey),
 		},
 		{
-			name: "stripeWebhookSecret", kind: "string", secret: true, about: "With payments stripe: whsec_..., once the endpoint is there; without it the shop asks Stripe",
-			read: text(&c.StripeWebhookSecret),
+			name: "stripeWebhookSecret", kind: "string", secret: true,
+			about: "With payments stripe: whsec_..., once the endpoint is there; without it the shop asks Stripe",
+			read:  text(&c.StripeWebhookSecret),
 		},
 		{
 			name: "logRetentionDays", kind: "integer", value: "7", about: "Days that CloudWatch keeps logs",
 			read: oneNumberOf(&c.LogRetentionDays, "CloudWatch", 1, 3, 5, 7, 14, 30, 60, 90, 180, 365),
 		},
 		{
-			name: "expires", kind: "string", about: "Time (RFC 3339) at which the stack ends by itself, with all its data; a day before, alertEmail is told; empty: never",
+			name: "expires", kind: "string",
+			about: "Time (RFC 3339) at which the stack ends by itself, with all its data; a day before, alertEmail " +
+				"is told; empty: never",
 			read: moment(&c.Expires),
 		},
 		{
-			name: "monthlyBudget", kind: "integer", value: "0", about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology",
-			read: number(&c.MonthlyBudget, 0, 1_000_000),
+			name: "monthlyBudget", kind: "integer", value: "0",
+			about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology",
+			read:  number(&c.MonthlyBudget, 0, 1_000_000),
 		},
 		{
 			name: "alertEmail", kind: "string", about: "Address that the budget and the alarms write to; empty: nobody",
 			read: email(&c.AlertEmail),
 		},
 		{
-			name: "dumpBucket", kind: "string", about: "With topology single: an S3 bucket of yours, as bucket or bucket/prefix, for dumps of the database; empty: none",
-			read: matching(&c.DumpBucket, dumpTarget, "bucket or bucket/prefix, where a bucket's name has 3 to 63 of a-z, 0-9 and -"),
+			name: "dumpBucket", kind: "string",
+			about: "With topology single: an S3 bucket of yours, as bucket or bucket/prefix, for dumps of the " +
+				"database; empty: none",
+			read: matching(&c.DumpBucket, dumpTarget,
+				"bucket or bucket/prefix, where a bucket's name has 3 to 63 of a-z, 0-9 and -"),
 		},
 		{
-			name: "dumpCalendar", kind: "string", value: "hourly", about: "When to dump (systemd.time); hourly: a server that dies without a shutdown loses an hour",
-			read: matching(&c.DumpCalendar, calendar, "a time such as hourly or *-*-* 03:00"),
+			name: "dumpCalendar", kind: "string", value: "hourly",
+			about: "When to dump (systemd.time); hourly: a server that dies without a shutdown loses an hour",
+			read:  matching(&c.DumpCalendar, calendar, "a time such as hourly or *-*-* 03:00"),
 		},
 		{
-			name: "operatorCidr", kind: "string", about: "With topology mesh: the only IPv4 network that may reach the Kubernetes API, such as 203.0.113.7/32; empty: the address from which pulumi runs",
+			name: "operatorCidr", kind: "string",
+			about: "With topology mesh: the only IPv4 network that may reach the Kubernetes API, such as " +
+				"203.0.113.7/32; empty: the address from which pulumi runs",
 			read: network(&c.OperatorCIDR),
 		},
 		{
-			name: "kubeconfig", kind: "string", secret: true, about: "With topology mesh: use this cluster instead of building k3s",
-			read: text(&c.Kubeconfig),
+			name: "kubeconfig", kind: "string", secret: true,
+			about: "With topology mesh: use this cluster instead of building k3s",
+			read:  text(&c.Kubeconfig),
 		},
 		{
-			name: "istio", kind: "string", value: contract.IstioInstall, about: "With kubeconfig: install Istio and what watches it, or use the existing one of the cluster",
-			read: oneOf(&c.Istio, contract.IstioInstall, contract.IstioExisting),
+			name: "istio", kind: "string", value: contract.IstioInstall,
+			about: "With kubeconfig: install Istio and what watches it, or use the existing one of the cluster",
+			read:  oneOf(&c.Istio, contract.IstioInstall, contract.IstioExisting),
 		},
 		{
-			name: "storageClass", kind: "string", about: "With kubeconfig: StorageClass of the database's volume; empty: the cluster's default; ephemeral: no volume, the data goes with its pod",
+			name: "storageClass", kind: "string",
+			about: "With kubeconfig: StorageClass of the database's volume; empty: the cluster's default; " +
+				"ephemeral: no volume, the data goes with its pod",
 			read: text(&c.StorageClass),
 		},
 		{
-			name: "nodePort", kind: "integer", value: "30080", about: "With kubeconfig: port of the nodes at which the shop's gateway listens",
-			read: number(&c.NodePort, 1, 65535),
+			name: "nodePort", kind: "integer", value: "30080",
+			about: "With kubeconfig: port of the nodes at which the shop's gateway listens",
+			read:  number(&c.NodePort, 1, 65535),
 		},
 		{
 			name: "meshery", kind: "boolean", value: "false", about: "With topology mesh: install Meshery too",
