@@ -79,7 +79,8 @@ func sample() result.Result {
 		Failures: []result.Failure{
 			{Of: "a process", Count: 1, Loss: "down", Why: "there is no other"},
 			{Of: "a server", Count: 1, Loss: "down until a person", Why: "there is no other"},
-			{Of: "the cache", Count: 1, Survived: true, Loss: "goes on without it", Why: "the shop asks its database instead"}, {Of: "a zone", Count: 1, Loss: "down until a person", Why: "one"},
+			{Of: "the cache", Count: 1, Survived: true, Loss: "goes on without it", Why: "the shop asks its database instead"},
+			{Of: "a zone", Count: 1, Loss: "down until a person", Why: "one"},
 		},
 		Twins: []result.Twin{{
 			Knob: "pool per instance", From: "25", To: "50", Config: result.Config{Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(50), GivenCPUs: result.Ptr(4.0 / 3)},
