@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test lint check e2e boot-test node-test cgroup2-test
+.PHONY: help up test lint check e2e teardown-test boot-test node-test cgroup2-test
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
@@ -18,7 +18,10 @@ check: ## everything that CI checks, about 25 minutes
 	.ci/run
 
 e2e: ## the stages against an emulated AWS account (../shared/emulator); with the Pulumi CLI alone, what needs no account
-	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -run "TestEndToEnd|TestRunOnAWS|TestUpAndDown" -p 1 -count=1 -v -timeout 60m
+	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -run "TestEndToEnd|TestRunOnAWS|TestUpAndDown|TestTeardown|TestExpires" -p 1 -count=1 -v -timeout 60m
+
+teardown-test: ## up and destroy ended by SIGKILL, at SHOPLAB_TEARDOWN places each, by default 20; takes hours
+	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
 
 boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m

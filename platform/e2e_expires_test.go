@@ -39,17 +39,19 @@ func TestExpires(t *testing.T) {
 	account.scheduled(t, "2099-01-01T00:00:00Z")
 	account.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview")
 	calls := account.Calls(t)
-	lastSchedule, firstOther := 0, len(calls)
+	lastSchedule, firstOther, other1 := 0, len(calls), ""
 	for i, call := range calls {
 		switch {
 		case call.Action == "DeleteSchedule":
 			lastSchedule = i
 		case slices.Contains([]string{"DeleteLoadBalancer", "DeleteDBInstance", "DeleteReplicationGroup", "DeleteVpc"}, call.Action):
-			firstOther = min(firstOther, i)
+			if i < firstOther {
+				firstOther, other1 = i, call.Action
+			}
 		}
 	}
 	if lastSchedule == 0 || lastSchedule > firstOther {
-		t.Errorf("destroy deletes the schedule by call %d, and something of the stage by call %d", lastSchedule, firstOther)
+		t.Errorf("destroy deletes the schedule by call %d, and %s is call %d", lastSchedule, other1, firstOther)
 	}
 	tr.end(t, "destroy")
 

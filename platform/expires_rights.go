@@ -25,7 +25,8 @@ var looking = []string{
 	"lambda:GetEventSourceMapping", "lambda:ListTags", "logs:DescribeLogGroups",
 	"rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBSnapshots",
 	"rds:DescribeDBSubnetGroups", "rds:ListTagsForResource", "scheduler:GetSchedule", "scheduler:GetScheduleGroup",
-	"scheduler:ListSchedules", "sns:GetTopicAttributes", "ssm:DescribeParameters", "tag:GetResources",
+	"scheduler:ListScheduleGroups", "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sns:GetTopicAttributes",
+	"ssm:DescribeParameters", "tag:GetResources",
 }
 
 // deleting are what deletes the stage's resources, each bounded by the tags of what it deletes, which AWS lets a

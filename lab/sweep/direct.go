@@ -126,16 +126,40 @@ func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
 	return out, nil
 }
 
-// schedules finds schedules, which carry no tags, by their names; those of the project's own groups go with the group.
+// schedules finds schedules, which carry no tags, and groups of them by their names. The schedules of a group go with it.
 func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
+	prefix := aws.String(Project + "-")
 	var out []Resource
-	for p := scheduler.NewListSchedulesPaginator(c, &scheduler.ListSchedulesInput{NamePrefix: aws.String(Project + "-")}); p.HasMorePages(); {
+	for p := scheduler.NewListSchedulesPaginator(c, &scheduler.ListSchedulesInput{NamePrefix: prefix}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range page.Schedules {
 			out = append(out, Resource{Service: "scheduler", ID: aws.ToString(s.Arn), name: aws.ToString(s.Name), Owner: byName})
+		}
+	}
+	for p := scheduler.NewListScheduleGroupsPaginator(c, &scheduler.ListScheduleGroupsInput{NamePrefix: prefix}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range page.ScheduleGroups {
+			listed, err := c.ListTagsForResource(ctx, &scheduler.ListTagsForResourceInput{ResourceArn: g.Arn})
+			if notFound(err) {
+				continue // it went meanwhile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(g.Arn), err)
+			}
+			r := Resource{Service: "scheduler", ID: aws.ToString(g.Arn), Tags: map[string]string{}}
+			for _, t := range listed.Tags {
+				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			if r.Tags["project"] != Project {
+				r.Owner = byName
+			}
+			out = append(out, r)
 		}
 	}
 	return out, nil
