@@ -163,7 +163,9 @@ func (e *Expiry) end(ctx *pulumi.Context) error {
 }
 
 // schedule makes a schedule and its role, which may do this one thing with the target.
-func (e *Expiry) schedule(ctx *pulumi.Context, short string, args *scheduler.ScheduleArgs, action string, target pulumi.StringInput, input pulumi.StringPtrInput) error {
+func (e *Expiry) schedule(
+	ctx *pulumi.Context, short string, args *scheduler.ScheduleArgs, action string, target pulumi.StringInput, input pulumi.StringPtrInput,
+) error {
 	name := e.name + "-" + short
 	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
 		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{

@@ -33,7 +33,7 @@ var looking = []string{
 // condition name for all of them.
 // Source: Service Authorization Reference, "Actions, resources, and condition keys" of each service, August 2026.
 var deleting = []string{
-	"acm:DeleteCertificate", "application-autoscaling:DeregisterScalableTarget", "autoscaling:DeleteAutoScalingGroup",
+	"acm:DeleteCertificate", "apigateway:DELETE", "application-autoscaling:DeregisterScalableTarget", "autoscaling:DeleteAutoScalingGroup",
 	"cloudfront:DeleteDistribution", "cloudfront:DeleteFunction", "cloudfront:DeleteVpcOrigin", "cloudfront:UpdateDistribution",
 	"cloudwatch:DeleteAlarms", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteNetworkInterface",
 	"ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSnapshot", "ec2:DeleteSubnet", "ec2:DeleteVolume", "ec2:DeleteVpc",
@@ -60,7 +60,10 @@ func (e *Expiry) rights(ctx *pulumi.Context, role *iam.Role, logs *cloudwatch.Lo
 	})}
 	var all []pulumi.Resource
 	for short, statements := range map[string][]pulumi.Input{
-		"look":   {allow(looking, pulumi.String("*"))},
+		"look": {
+			allow(looking, pulumi.String("*")),
+			allow([]string{"apigateway:GET"}, pulumi.String("arn:aws:apigateway:"+c.Region+"::/apis*")), // not /apikeys
+		},
 		"delete": {tagged},
 		"named": {
 			allow([]string{"budgets:ModifyBudget"}, pulumi.String("arn:aws:budgets::*:budget/"+c.physical()+"*")),

@@ -129,6 +129,9 @@ func iamAction(service, action string) string {
 	if prefix == "" {
 		prefix = service
 	}
+	if prefix == "apigatewayv2" { // whose IAM actions are methods
+		return "apigateway:" + map[bool]string{true: "DELETE", false: "GET"}[strings.HasPrefix(action, "Delete")]
+	}
 	switch prefix + ":" + action {
 	case "budgets:DescribeBudgets", "budgets:DescribeBudget":
 		return "budgets:ViewBudget"

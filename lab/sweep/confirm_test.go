@@ -98,7 +98,8 @@ func TestKindOf(t *testing.T) {
 		"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/service":         {"logs:log-group", "/shoplab/stage1/service"},
 		"arn:aws:ssm:us-east-1:1:parameter/shoplab/stage1/KEY":               {"ssm:parameter", "shoplab/stage1/KEY"},
 		"arn:aws:sns:us-east-1:1:alarms":                                     {"sns:", "alarms"},
-		"budget:shoplab-stage1":                                              {"", "budget:shoplab-stage1"},
+		"arn:aws:budgets::1:budget/shoplab-stage1":                           {"budgets:budget", "shoplab-stage1"},
+		"not an ARN": {"", "not an ARN"},
 	} {
 		if kind, name := kindOf(arn); kind != want[0] || name != want[1] {
 			t.Errorf("%s is %q, %q; want %q", arn, kind, name, want)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	aastypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -20,6 +21,11 @@ import (
 
 // looksUnlisted are what looks are, of what the tagging API does not list or lists only in part.
 var looksUnlisted = map[string]look{
+	"apigateway:": func(ctx context.Context, cfg aws.Config, _, path string) (bool, error) {
+		api, _ := apiIn(path)
+		_, err := apigatewayv2.NewFromConfig(cfg).GetApi(ctx, &apigatewayv2.GetApiInput{ApiId: &api})
+		return answered(err)
+	},
 	"application-autoscaling:scalable-target": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
 		target, err := scalableTarget(ctx, applicationautoscaling.NewFromConfig(cfg), arn)
 		return target != nil, err
@@ -81,6 +87,13 @@ var looksUnlisted = map[string]look{
 		_, err := scheduler.NewFromConfig(cfg).GetScheduleGroup(ctx, &scheduler.GetScheduleGroupInput{Name: &name})
 		return answered(err)
 	},
+}
+
+// apiIn is the id of an API in what follows the type in an ARN of API Gateway, which has none: apis/ID or
+// apis/ID/stages/NAME. A stage belongs to its API.
+func apiIn(path string) (id string, part bool) {
+	id, rest, _ := strings.Cut(strings.TrimPrefix(path, "apis/"), "/")
+	return id, rest != ""
 }
 
 // groupName is the name in what follows the type in the ARN of an Auto Scaling group: UUID:autoScalingGroupName/NAME.

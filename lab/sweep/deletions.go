@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/budgets"
@@ -33,6 +34,14 @@ var deletions = func() map[string]deletion {
 
 // deletionsRest are what deletions are, of what runs the shop and what watches it.
 var deletionsRest = map[string]deletion{
+	"apigateway:": {after: []string{"cloudfront:distribution"}, ask: func(ctx context.Context, cfg aws.Config, _, path string) error {
+		api, part := apiIn(path)
+		if part {
+			return errBelongs
+		}
+		_, err := apigatewayv2.NewFromConfig(cfg).DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: &api})
+		return err
+	}},
 	"application-autoscaling:scalable-target": {ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
 		c := applicationautoscaling.NewFromConfig(cfg)
 		target, err := scalableTarget(ctx, c, arn)

@@ -165,7 +165,8 @@ func deleteRoutes(ctx context.Context, cfg aws.Config, _, id string) error {
 			if aws.ToBool(a.Main) {
 				return errBelongs // to its VPC
 			}
-			if _, err := c.DisassociateRouteTable(ctx, &ec2.DisassociateRouteTableInput{AssociationId: a.RouteTableAssociationId}); err != nil && !notFound(err) {
+			in := &ec2.DisassociateRouteTableInput{AssociationId: a.RouteTableAssociationId}
+			if _, err := c.DisassociateRouteTable(ctx, in); err != nil && !notFound(err) {
 				return err
 			}
 		}

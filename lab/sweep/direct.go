@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -161,6 +162,25 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 			}
 			out = append(out, r)
 		}
+	}
+	return out, nil
+}
+
+// apis finds the project's HTTP APIs by API Gateway's own list.
+func apis(ctx context.Context, c *apigatewayv2.Client, region string) ([]Resource, error) {
+	var out []Resource
+	for in, more := (&apigatewayv2.GetApisInput{}), true; more; {
+		page, err := c.GetApis(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page.Items {
+			if a.Tags["project"] == Project {
+				arn := "arn:aws:apigateway:" + region + "::/apis/" + aws.ToString(a.ApiId)
+				out = append(out, Resource{Service: "apigateway", ID: arn, Tags: a.Tags})
+			}
+		}
+		in.NextToken, more = page.NextToken, page.NextToken != nil
 	}
 	return out, nil
 }

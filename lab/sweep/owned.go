@@ -189,7 +189,8 @@ func scaling(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 			}
 		}
 	}
-	alarms := cloudwatch.NewDescribeAlarmsPaginator(cloudwatch.NewFromConfig(cfg), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("TargetTracking-")})
+	alarms := cloudwatch.NewDescribeAlarmsPaginator(cloudwatch.NewFromConfig(cfg),
+		&cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("TargetTracking-")})
 	for len(owners) > 0 && alarms.HasMorePages() {
 		page, err := alarms.NextPage(ctx)
 		if err != nil {

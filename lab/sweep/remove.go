@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +33,10 @@ func (w waiting) Error() string { return string(w) }
 // errBelongs is the error of a deletion of what goes with what it belongs to.
 var errBelongs = errors.New("goes with what it belongs to")
 
-// Remove's patience: how long nothing may be gone before it gives up (a VPC origin of CloudFront may take half an hour),
-// when a resource whose deletion was asked for is asked for again, and how often it looks.
+// When a resource whose deletion was asked for is asked for again, and how often Remove looks.
 const (
 	patience  = 40 * time.Minute
+	grace     = time.Minute // for what AWS refuses, and what should have gone with something else
 	askAgain  = 2 * time.Minute
 	looksMost = 15 * time.Second
 	looksMin  = time.Second
@@ -49,6 +50,9 @@ type Removal struct {
 	Last []string
 	// Say hears of each step.
 	Say func(string)
+	// Patience is how long nothing may be gone before it is given up; 0 is 40 minutes, for a VPC origin of CloudFront may
+	// take half an hour.
+	Patience time.Duration
 }
 
 // expiry is the tag "component" of what ends a stage by itself. It goes when the rest has gone, so that a removal that
@@ -58,7 +62,7 @@ const expiry = "expires"
 // Remove deletes what an inventory finds, until one finds nothing. It asks for everything at once whose dependents are
 // gone, waits for what takes time, and tries again what AWS refuses. The receipt says what was deleted, and what is
 // left and why, also with an error: when ctx ends, or AWS cannot be asked. Remove gives up when AWS refuses all that is
-// left, or when nothing was gone for 40 minutes.
+// left, or when nothing was gone for a while.
 func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) {
 	if len(what.Filter.Stages) != 1 || what.Filter.Stages[0] == "" {
 		return Receipt{}, errors.New("a removal is of one stage")
@@ -155,10 +159,20 @@ func (r *remover) order() []string { return slices.Sorted(maps.Keys(r.left)) }
 
 // leave deletes what the caller runs as. Whether it is gone cannot be asked: with it goes the right to ask.
 func (r *remover) leave(ctx context.Context) {
-	r.ask(ctx)
-	for id, l := range r.left {
-		if !l.asked.IsZero() {
-			r.gone(id)
+	for range 5 { // AWS may refuse, or throttle
+		r.ask(ctx)
+		for id, l := range r.left {
+			if !l.asked.IsZero() {
+				r.gone(id)
+			}
+		}
+		if len(r.left) == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(looksMin):
 		}
 	}
 }
@@ -174,7 +188,7 @@ func (r *remover) gone(id string) {
 
 // empty deletes what is left, until nothing is, or until it gives up: then it is not done.
 func (r *remover) empty(ctx context.Context) (done bool, err error) {
-	pause, progress := looksMin, time.Now()
+	pause, progress, said := looksMin, time.Now(), ""
 	for {
 		before := len(r.left)
 		r.ask(ctx)
@@ -188,10 +202,14 @@ func (r *remover) empty(ctx context.Context) (done bool, err error) {
 			pause, progress = looksMin, time.Now()
 			continue // the next may go at once
 		}
-		if r.hopeless() || time.Since(progress) > patience {
+		idle := time.Since(progress)
+		if idle > cmp.Or(r.Patience, patience) || r.hopeless() && idle > grace {
 			return false, nil
 		}
-		r.Say(fmt.Sprintf("waiting for %d, such as %s", len(r.left), r.slowest()))
+		if text := fmt.Sprintf("waiting for %d, such as %s", len(r.left), r.slowest()); text != said {
+			said = text
+			r.Say(text)
+		}
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
@@ -236,23 +254,30 @@ func (r *remover) turn(l *leaving) bool {
 
 // ask asks for the deletion of everything whose turn has come.
 func (r *remover) ask(ctx context.Context) {
+	var due []*leaving // all of them before any is asked for, which changes them
+	for _, id := range r.order() {
+		if l := r.left[id]; !l.belongs && (l.asked.IsZero() || time.Since(l.asked) >= askAgain) && r.turn(l) {
+			due = append(due, l)
+		}
+	}
 	g := errgroup.Group{}
 	g.SetLimit(workers)
-	for _, id := range r.order() {
-		l := r.left[id]
-		if !l.asked.IsZero() && time.Since(l.asked) < askAgain || l.belongs || !r.turn(l) {
-			continue
-		}
+	for _, l := range due {
 		g.Go(func() error {
-			l.ask(ctx, r.cfg, r.Say)
+			l.ask(ctx, r.cfg)
 			return nil
 		})
 	}
-	_ = g.Wait() // each says itself what it met
+	_ = g.Wait() // each has kept what it met
+	for _, l := range due {
+		if !l.asked.IsZero() {
+			r.Say("deleting " + l.Resource.String())
+		}
+	}
 }
 
 // ask asks for the deletion of the resource, and keeps what AWS answers.
-func (l *leaving) ask(ctx context.Context, cfg aws.Config, say func(string)) {
+func (l *leaving) ask(ctx context.Context, cfg aws.Config) {
 	kind, name := kindOf(l.ID)
 	del, known := deletions[kind]
 	if !known {
@@ -265,10 +290,9 @@ func (l *leaving) ask(ctx context.Context, cfg aws.Config, say func(string)) {
 	}
 	switch {
 	case errors.Is(err, errBelongs):
-		l.belongs, l.Reason = true, ""
+		l.belongs, l.Reason = true, err.Error()
 	case err == nil || notFound(err): // whether it is gone, its look says
 		l.asked, l.refused, l.Reason = time.Now(), false, ""
-		say("deleting " + l.Resource.String())
 	default:
 		l.refused, l.Reason = forbidden(err), brief(err)
 	}

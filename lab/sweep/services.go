@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	autoscalingtypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/budgets"
@@ -44,6 +45,9 @@ func finders(cfg aws.Config, account string) []finder {
 		{"vpc", func(ctx context.Context) ([]Resource, error) { return inNetworks(ctx, cfg, account) }},
 		{"ec2 volumes", func(ctx context.Context) ([]Resource, error) { return volumesOfServers(ctx, cfg, account) }},
 		{"scaling", func(ctx context.Context) ([]Resource, error) { return scaling(ctx, cfg) }},
+		{"apigateway", func(ctx context.Context) ([]Resource, error) {
+			return apis(ctx, apigatewayv2.NewFromConfig(cfg), cfg.Region)
+		}},
 		{"scheduler", func(ctx context.Context) ([]Resource, error) { return schedules(ctx, scheduler.NewFromConfig(cfg)) }},
 		{"cloudfront", func(ctx context.Context) ([]Resource, error) { return edge(ctx, cloudfront.NewFromConfig(cfg)) }},
 		{"cloudfront access controls", func(ctx context.Context) ([]Resource, error) {

@@ -45,6 +45,22 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+func TestStageOf(t *testing.T) {
+	for id, want := range map[string]string{
+		"arn:aws:logs:us-east-1:1:log-group:/shoplab/shop/service":                  "shop",
+		"arn:aws:logs:us-east-1:1:log-group:/shoplab/shop-2/service":                "shop-2",
+		"arn:aws:logs:us-east-1:1:log-group:/aws/lambda/shoplab-shop-2-function-1a": "shop-2",
+		"arn:aws:cloudwatch::1:dashboard/shoplab-shop":                              "shop",
+		"arn:aws:cloudwatch::1:dashboard/shoplab-shops":                             "",
+		"arn:aws:budgets::1:budget/shoplab-service-20261127":                        "service",
+		"arn:aws:cloudwatch::1:dashboard/somebody-shop":                             "",
+	} {
+		if got := stageOf(id, []string{"shop", "service", "shop-2", ""}); got != want {
+			t.Errorf("%s is of %q, want %q", id, got, want)
+		}
+	}
+}
+
 func ids(rs []Resource) (out []string) {
 	for _, r := range rs {
 		out = append(out, r.ID)

@@ -183,8 +183,12 @@ func (a *AWS) Finish(ctx context.Context, res *result.Result) error {
 	}
 	a.say("sweeping the account")
 	r := Request{Region: a.region, Root: a.root, Stages: a.stages}
-	receipt, err := a.account.receipt(ctx, r)
-	if err == nil && !receipt.Clean {
+	look := a.account.receipt
+	if res.Incomplete != "" {
+		look = a.account.remove // what an interrupted update had begun, Pulumi does not know
+	}
+	receipt, err := look(ctx, r)
+	if err == nil && !receipt.Clean && len(receipt.Removed) == 0 {
 		a.say(fmt.Sprintf("pulumi destroy left %d resources: deleting them", len(receipt.Left)))
 		receipt, err = a.account.remove(ctx, r)
 	}
