@@ -55,6 +55,10 @@ var looksEC2 = map[string]look{
 		}
 		return len(out.SecurityGroupRules) > 0, nil
 	},
+	"ec2:snapshot": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
+		_, err := ec2.NewFromConfig(cfg).DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+		return answered(err)
+	},
 	"ec2:subnet": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		_, err := ec2.NewFromConfig(cfg).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
 		return answered(err)

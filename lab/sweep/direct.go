@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
@@ -28,7 +29,11 @@ func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, err
 		for _, t := range page.Tags {
 			id := aws.ToString(t.ResourceId)
 			if found[id] == nil {
-				arn := fmt.Sprintf("arn:aws:ec2:%s:%s:%s/%s", cfg.Region, account, t.ResourceType, id)
+				kind := string(t.ResourceType)
+				if strings.HasPrefix(id, "eipalloc-") {
+					kind = "elastic-ip" // as its ARN has it, whatever the list calls it
+				}
+				arn := fmt.Sprintf("arn:aws:ec2:%s:%s:%s/%s", cfg.Region, account, kind, id)
 				found[id] = &Resource{Service: "ec2", ID: arn, Tags: map[string]string{}}
 			}
 			found[id].Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
