@@ -40,7 +40,7 @@ type Expiry struct {
 }
 
 // NewExpiry makes the function and its schedule. Nothing depends on them: up makes them with the first resources, and
-// destroy deletes them with the first.
+// destroy deletes them with the first, side by side.
 func NewExpiry(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Expiry, error) {
 	at, err := time.Parse(time.RFC3339, c.Expires)
 	if err != nil {
