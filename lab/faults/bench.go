@@ -111,8 +111,8 @@ func (b *bench) up(ctx context.Context) (err error) {
 			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, short(b.policy.drain, b.plan.Longest)))
 		}
 	}
-	check := shortened(b.policy.check, b.plan.Longest)
-	if b.site, b.twin, err = b.at.UpTwin(ctx, b.st.Name, change, check); err != nil {
+	o := twin.Options{Check: shortened(b.policy.check, b.plan.Longest), AsALB: true}
+	if b.site, b.twin, err = b.at.UpTwin(ctx, b.st.Name, change, o); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
 	b.bank.Notify(b.twin.URL)
@@ -235,7 +235,7 @@ func (b *bench) once(ctx context.Context, f *result.Fault, before result.Orders)
 	if at.IsZero() || ctx.Err() != nil {
 		return before, err
 	}
-	run := judge(b.seen.take(), at, end, i.clock, b.rate, b.plan.objective)
+	run := judge(b.seen.take(), at, end.Add(-late/2), i.clock, b.rate, b.plan.objective)
 	run.Step, run.Unsteady = &step, verdict.Disturbed(step)
 	for _, name := range i.assumed {
 		if !slices.Contains(f.Assumed, name) {
@@ -265,6 +265,9 @@ func increase(before, after result.Orders) result.Orders {
 	}
 }
 
+// settleFor is what a load runs before it counts: the first requests make connections.
+const settleFor = time.Second
+
 // longestRun bounds one infliction where every wait is kept in full.
 const longestRun = 3 * time.Hour
 
@@ -280,7 +283,7 @@ func (b *bench) under(ctx context.Context, do func(context.Context) error) (resu
 	held := make(chan result.Step, 1)
 	var loadErr error
 	go func() {
-		step, err := b.crowd.Run(loading, load.Load{Purpose: result.PurposeFault, Rate: b.rate, Duration: longestRun})
+		step, err := b.crowd.Run(loading, load.Load{Purpose: result.PurposeFault, Rate: b.rate, Settle: settleFor, Duration: longestRun})
 		if loading.Err() == nil {
 			loadErr = err
 		}
@@ -318,6 +321,9 @@ func (b *bench) sumUp() {
 		b.st.Validity = verdict.Valid(b.steps, nil, nil)
 	}
 	b.st.UnavailableSecondsAYear = unavailable(b.st.Faults)
+	if b.policy.keeper == group || b.policy.keeper == ecs {
+		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, and keeps connections when its targets change")
+	}
 	if b.stage.Instances > 1 {
 		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to themselves, on AWS only their own")
 	}

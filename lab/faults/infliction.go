@@ -80,11 +80,12 @@ func (i *infliction) detect(ctx context.Context, do func(context.Context) error)
 	return i.during("health checks", factor, func() error { return do(ctx) })
 }
 
-// shortened is a check with an interval that is kept; its timeout is as much shorter, but a second at least.
+// shortened is a check with an interval that is kept. Its timeout is as much shorter, but a third of the interval at least:
+// a busy machine is late.
 func shortened(c twin.Check, longest time.Duration) twin.Check {
 	interval := short(c.Interval, longest)
 	if interval < c.Interval {
-		c.Timeout = max(time.Second, time.Duration(float64(c.Timeout)*float64(interval)/float64(c.Interval)))
+		c.Timeout = max(interval/3, time.Duration(float64(c.Timeout)*float64(interval)/float64(c.Interval)))
 	}
 	c.Interval = interval
 	return c

@@ -93,10 +93,34 @@ func kept(due []load.Seen, expected float64, o result.Objective) bool {
 	return float64(bad)/float64(len(ms)) <= o.MaxErrorRatio && stats.Percentile(ms, .95) <= o.P95MS
 }
 
-// judge sums up what shoppers saw from a fault until the end of the load.
+// pieces cut the time from a fault until the end where stretches begin and end, and what lies between into parts of about
+// a bucket: a piece that reached into a wait would count for as much as the wait.
+func (c clock) pieces(fault, end time.Time) (cuts []time.Time) {
+	edges := []time.Time{fault, end}
+	for _, s := range c {
+		edges = append(edges, s.from, s.to)
+	}
+	slices.SortFunc(edges, time.Time.Compare)
+	cuts = append(cuts, fault)
+	for n, edge := range edges[1:] {
+		from := edges[n]
+		if from.Before(fault) || edge.After(end) || !edge.After(from) {
+			continue
+		}
+		parts := max(1, int(edge.Sub(from).Round(bucket)/bucket))
+		for i := range parts {
+			cuts = append(cuts, from.Add(edge.Sub(from)*time.Duration(i+1)/time.Duration(parts)))
+		}
+	}
+	return cuts
+}
+
+// judge sums up what shoppers saw from a fault until the end of the load. Of a piece of time in which less than one
+// request was due nothing is said.
 func judge(all []load.Seen, fault, end time.Time, c clock, rate float64, o result.Objective) result.FaultyRun {
 	run := result.FaultyRun{StartedAt: fault.UTC(), Errors: map[string]int{}, Waits: c.waits()}
-	buckets := make([][]load.Seen, int(end.Sub(fault)/bucket))
+	cuts := c.pieces(fault, end)
+	due := make([][]load.Seen, len(cuts))
 	for _, one := range all {
 		if one.Due.Before(fault) {
 			continue
@@ -109,18 +133,22 @@ func judge(all []load.Seen, fault, end time.Time, c clock, rate float64, o resul
 			}
 			run.Errors[kind]++
 		}
-		if i := int(one.Due.Sub(fault) / bucket); i < len(buckets) {
-			buckets[i] = append(buckets[i], one)
+		i, exact := slices.BinarySearchFunc(cuts, one.Due, time.Time.Compare)
+		if exact {
+			i++
+		}
+		if i < len(cuts) {
+			due[i] = append(due[i], one) // from cut i-1 until cut i
 		}
 	}
-	for i, due := range buckets {
-		from, to := fault.Add(time.Duration(i)*bucket), fault.Add(time.Duration(i+1)*bucket)
-		if kept(due, rate*bucket.Seconds(), o) {
+	for i := 1; i < len(cuts); i++ {
+		expected := rate * cuts[i].Sub(cuts[i-1]).Seconds()
+		if expected < 1 && len(due[i]) == 0 || kept(due[i], expected, o) {
 			continue
 		}
-		run.MissedSeconds += c.between(from, to).Seconds()
-		run.RecoverySeconds = c.between(fault, to).Seconds()
-		if !slices.ContainsFunc(due, func(one load.Seen) bool { bad, counts := failed(one); return counts && !bad }) {
+		run.MissedSeconds += c.between(cuts[i-1], cuts[i]).Seconds()
+		run.RecoverySeconds = c.between(fault, cuts[i]).Seconds()
+		if !slices.ContainsFunc(due[i], func(one load.Seen) bool { bad, counts := failed(one); return counts && !bad }) {
 			run.Unavailable = true
 		}
 	}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,20 @@ func TestWhatTheEndBrokeOff(t *testing.T) {
 	run := judge([]load.Seen{old, young}, at, at.Add(3*time.Second), nil, 1, load.DefaultObjective)
 	if run.FailedRequests != 1 || run.Errors["no answer"] != 1 {
 		t.Errorf("%v failed, %v; want the old one alone", run.FailedRequests, run.Errors)
+	}
+}
+
+// A piece of time neither reaches into a wait nor out of it.
+func TestPieces(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := clock{{from: at.Add(1300 * time.Millisecond), to: at.Add(3300 * time.Millisecond), stands: time.Minute}}
+	var got []time.Duration
+	for _, cut := range c.pieces(at, at.Add(4*time.Second)) {
+		got = append(got, cut.Sub(at))
+	}
+	want := []time.Duration{0, 1300 * time.Millisecond, 2300 * time.Millisecond, 3300 * time.Millisecond, 4 * time.Second}
+	if !slices.Equal(got, want) {
+		t.Errorf("cut at %v, want %v", got, want)
 	}
 }
 

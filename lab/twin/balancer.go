@@ -131,8 +131,8 @@ http {
 }
 `))
 
-// startProxy starts the lab's own proxy, see lab/proxy.
-func startProxy(h hop, path string) (*started, error) {
+// startProxy starts the lab's own proxy, see lab/proxy; turns has it take turns among the hosts.
+func startProxy(h hop, path string, turns bool) (*started, error) {
 	stdin, control, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -142,7 +142,7 @@ func startProxy(h hop, path string) (*started, error) {
 		return nil, errors.Join(err, stdin.Close(), control.Close())
 	}
 	proc, err := process.Start(process.Spec{
-		Name: h.name, Path: path, Args: []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port)},
+		Name: h.name, Path: path, Args: []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port), fmt.Sprintf("-round-robin=%t", turns)},
 		Stdin: stdin, Log: h.log, Enter: h.enter,
 	})
 	if err = errors.Join(err, stdin.Close()); err != nil {

@@ -101,7 +101,7 @@ func (r *run) startHop(ctx context.Context, h hop, as *identity, group *Group) (
 	var err error
 	switch {
 	case r.proxy != "":
-		s, err = startProxy(h, r.proxy)
+		s, err = startProxy(h, r.proxy, r.opts.AsALB && !mesh)
 	case mesh:
 		s, err = startEnvoy(h, r.balancer)
 	default:
@@ -138,7 +138,8 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 	if err != nil && name == "envoy" && os.Getenv(process.EnvEnvoy) != "" {
 		return fmt.Errorf("%s: %w", process.EnvEnvoy, err) // who named one does not want the stand-in
 	}
-	if err == nil && !r.opts.builtin {
+	alb := r.twin.Stage.Topology == stage.Balanced || r.twin.Stage.Topology == stage.Fargate
+	if err == nil && !r.opts.builtin && !(r.opts.AsALB && alb) {
 		return nil
 	}
 	r.proxy, err = program.Build(ctx, r.opts.Root, "proxy", "./lab/proxy")

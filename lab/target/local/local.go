@@ -53,18 +53,19 @@ func (l *Local) Up(ctx context.Context, name string) (target.Site, error) {
 
 // UpWith implements target.Tuner.
 func (l *Local) UpWith(ctx context.Context, name string, change stage.Change) (target.Site, error) {
-	s, _, err := l.UpTwin(ctx, name, change, twin.Check{})
+	s, _, err := l.UpTwin(ctx, name, change, twin.Options{})
 	return s, err
 }
 
-// UpTwin is UpWith for who breaks parts of the twin: the site, its twin, and how its instances are found to be well.
-func (l *Local) UpTwin(ctx context.Context, name string, change stage.Change, check twin.Check) (target.Site, *twin.Twin, error) {
+// UpTwin is UpWith for who breaks parts of the twin: the site and its twin, with what options say beyond the stage.
+func (l *Local) UpTwin(ctx context.Context, name string, change stage.Change, o twin.Options) (target.Site, *twin.Twin, error) {
 	s, err := stage.Read(l.root, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.HostCPUs = stageCPUs()
-	t, err := twin.Start(ctx, twin.Options{Stage: s.With(change), Root: l.root, Binary: l.binary, Abort: l.abort, Check: check})
+	o.Stage, o.Root, o.Binary, o.Abort = s.With(change), l.root, l.binary, l.abort
+	t, err := twin.Start(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
