@@ -56,7 +56,7 @@ Exit status: 0; 1 after an error, or if an order was lost or made twice, or mone
 				return fmt.Errorf("--out: %w", err)
 			}
 			if p.Quick {
-				p.Repeats, p.Longest = 1, min(p.Longest, time.Second)
+				p.Repeats, p.Longest = 1, min(p.Longest, 2*time.Second)
 			}
 			progress := newProgress(cmd.ErrOrStderr())
 			defer progress.done()
@@ -84,7 +84,7 @@ Exit status: 0; 1 after an error, or if an order was lost or made twice, or mone
 	f.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each fault is inflicted")
 	f.DurationVar(&p.Longest, "longest-wait", p.Longest, "how long a wait that is known beforehand is really kept; 0s: in full")
 	f.Float64Var(&p.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
-	f.BoolVar(&p.Quick, "quick", false, "one repeat, waits of at most a second: a first impression")
+	f.BoolVar(&p.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
 	f.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its faults.json, or a file that ends in .json")
 	return cmd
 }

@@ -124,7 +124,11 @@ func (b *bench) up(ctx context.Context) (err error) {
 			b.st.Labels = append(b.st.Labels, label)
 		}
 	}
-	b.st.Notes = slices.Clone(described.Notes)
+	for _, note := range described.Notes {
+		if !slices.Contains(b.st.Notes, note) { // it may have been up before
+			b.st.Notes = append(b.st.Notes, note)
+		}
+	}
 	b.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: b.twin.URL, PayAt: b.bank.URL(), Observe: b.seen.note})
 	if err != nil {
 		return err
@@ -198,8 +202,9 @@ func (b *bench) inflictAll(ctx context.Context) error {
 			if err == nil {
 				continue
 			}
-			b.st.Notes = append(b.st.Notes, fmt.Sprintf("%s, repeat %d: %v; the stage was brought up again", f.Name, repeat+1, err))
-			b.say(fmt.Sprintf("  %v: bringing the stage up again", err))
+			why, _, _ := strings.Cut(err.Error(), "\n")
+			b.st.Notes = append(b.st.Notes, fmt.Sprintf("%s, repeat %d: %s; the stage was brought up again", f.Name, repeat+1, why))
+			b.say(fmt.Sprintf("  %s: bringing the stage up again", why))
 			if err := b.settle(ctx); err != nil {
 				return err
 			}

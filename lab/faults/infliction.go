@@ -39,10 +39,22 @@ func short(d, longest time.Duration) time.Duration {
 func (i *infliction) during(what string, factor float64, do func() error) error {
 	from := time.Now()
 	err := do()
-	if to := time.Now(); factor != 1 && to.After(from) {
-		i.clock = append(i.clock, stretch{what: what, from: from, to: to, stands: time.Duration(float64(to.Sub(from)) * factor)})
+	if to := time.Now(); factor != 1 {
+		i.stretch(what, from, to, time.Duration(float64(to.Sub(from))*factor))
 	}
 	return err
+}
+
+// leadAtMost is how long the beginning of a wait may be.
+const leadAtMost = 1500 * time.Millisecond
+
+// stretch notes a time that stands for a longer one. Its beginning, half of it at most, counts as itself: what the change
+// before it has stirred up comes once, and only what is left then goes on for as long as the wait does.
+func (i *infliction) stretch(what string, from, to time.Time, stands time.Duration) {
+	lead := min(to.Sub(from)/2, leadAtMost)
+	if from = from.Add(lead); to.After(from) {
+		i.clock = append(i.clock, stretch{what: what, from: from, to: to, stands: stands - lead})
+	}
 }
 
 // wait waits, or for a part of it that stands for all.
@@ -54,8 +66,8 @@ func (i *infliction) wait(ctx context.Context, what string, d time.Duration) err
 	if !watch.Until(ctx, from.Add(i.short(d))) {
 		return ctx.Err()
 	}
-	if to := time.Now(); i.short(d) < d {
-		i.clock = append(i.clock, stretch{what: what, from: from, to: to, stands: d})
+	if i.short(d) < d {
+		i.stretch(what, from, time.Now(), d)
 	}
 	return nil
 }

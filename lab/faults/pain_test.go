@@ -55,6 +55,19 @@ func TestWhatTheEndBrokeOff(t *testing.T) {
 	}
 }
 
+// The beginning of a wait that is cut short counts as itself, and all of it as much as it stands for.
+func TestTheBeginningOfAWait(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var i infliction
+	i.stretch("boot", at, at.Add(3*time.Second), 2*time.Minute)
+	if got := i.clock.between(at, at.Add(3*time.Second)); got.Round(time.Microsecond) != 2*time.Minute {
+		t.Errorf("the wait stands for %s, want two minutes", got)
+	}
+	if i.clock.factor(at.Add(time.Second)) != 1 || i.clock.factor(at.Add(2*time.Second)) <= 1 {
+		t.Errorf("its beginning counts %v, its end %v", i.clock.factor(at.Add(time.Second)), i.clock.factor(at.Add(2*time.Second)))
+	}
+}
+
 // A piece of time neither reaches into a wait nor out of it.
 func TestPieces(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -152,17 +152,34 @@ func (r *rotation) replace(start func(hosts []string) (balancer, error)) error {
 
 // await waits until a target is in, or is not.
 func (r *rotation) await(ctx context.Context, host string, in bool) error {
+	err := r.until(ctx, func() bool { return slices.Contains(healthy(r.targets), host) == in })
+	if err != nil {
+		return fmt.Errorf("wait for the health checks of %s: %w", host, err)
+	}
+	return nil
+}
+
+// awaitSome waits until anybody gets requests.
+func (r *rotation) awaitSome(ctx context.Context) error {
+	if err := r.until(ctx, func() bool { return len(r.hosts()) > 0 }); err != nil {
+		return fmt.Errorf("wait for an instance that is well: %w", err)
+	}
+	return nil
+}
+
+// until waits for something about the targets, which is asked with the lock held.
+func (r *rotation) until(ctx context.Context, holds func() bool) error {
 	for {
 		r.mu.Lock()
-		now, changed := slices.Contains(healthy(r.targets), host), r.changed
+		now, changed := holds(), r.changed
 		r.mu.Unlock()
-		if now == in {
+		if now {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the health checks of %s: %w", host, ctx.Err())
+			return ctx.Err()
 		}
 	}
 }
