@@ -43,18 +43,18 @@ func policyOf(g cost.Graph, s stage.Stage) (policy, error) {
 	r := reader{graph: g}
 	var p policy
 	switch s.Topology {
-	case stage.Single:
+	case contract.Single:
 		p = policy{keeper: systemd, alarm: r.alarm("StatusCheckFailed")}
-	case stage.Balanced:
+	case contract.Balanced:
 		p = policy{keeper: group, warmup: contract.RefreshWarmup}
 		p.atOnce = max(1, s.Instances*(contract.RefreshMost-contract.RefreshLeast)/100)
 		r.balancer(&p)
-	case stage.Fargate:
+	case contract.Fargate:
 		p.keeper = ecs
 		service := r.resource("aws:ecs/service:Service")
 		p.atOnce = int(float64(s.Instances) * (number(service, "deploymentMaximumPercent") - number(service, "deploymentMinimumHealthyPercent")) / 100)
 		r.balancer(&p)
-	case stage.Mesh:
+	case contract.Mesh:
 		p = policy{keeper: kubernetes, alarm: r.alarm("StatusCheckFailed")}
 		r.pod(&p)
 	default:

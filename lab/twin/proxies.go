@@ -138,7 +138,7 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 	if err != nil && name == "envoy" && os.Getenv(process.EnvEnvoy) != "" {
 		return fmt.Errorf("%s: %w", process.EnvEnvoy, err) // who named one does not want the stand-in
 	}
-	alb := r.twin.Stage.Topology == stage.Balanced || r.twin.Stage.Topology == stage.Fargate
+	alb := r.twin.Stage.Topology == contract.Balanced || r.twin.Stage.Topology == contract.Fargate
 	if err == nil && !r.opts.builtin && !(r.opts.AsALB && alb) {
 		return nil
 	}
