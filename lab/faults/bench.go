@@ -108,7 +108,7 @@ func (b *bench) up(ctx context.Context) (err error) {
 	change := func(s *stage.Stage) {
 		s.Env = append(s.Env, b.bank.Env()...)
 		if b.policy.drain > 0 {
-			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, short(b.policy.drain, b.plan.Longest)))
+			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, shortDrain(b.policy.drain, b.plan.Longest)))
 		}
 	}
 	o := twin.Options{Check: shortened(b.policy.check, b.plan.Longest), AsALB: true}

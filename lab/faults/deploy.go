@@ -94,7 +94,7 @@ func (i *infliction) finish(ctx context.Context, old []*twin.Instance) error {
 func (i *infliction) endPods(ctx context.Context, old []*twin.Instance) error {
 	factor := 1.0
 	if i.policy.drain > 0 {
-		factor = float64(i.policy.drain) / float64(i.short(i.policy.drain))
+		factor = float64(i.policy.drain) / float64(shortDrain(i.policy.drain, i.longest))
 	}
 	i.rely(noticePod)
 	return i.during("drain", factor, func() error {

@@ -84,6 +84,18 @@ func (i *infliction) rely(name string) {
 	}
 }
 
+// leastDrain is what a drain that is cut short keeps at least: longer than it takes until nobody sends anything to who
+// drains, which is what it is for.
+const leastDrain = 3 * time.Second
+
+// shortDrain is how long a drain is really kept.
+func shortDrain(d, longest time.Duration) time.Duration {
+	if longest == 0 {
+		return d
+	}
+	return short(d, max(longest, leastDrain))
+}
+
 // detect does something that waits for health checks, whose interval may be shorter here.
 func (i *infliction) detect(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*i.policy.check.Interval+time.Minute)

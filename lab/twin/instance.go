@@ -98,6 +98,7 @@ func (r *run) startInstance(i *Instance) error {
 	}
 	i.proc, err = process.Start(process.Spec{
 		Name: i.Name, Path: r.binary, Env: append(env, s.Env...), Log: log, Enter: i.Group.enter(),
+		StopTimeout: stopTimeout,
 	})
 	if err != nil {
 		return err
@@ -109,6 +110,9 @@ func (r *run) startInstance(i *Instance) error {
 	r.watch(i.proc)
 	return nil
 }
+
+// stopTimeout is how long an instance may drain and finish what it has begun: the service takes 15 s at most for the latter.
+const stopTimeout = 40 * time.Second
 
 // ready waits until an instance can serve.
 func (r *run) ready(ctx context.Context, i *Instance) error {
