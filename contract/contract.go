@@ -47,6 +47,9 @@ const (
 	EnvHashConcurrency        = "HASH_CONCURRENCY"
 	EnvLogLevel               = "LOG_LEVEL"
 	EnvAccessLog              = "ACCESS_LOG"
+	EnvParameters             = "PARAMETERS"
+	EnvOriginSecret           = "ORIGIN_SECRET"
+	EnvPublicURL              = "PUBLIC_URL"
 )
 
 // HeaderNoRetry is in each answer of 503 that is the service's own: a proxy is not to ask another instance. Envoy
@@ -58,17 +61,32 @@ const HeaderNoRetry = "X-Envoy-Ratelimited"
 // the platform has an alarm on it.
 const PaymentAlarm = "payment alarm"
 
+// BuildTags are the build tags of the deployed service. Without lambda.norpc aws/aws-lambda-go would bring net/rpc for
+// runtimes that are gone, by whose use of reflection the linker keeps every exported method: 31 MB instead of 21.
+const BuildTags = "lambda.norpc"
+
+// OriginHeader is the request header by which CloudFront proves to an origin with a public address that it is
+// this stage's distribution and not another customer's.
+const OriginHeader = "X-Origin-Secret"
+
+// BackgroundEvent is what has a Lambda function do a round of what runs in the background elsewhere.
+// BackgroundWork is the value of its only field.
+const (
+	BackgroundWork  = "background"
+	BackgroundEvent = `{"shoplab":"` + BackgroundWork + `"}`
+)
+
 // Env lists every name above, for tests that hold the platform against the service.
 var Env = []string{
 	EnvAddr, EnvAdminAddr, EnvDatabaseURL, EnvDatabaseMaxConns, EnvDatabaseAcquireTimeout,
 	EnvRedisURL, EnvSessionKey, EnvStage, EnvTopology, EnvInstance, EnvPayments,
 	EnvStripeSecretKey, EnvStripePublishableKey, EnvStripeWebhookSecret, EnvStripeAPIURL,
 	EnvRateLimit, EnvTrustedProxies, EnvHTTPS, EnvOrderHold, EnvOrderTTL, EnvDrainDelay, EnvHashConcurrency,
-	EnvLogLevel, EnvAccessLog,
+	EnvLogLevel, EnvAccessLog, EnvParameters, EnvOriginSecret, EnvPublicURL,
 }
 
 // SecretEnv lists the names whose values are secrets: never in user data, never in plain
 // environment where the platform offers a secret reference.
 var SecretEnv = []string{
-	EnvDatabaseURL, EnvRedisURL, EnvSessionKey, EnvStripeSecretKey, EnvStripeWebhookSecret,
+	EnvDatabaseURL, EnvRedisURL, EnvSessionKey, EnvStripeSecretKey, EnvStripeWebhookSecret, EnvOriginSecret,
 }

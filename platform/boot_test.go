@@ -39,7 +39,7 @@ func TestBootSingle(t *testing.T) {
 	if status, _ := outside.try(http.MethodGet, "/", nil, nil); status != http.StatusForbidden {
 		t.Errorf("a request that CloudFront did not send is answered with %d, want 403", status)
 	}
-	shopper := caller{t: t, url: machine.URL(80), header: map[string]string{OriginHeader: stage.aws.Parameters["/shoplab/stage1/ORIGIN_SECRET"]}}
+	shopper := caller{t: t, url: machine.URL(80), header: map[string]string{contract.OriginHeader: stage.aws.Parameters["/shoplab/stage1/ORIGIN_SECRET"]}}
 	order := shopper.buys()
 	for port, open := range map[int]bool{80: true, contract.Port: false, contract.AdminPort: false, postgresPort: false, redisPort: false} {
 		if machine.Reaches(port) != open {

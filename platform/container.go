@@ -79,7 +79,7 @@ func compile(ctx context.Context, dir, pkg, arch string) ([]byte, error) {
 	defer os.RemoveAll(out)
 	binary := filepath.Join(out, "shop")
 	//nolint:gosec // no shell; the caller is this program
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags", contract.BuildTags,
 		"-ldflags=-s -w -buildid=", "-o", binary, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch,

@@ -14,10 +14,6 @@ import (
 	"shoplab/contract"
 )
 
-// OriginHeader is the request header by which CloudFront proves to the origin that it is this
-// stage's distribution and not another customer's.
-const OriginHeader = "X-Origin-Secret"
-
 // originPort is where a stage's origin listens: the load balancer, nginx or the mesh's gateway.
 const originPort = 80
 
@@ -41,7 +37,7 @@ const vpcOriginTimeout = "30m"
 // Edge is the way in: CloudFront with its own certificate or with your domain's, or nothing.
 type Edge struct {
 	pulumi.ResourceState
-	// Secret is the value of OriginHeader; unset if the edge is off, or private.
+	// Secret is the value of contract.OriginHeader; unset if the edge is off, or private.
 	Secret pulumi.StringOutput
 
 	name       string
@@ -116,7 +112,7 @@ func (e *Edge) Serve(ctx *pulumi.Context, origin pulumi.StringOutput) (pulumi.St
 	return e.distribute(ctx, cloudfront.DistributionOriginArgs{
 		OriginId: pulumi.String("origin"), DomainName: origin,
 		CustomHeaders: cloudfront.DistributionOriginCustomHeaderArray{
-			cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(OriginHeader), Value: e.Secret},
+			cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(contract.OriginHeader), Value: e.Secret},
 		},
 		CustomOriginConfig: cloudfront.DistributionOriginCustomOriginConfigArgs{
 			HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),

@@ -227,7 +227,7 @@ func TestGatewayNamesTheShopper(t *testing.T) {
 					t.Errorf("https %s: the gateway counts CloudFront: %t", https, counts)
 				}
 			case "mesh-routes":
-				secrets, names := strings.Count(string(text), strings.ToLower(OriginHeader)), strings.Count(string(text), `{"x-forwarded-for":"`+shopper+`"}`)
+				secrets, names := strings.Count(string(text), strings.ToLower(contract.OriginHeader)), strings.Count(string(text), `{"x-forwarded-for":"`+shopper+`"}`)
 				matches, routes := 4, 3
 				if !behind {
 					matches, routes = 0, 0

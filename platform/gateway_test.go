@@ -55,7 +55,7 @@ func TestGatewayForwardedFor(t *testing.T) {
 			}
 			request.Header.Set("X-Forwarded-For", test.forwarded)
 			if test.proven {
-				request.Header.Set(OriginHeader, secret)
+				request.Header.Set(contract.OriginHeader, secret)
 			}
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {

@@ -63,7 +63,7 @@ func matches(r contract.MeshRoute, secret string) []any {
 // proven adds to a match the headers that it asks for, the origin secret among them unless that is empty.
 func proven(match, headers values, secret string) values {
 	if secret != "" {
-		headers[strings.ToLower(OriginHeader)] = values{"exact": secret}
+		headers[strings.ToLower(contract.OriginHeader)] = values{"exact": secret}
 	}
 	if len(headers) > 0 {
 		match["headers"] = headers

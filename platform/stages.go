@@ -63,7 +63,7 @@ func single(ctx *pulumi.Context, c Config) stage {
 	own := map[string]pulumi.StringOutput{}
 	header := ""
 	if edge.Proven() {
-		own[boot.OriginSecret], header = edge.Secret, OriginHeader
+		own[contract.EnvOriginSecret], header = edge.Secret, contract.OriginHeader
 	}
 	secrets := must(NewSecrets(ctx, "secrets", c, own))
 	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))

@@ -43,6 +43,8 @@ type config struct {
 	drainDelay                     time.Duration
 	hashConcurrency                int
 	logLevel                       slog.Level
+	parameters                     string
+	originSecret, publicURL        string
 }
 
 const minSessionKey = 32 // bytes, the length of an HMAC-SHA256 key that RFC 2104 recommends
@@ -81,6 +83,9 @@ func (c *config) variables() []variable {
 		{name: contract.EnvHashConcurrency, fallback: strconv.Itoa(runtime.GOMAXPROCS(0)), doc: "passwords hashed at once (default: the number of CPUs), 19 MiB each", read: number(&c.hashConcurrency, 1, 1000)},
 		{name: contract.EnvLogLevel, fallback: "info", doc: "debug, info, warn or error", read: level(&c.logLevel)},
 		{name: contract.EnvAccessLog, fallback: "on", doc: "on or off: a line for each request", read: onOff(&c.accessLog)},
+		{name: contract.EnvParameters, doc: "folder of AWS Parameter Store, such as /shoplab/stage5, with the secrets that are not set here", read: text(&c.parameters)},
+		{name: contract.EnvOriginSecret, doc: "on AWS Lambda: what CloudFront proves itself with; without it anybody is served", secret: true, read: text(&c.originSecret)},
+		{name: contract.EnvPublicURL, doc: "on AWS Lambda: what a shopper opens, if CloudFront stands before the function", read: urlOf(&c.publicURL, "https")},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback" // for an image that holds nothing else
 
 	"shoplab/contract"
+	"shoplab/service/lambda"
 )
 
 // errUsage is an error about the command line.
@@ -66,12 +67,29 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	default:
 		return errUsage
 	}
+	getenv, err := withParameters(ctx, getenv)
+	if err != nil {
+		return err
+	}
 	c, err := loadConfig(getenv)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: c.logLevel}))
 	return serve(ctx, c, log)
+}
+
+// withParameters is the environment with the secrets that only Parameter Store has, where it names a folder of it.
+func withParameters(ctx context.Context, getenv func(string) string) (func(string) string, error) {
+	folder := getenv(contract.EnvParameters)
+	if folder == "" {
+		return getenv, nil
+	}
+	values, err := lambda.Parameters(ctx, folder, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) string { return cmp.Or(getenv(name), values[name]) }, nil
 }
 
 // version is what the build has noted about the source: a tag, or else a commit.

@@ -14,12 +14,17 @@ import (
 
 	"shoplab/contract"
 	"shoplab/lab/backing"
+	"shoplab/lab/lambda"
 )
 
 // database is the PostgreSQL that all tests share.
 var database *backing.Postgres
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asService) != "" {
+		main() // this process is the program, as a function of Lambda
+		return
+	}
 	os.Exit(withDatabase(m))
 }
 
@@ -44,6 +49,7 @@ type program struct {
 	database   string
 	stop       context.CancelFunc
 	done       chan error
+	function   *lambda.Function // nil but on Lambda
 }
 
 // environment is enough to start on a database of the test's own.

@@ -16,6 +16,7 @@ import (
 
 	"shoplab/contract"
 	"shoplab/service/api"
+	"shoplab/service/lambda"
 	"shoplab/service/postgres"
 	"shoplab/service/redis"
 	"shoplab/service/shop"
@@ -37,11 +38,13 @@ type service struct {
 	registry *prometheus.Registry
 	metrics  *api.Metrics
 	server   *api.Server
-	redis    *redis.Client // nil without Redis
+	redis    *redis.Client    // nil without Redis
+	function *lambda.Function // nil but on AWS Lambda
 
 	// What open sets:
 	db         *postgres.DB
 	simulation *stripe.Simulation // nil with Stripe
+	cashier    *shop.Cashier
 	sweep      sync.WaitGroup
 	stopSweep  context.CancelFunc
 }
@@ -64,9 +67,9 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.addr)
+	listener, err := s.listen()
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	admin, err := s.serveAdmin()
 	if err != nil {
@@ -83,7 +86,13 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 			failed(fmt.Errorf("serve: %w", err))
 		}
 	}()
+	if s.function != nil {
+		go s.function.Run(ctx)
+	}
 	if err := s.openPatiently(ctx); err == nil {
+		if s.function != nil {
+			s.function.Opened()
+		}
 		log.Info("ready", "after_ms", time.Since(began).Milliseconds())
 	}
 	<-ctx.Done()
@@ -92,6 +101,38 @@ func serve(ctx context.Context, c config, log *slog.Logger) (err error) {
 		return cause
 	}
 	return nil
+}
+
+// listen opens the public listener: a port, or on AWS Lambda what its events come through.
+func (s *service) listen() (net.Listener, error) {
+	if !lambda.Hosted() {
+		listener, err := net.Listen("tcp", s.addr)
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		return listener, nil
+	}
+	var err error
+	s.function, err = lambda.New(lambda.Options{
+		OriginSecret: s.originSecret, PublicURL: s.publicURL, Background: s.background, Settle: s.settle,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.function.Listener(), nil
+}
+
+// background does one round of what a server of its own does all the time.
+func (s *service) background(ctx context.Context) error {
+	return errors.Join(s.cashier.SweepOnce(ctx), s.db.ForgetOnce(ctx))
+}
+
+// settle returns when the simulated payments that requests have made are delivered.
+func (s *service) settle(ctx context.Context) error {
+	if s.simulation == nil {
+		return nil
+	}
+	return s.simulation.Settle(ctx)
 }
 
 func (s *service) apiConfig() api.Config {
@@ -186,8 +227,12 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	if !sh.Cashier.Webhooks {
 		s.log.Info("no webhook secret: Stripe is asked what became of payments")
 	}
+	s.cashier = sh.Cashier
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopSweep = stop
+	if s.function != nil { // frozen between events: EventBridge Scheduler sends one that does a round
+		return sh
+	}
 	s.sweep.Go(func() { sh.Cashier.Sweep(ctx) })
 	s.sweep.Go(func() { db.Forget(ctx) })
 	return sh

@@ -22,6 +22,26 @@ import (
 // TestShopping walks as a shopper does: cart as a guest, account, order, payment, history, cancel.
 func TestShopping(t *testing.T) {
 	p := start(t, nil).ready(t)
+	shopping(t, p)
+	for name, least := range map[string]float64{
+		"shoplab_http_request_duration_seconds": 10, "shoplab_orders_total": 3, "shoplab_payments_total": 2, "shoplab_db_pool_max": 10,
+		"shoplab_db_pool_acquires_total": 10, "shoplab_catalog_cache_total": 1, "shoplab_build_info": 1, "go_goroutines": 1,
+	} {
+		if v, ok := p.metric(t, name); !ok || v < least {
+			t.Errorf("%s is %v (%v), want at least %v", name, v, ok, least)
+		}
+	}
+	if got := status(t, p.url+"/metrics"); got != http.StatusNotFound {
+		t.Errorf("/metrics on the public address: %d", got)
+	}
+	if got := status(t, p.admin+"/debug/pprof/cmdline"); got != http.StatusOK {
+		t.Errorf("profiles on the admin address: %d", got)
+	}
+}
+
+// shopping is the walk, wherever the program runs.
+func shopping(t *testing.T, p *program) {
+	t.Helper()
 	s := &shopper{url: p.url}
 	products := s.do(t, 200, "GET", "/api/products?sort=price&limit=100", nil).Items
 	if len(products) != 50 {
@@ -62,20 +82,6 @@ func TestShopping(t *testing.T) {
 		t.Errorf("%d pieces are sold, want 2", sold)
 	}
 	audit(t, p.database)
-	for name, least := range map[string]float64{
-		"shoplab_http_request_duration_seconds": 10, "shoplab_orders_total": 3, "shoplab_payments_total": 2, "shoplab_db_pool_max": 10,
-		"shoplab_db_pool_acquires_total": 10, "shoplab_catalog_cache_total": 1, "shoplab_build_info": 1, "go_goroutines": 1,
-	} {
-		if v, ok := p.metric(t, name); !ok || v < least {
-			t.Errorf("%s is %v (%v), want at least %v", name, v, ok, least)
-		}
-	}
-	if got := status(t, p.url+"/metrics"); got != http.StatusNotFound {
-		t.Errorf("/metrics on the public address: %d", got)
-	}
-	if got := status(t, p.admin+"/debug/pprof/cmdline"); got != http.StatusOK {
-		t.Errorf("profiles on the admin address: %d", got)
-	}
 }
 
 // audit closes the books.
@@ -178,8 +184,10 @@ func (s *shopper) buy(product int64, key string) (code string, err error) {
 }
 
 // TestWebhooks sends forged, stale, repeated and disordered events.
-func TestWebhooks(t *testing.T) {
-	p := start(t, nil).ready(t)
+func TestWebhooks(t *testing.T) { webhooks(t, start(t, nil).ready(t)) }
+
+func webhooks(t *testing.T, p *program) {
+	t.Helper()
 	s := &shopper{url: p.url}
 	s.register(t, "ada@example.com")
 	product := query(t, p.database, "SELECT min(id) FROM products WHERE stock > 100")
@@ -249,6 +257,7 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("a late payment: %d", got)
 	}
 	await(t, "refund of the late payment", func() bool {
+		p.background(t)
 		return query(t, p.database, "SELECT count(*) FROM payments WHERE order_id = $1 AND status = 'refunded'", id) == 1
 	})
 	if got := s.statusOf(t, id); got != "canceled" {

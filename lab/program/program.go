@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"shoplab/contract"
 )
 
 // Find returns the path of a part of the laboratory, such as "draw": the program lab-draw in the folder of the
@@ -48,7 +50,7 @@ func build(ctx context.Context, root, name, pkg string, env ...string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("find the build's folder: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, pkg) // #nosec G204 -- the repository's own
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", contract.BuildTags, "-o", out, pkg) // #nosec G204 -- the repository's own
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

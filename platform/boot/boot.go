@@ -22,9 +22,6 @@ import (
 // MaxSize is the number of bytes of raw user data that EC2 accepts.
 const MaxSize = 16 << 10
 
-// OriginSecret is the name of the SSM parameter that holds the value of SingleArgs.OriginHeader.
-const OriginSecret = "ORIGIN_SECRET"
-
 // Shop is what a server that runs the shop's container has to know.
 //
 // The instance role needs ssm:GetParametersByPath on Parameters, pull access to the image's ECR
@@ -56,7 +53,7 @@ type SingleArgs struct {
 	// MaxConnections is max_connections of the server's own PostgreSQL.
 	MaxConnections int
 	// OriginHeader is the name of the request header by which CloudFront proves itself to nginx, as
-	// "X-Origin-Secret"; empty if anybody may ask. Its value is the parameter OriginSecret.
+	// "X-Origin-Secret"; empty if anybody may ask. Its value is the parameter contract.EnvOriginSecret.
 	OriginHeader string
 	// DumpBucket is the S3 bucket and key prefix for dumps of the database, as "name/stage1"; empty for
 	// none. The server starts with the newest dump found there. The instance role then needs s3:PutObject
@@ -107,7 +104,7 @@ func Single(args SingleArgs) (string, error) {
 	s.Beside, s.Sockets = []string{"postgresql.service", "redis-server.service"}, []string{"/run/postgresql"}
 	s.ShopMemory = args.Memory / 4
 	if args.OriginHeader != "" {
-		s.Fetched = append(s.Fetched, OriginSecret)
+		s.Fetched = append(s.Fetched, contract.EnvOriginSecret)
 	}
 	agent, err := logs{
 		units: []string{"shop.service", "nginx.service", "redis-server.service", "dump-database.service", "dump-at-shutdown.service"},
@@ -123,7 +120,7 @@ func Single(args SingleArgs) (string, error) {
 		Agent                        agentConfig
 		Bucket, Prefix               string
 		OriginSecret, OriginVariable string
-	}{args, s, agent, bucket, prefix, OriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
+	}{args, s, agent, bucket, prefix, contract.EnvOriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
 }
 
 // Fleet renders the user data of stage 2: the shop's container alone on a Debian 13 server; the

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,8 +14,9 @@ import (
 // that have expired. What fails is logged, and tried again an hour later.
 func (db *DB) Forget(ctx context.Context) {
 	for {
-		db.dropAll(ctx, "forget old guest carts", time.Now().Add(-shop.CartTTL), db.DropGuestCarts)
-		db.dropAll(ctx, "forget expired sessions", time.Now(), db.DropSessions)
+		if err := db.ForgetOnce(ctx); err != nil && ctx.Err() == nil {
+			db.log.Error("forget what is old", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -23,13 +25,20 @@ func (db *DB) Forget(ctx context.Context) {
 	}
 }
 
+// ForgetOnce drops it now.
+func (db *DB) ForgetOnce(ctx context.Context) error {
+	return errors.Join(
+		dropAll(ctx, time.Now().Add(-shop.CartTTL), db.DropGuestCarts),
+		dropAll(ctx, time.Now(), db.DropSessions),
+	)
+}
+
 // dropAll drops in batches, so that no transaction is long.
-func (db *DB) dropAll(ctx context.Context, what string, before time.Time, drop func(context.Context, time.Time, int) (int, error)) {
+func dropAll(ctx context.Context, before time.Time, drop func(context.Context, time.Time, int) (int, error)) error {
 	const batch = 1000
-	for dropped := batch; dropped == batch; {
-		var err error
-		if dropped, err = drop(ctx, before, batch); err != nil && ctx.Err() == nil {
-			db.log.Error(what, "error", err)
+	for {
+		if dropped, err := drop(ctx, before, batch); err != nil || dropped < batch {
+			return err
 		}
 	}
 }

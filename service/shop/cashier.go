@@ -181,6 +181,23 @@ func (c *Cashier) Sweep(ctx context.Context) {
 	loops.Wait()
 }
 
+// SweepOnce does what Sweep does, one round of each and all at once, for a process that does not run all the time.
+// A round that fails is no reason to leave out the others.
+func (c *Cashier) SweepOnce(ctx context.Context) error {
+	var rounds sync.WaitGroup
+	var errs [3]error
+	for i, round := range []func(context.Context) error{c.expireOrders, c.check, c.refund} {
+		rounds.Go(func() { errs[i] = round(ctx) })
+	}
+	rounds.Wait()
+	for _, err := range errs {
+		if err != nil {
+			c.Observe(ObservedSweepFailed)
+		}
+	}
+	return errors.Join(errs[:]...)
+}
+
 // repeat sweeps, and again after a pause or when woken, until ctx is done.
 func (c *Cashier) repeat(ctx context.Context, what string, wake <-chan struct{}, sweep func(context.Context) error) {
 	for {

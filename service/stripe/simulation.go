@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
@@ -48,6 +49,9 @@ type Simulation struct {
 	closed bool
 	queue  chan []byte
 	done   sync.WaitGroup
+
+	waiting atomic.Int64  // events that are not delivered yet
+	settled chan struct{} // told when there are none
 }
 
 var _ shop.Gateway = (*Simulation)(nil)
@@ -60,11 +64,13 @@ func NewSimulation(webhookSecret string, deliver func(ctx context.Context, body 
 		deliver: deliver,
 		log:     cmp.Or(log, slog.Default()),
 		queue:   make(chan []byte, simulationQueue),
+		settled: make(chan struct{}, 1),
 	}
 	for range simulationWorkers {
 		s.done.Go(func() {
 			for body := range s.queue {
 				s.send(body)
+				s.delivered()
 			}
 		})
 	}
@@ -86,6 +92,28 @@ func (s *Simulation) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("deliver simulated payment events: %w", ctx.Err())
+	}
+}
+
+// Settle returns when no event waits any more, or ctx is done: one caller at a time.
+func (s *Simulation) Settle(ctx context.Context) error {
+	for s.waiting.Load() > 0 {
+		select {
+		case <-s.settled:
+		case <-ctx.Done():
+			return fmt.Errorf("deliver simulated payment events: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// delivered counts an event that no longer waits.
+func (s *Simulation) delivered() {
+	if s.waiting.Add(-1) == 0 {
+		select {
+		case s.settled <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -158,10 +186,12 @@ func (s *Simulation) enqueue(body []byte) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if !s.closed {
+		s.waiting.Add(1)
 		select {
 		case s.queue <- body:
 			return nil
 		default:
+			s.delivered()
 		}
 	}
 	return shop.Errorf(shop.CodeOverloaded, "Too many simulated payments are waiting; try again.")

@@ -1,0 +1,217 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	aws "github.com/aws/aws-lambda-go/lambda"
+)
+
+// asFunction in the environment makes the test's own binary a function.
+const asFunction = "SHOPLAB_TEST_AS_FUNCTION"
+
+// job is the function's event: it asks Wait, fails with Fail, or ends the process.
+type job struct {
+	Wait, Fail string
+	Die        bool
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asFunction) == "" {
+		os.Exit(m.Run())
+	}
+	handler := func(ctx context.Context, j job) (int, error) {
+		if j.Die {
+			os.Exit(3)
+		}
+		if j.Wait != "" {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, j.Wait, nil)
+			if err != nil {
+				return 0, err
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				return 0, err
+			}
+			res.Body.Close()
+		}
+		if j.Fail != "" {
+			return 0, errors.New(j.Fail)
+		}
+		return os.Getpid(), nil
+	}
+	aws.StartWithOptions(handler, aws.WithEnableSIGTERM(func() {
+		fmt.Println("bye")
+		os.Exit(0)
+	}))
+}
+
+// function is a function of the test's own, stopped at its end.
+func function(t *testing.T, change func(*Options)) (*Function, *lines) {
+	t.Helper()
+	out := &lines{}
+	o := Options{Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute, Log: func(int) io.Writer { return out }}
+	if change != nil {
+		change(&o)
+	}
+	f := New(o)
+	t.Cleanup(func() {
+		if err := f.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return f, out
+}
+
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
+// run has the function do a job and returns the process that did it.
+func run(f *Function, j job) (pid int, err error) {
+	event, err := json.Marshal(j)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := f.Invoke(context.Background(), event)
+	if err != nil {
+		return 0, err
+	}
+	return pid, json.Unmarshal(answer, &pid)
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %s within a minute", what)
+		}
+	}
+}
+
+// frozen says whether a process is stopped by a signal.
+func frozen(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && strings.HasPrefix(state, "T")
+}
+
+// TestOneAtATime: an environment handles one event, a second event gets a second environment, a third none; between
+// events the process is frozen, and used again.
+func TestOneAtATime(t *testing.T) {
+	f, _ := function(t, func(o *Options) { o.Placement = time.Millisecond })
+	waiting, release := make(chan struct{}, 2), make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		waiting <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(gate.Close)
+	pids := make(chan int, 2)
+	for range 2 {
+		go func() {
+			pid, err := run(f, job{Wait: gate.URL})
+			if err != nil {
+				t.Error(err)
+			}
+			pids <- pid
+		}()
+	}
+	<-waiting
+	<-waiting
+	if _, err := run(f, job{}); !errors.Is(err, ErrThrottled) {
+		t.Errorf("a third event: %v, want %v", err, ErrThrottled)
+	}
+	close(release)
+	first, second := <-pids, <-pids
+	if first == second {
+		t.Errorf("one process handled two events at once")
+	}
+	await(t, "frozen processes", func() bool { return frozen(first) && frozen(second) })
+	again, err := run(f, job{})
+	if err != nil || again != first && again != second {
+		t.Errorf("process %d (%v), want %d or %d again", again, err, first, second)
+	}
+	s := f.Stats()
+	if s.Invocations != 3 || s.ColdStarts != 2 || s.Throttles != 1 || s.Errors != 0 || s.Most != 2 || len(s.Starts) != 2 {
+		t.Errorf("counted %+v", s)
+	}
+	if s.Starts[0] < time.Millisecond || s.Billed < 3*time.Millisecond {
+		t.Errorf("a cold start took %s and %s are billed", s.Starts[0], s.Billed)
+	}
+}
+
+// TestRecycled: an environment without events ends, asked to by SIGTERM.
+func TestRecycled(t *testing.T) {
+	f, out := function(t, func(o *Options) { o.Idle = 50 * time.Millisecond })
+	first, err := run(f, job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "end of the idle environment", func() bool { return f.Stats().Environments == 0 })
+	if !out.has("bye") {
+		t.Error("the process was not asked to end")
+	}
+	if second, err := run(f, job{}); err != nil || second == first {
+		t.Errorf("process %d again (%v)", second, err)
+	}
+}
+
+// TestFailures: an event that fails leaves the environment, a process that ends or takes too long does not.
+func TestFailures(t *testing.T) {
+	f, _ := function(t, nil)
+	first, err := run(f, job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "frozen process", func() bool { return frozen(first) })
+	if _, err := run(f, job{Fail: "no luck"}); err == nil || !strings.Contains(err.Error(), "no luck") {
+		t.Errorf("a failure: %v", err)
+	}
+	await(t, "frozen process", func() bool { return frozen(first) })
+	if again, err := run(f, job{}); err != nil || again != first {
+		t.Errorf("after a failure: process %d (%v), want %d", again, err, first)
+	}
+	await(t, "frozen process", func() bool { return frozen(first) })
+	if _, err := run(f, job{Die: true}); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("a process that ends: %v", err)
+	}
+	await(t, "end of the environment", func() bool { return f.Stats().Environments == 0 })
+	if next, err := run(f, job{}); err != nil || next == first {
+		t.Errorf("after an end: process %d (%v)", next, err)
+	}
+	hung := make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hung }))
+	t.Cleanup(gate.Close)
+	t.Cleanup(func() { close(hung) })
+	slow, _ := function(t, func(o *Options) { o.Timeout = 500 * time.Millisecond })
+	if _, err := run(slow, job{Wait: gate.URL}); err == nil {
+		t.Error("an event that takes too long succeeds")
+	}
+	bad, _ := function(t, func(o *Options) { o.Path = "/bin/false" })
+	if _, err := run(bad, job{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
+		t.Errorf("a program that does not start: %v", err)
+	}
+}
