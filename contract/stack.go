@@ -6,10 +6,11 @@ const (
 	Balanced = "balanced" // a load balancer before servers, with RDS and ElastiCache
 	Fargate  = "fargate"  // the same with ECS tasks on Fargate
 	Mesh     = "mesh"     // Kubernetes with Istio
+	Lambda   = "lambda"   // a Lambda function behind an HTTP API, with RDS and ElastiCache
 )
 
 // Topologies lists them all.
-func Topologies() []string { return []string{Single, Balanced, Fargate, Mesh} }
+func Topologies() []string { return []string{Single, Balanced, Fargate, Mesh, Lambda} }
 
 // How shoppers come by HTTPS, in the words of the key shoplab:https.
 const (

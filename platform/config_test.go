@@ -61,7 +61,7 @@ func setConfig(t *testing.T, values map[string]string) {
 }
 
 func TestStacksAreValid(t *testing.T) {
-	for _, stack := range []string{"stage1", "stage2", "stage3", "stage4"} {
+	for _, stack := range []string{"stage1", "stage2", "stage3", "stage4", "stage5"} {
 		t.Run(stack, func(t *testing.T) {
 			c, err := load(t, stack, operator(stack))
 			if err != nil {
@@ -94,7 +94,7 @@ func TestConfigProblems(t *testing.T) {
 		"unknown region":        {"stage3", map[string]string{"aws:region": "mars-north-1"}, "add rds-ca-rsa2048-g1 of that region"},
 		"not a number":          {"stage3", map[string]string{"shoplab:instances": "two"}, `"two", not a whole number`},
 		"not a boolean":         {"stage3", map[string]string{"shoplab:meshery": "maybe"}, "neither true nor false"},
-		"unknown topology":      {"stage3", map[string]string{"shoplab:topology": "lambda"}, `"lambda"; choose one of`},
+		"unknown topology":      {"stage3", map[string]string{"shoplab:topology": "serverless"}, `"serverless"; choose one of`},
 		"connection budget":     {"stage3", map[string]string{"shoplab:poolPerInstance": "25"}, "2 x 8 maxInstances x 25 poolPerInstance + 10 in reserve = 410 connections, but the database accepts 79"},
 		"max below start":       {"stage3", map[string]string{"shoplab:instances": "9"}, "maxInstances is 8, not between 9"},
 		"one server":            {"stage1", map[string]string{"shoplab:maxInstances": "2", "shoplab:poolPerInstance": "5"}, "topology single is one server"},
@@ -116,6 +116,11 @@ func TestConfigProblems(t *testing.T) {
 		"everybody operates":    {"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower"},
 		"IPv6 operates":         {"stage4", map[string]string{"shoplab:operatorCidr": "2001:db8::/64"}, "name an IPv4 network"},
 		"no network operates":   {"stage4", map[string]string{"shoplab:operatorCidr": "203.0.113.7/24"}, "begins at 203.0.113.0/24"},
+		"function's CPU":        {"stage5", map[string]string{"shoplab:cpu": "1024"}, "Lambda gives a function of 1024 MiB 592 CPU units"},
+		"function's memory":     {"stage5", map[string]string{"shoplab:memory": "64", "shoplab:cpu": "37"}, "memory is 64, not between 128 and 10240"},
+		"functions at once":     {"stage5", map[string]string{"shoplab:maxInstances": "35"}, "2 x 35 maxInstances x 1 poolPerInstance"},
+		"functions to start":    {"stage5", map[string]string{"shoplab:instances": "2"}, "write 1"},
+		"image of a function":   {"stage5", map[string]string{"shoplab:image": anImage}, "private ECR repository"},
 		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
 	} {
 		t.Run(name, func(t *testing.T) {

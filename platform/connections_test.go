@@ -37,6 +37,12 @@ func (g *graphOf) connections() {
 			// A refresh goes beyond the group's maximum by contract.RefreshMost, and what drains holds its connections
 			// too: both are within the double that the configuration is checked for.
 			instances, times = res.number("maxSize"), max(2, contract.RefreshMost/100.0)
+		case "aws:lambda/function:Function":
+			if !res.has("vpcConfig") {
+				continue // it ends the stage
+			}
+			// The environments of the version before keep their connections until Lambda ends them.
+			instances, times = res.number("reservedConcurrentExecutions"), 2
 		case "kubernetes:autoscaling/v2:HorizontalPodAutoscaler":
 			// Not maxReplicas + maxSurge: a pod that drains holds its connections and is not counted.
 			instances, times = res.number("spec.maxReplicas"), 2
@@ -101,6 +107,9 @@ func (res registered) settings(name string) (all []string) {
 			}
 		}
 	}
+	if value := res.text("environment.variables." + name); value != "" {
+		all = append(all, value)
+	}
 	if res.Type != "kubernetes:apps/v1:Deployment" {
 		return all
 	}
@@ -144,6 +153,9 @@ func TestConnectionBudgetCanFail(t *testing.T) {
 		"fleet database":  {"stage2", "database-instance", set("instanceClass", "db.t4g.nano"), "nobody knows"},
 		"fargate maximum": {"stage3", "tasks-scaling", set("maxCapacity", 9.0), "2 x 9 instances"},
 		"fargate deploy":  {"stage3", "tasks-service", set("deploymentMaximumPercent", 300.0), "3 x 8 instances"},
+		"lambda maximum":  {"stage5", "function-shop", set("reservedConcurrentExecutions", 35.0), "2 x 35 instances"},
+		"lambda pool":     {"stage5", "function-shop", set("environment.variables.DATABASE_MAX_CONNS", "2"), "pools of 2"},
+		"lambda unset":    {"stage5", "function-shop", set("environment.variables.DATABASE_MAX_CONNS", nil), "nothing sets"},
 		"mesh maximum":    {"stage4", "mesh-autoscaler", set("spec.maxReplicas", 5.0), "2 x 5 instances"},
 		"mesh pool": {"stage4", "mesh-deployment", set("spec.template.spec.containers", []any{map[string]any{
 			"env": []any{map[string]any{"name": contract.EnvDatabaseMaxConns, "value": "9"}},

@@ -22,6 +22,8 @@ const originPort = 80
 const (
 	cachingDisabled   = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" // CachingDisabled
 	forwardEverything = "216adef6-5c7f-47e4-b989-5492eafa07d3" // AllViewer
+	// forwardButHost is for an origin that answers to its own name alone: AllViewerExceptHostHeader.
+	forwardButHost = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 )
 
 // privateOrigin says that CloudFront reaches the stage's load balancer inside the VPC. A stage of one server
@@ -54,6 +56,9 @@ func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resource
 	if !e.Closed() {
 		return e, nil
 	}
+	if c.Topology == contract.Lambda { // which has no security group that CloudFront would have to pass
+		return e, e.proof(ctx)
+	}
 	list, err := ec2.LookupManagedPrefixList(ctx, &ec2.LookupManagedPrefixListArgs{
 		Name: pulumi.StringRef("com.amazonaws.global.cloudfront.origin-facing"),
 	}, pulumi.Parent(e))
@@ -64,14 +69,19 @@ func NewEdge(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resource
 	if e.Private() {
 		return e, nil
 	}
-	secret, err := random.NewRandomPassword(ctx, name+"-origin-secret", &random.RandomPasswordArgs{
+	return e, e.proof(ctx)
+}
+
+// proof makes the secret by which CloudFront proves itself.
+func (e *Edge) proof(ctx *pulumi.Context) error {
+	secret, err := random.NewRandomPassword(ctx, e.name+"-origin-secret", &random.RandomPasswordArgs{
 		Length: pulumi.Int(48), Special: pulumi.Bool(false),
 	}, child(e)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.Secret = secret.Result
-	return e, nil
+	return nil
 }
 
 // Closed says that only CloudFront may reach the origin.
@@ -109,16 +119,30 @@ func (e *Edge) Serve(ctx *pulumi.Context, origin pulumi.StringOutput) (pulumi.St
 	if !e.Closed() {
 		return pulumi.Sprintf("http://%s", origin), ctx.RegisterResourceOutputs(e, pulumi.Map{})
 	}
-	return e.distribute(ctx, cloudfront.DistributionOriginArgs{
-		OriginId: pulumi.String("origin"), DomainName: origin,
+	return e.distribute(ctx, e.publicOrigin(origin, "http-only"))
+}
+
+// ServeGateway puts the edge before an HTTP API, and returns what a shopper opens. Without an edge that is the
+// API itself, which speaks HTTPS.
+func (e *Edge) ServeGateway(ctx *pulumi.Context, g *Gateway) (pulumi.StringOutput, error) {
+	if !e.Closed() {
+		return g.API.ApiEndpoint, ctx.RegisterResourceOutputs(e, pulumi.Map{})
+	}
+	return e.distribute(ctx, e.publicOrigin(g.Host(), "https-only"))
+}
+
+// publicOrigin is an origin with a public address, to which CloudFront proves itself.
+func (e *Edge) publicOrigin(host pulumi.StringOutput, protocol string) cloudfront.DistributionOriginArgs {
+	return cloudfront.DistributionOriginArgs{
+		OriginId: pulumi.String("origin"), DomainName: host,
 		CustomHeaders: cloudfront.DistributionOriginCustomHeaderArray{
 			cloudfront.DistributionOriginCustomHeaderArgs{Name: pulumi.String(contract.OriginHeader), Value: e.Secret},
 		},
 		CustomOriginConfig: cloudfront.DistributionOriginCustomOriginConfigArgs{
 			HttpPort: pulumi.Int(originPort), HttpsPort: pulumi.Int(443),
-			OriginProtocolPolicy: pulumi.String("http-only"), OriginSslProtocols: pulumi.ToStringArray([]string{"TLSv1.2"}),
+			OriginProtocolPolicy: pulumi.String(protocol), OriginSslProtocols: pulumi.ToStringArray([]string{"TLSv1.2"}),
 		},
-	})
+	}
 }
 
 // ServeBalancer puts the edge before a load balancer, and returns what a shopper opens.
@@ -199,6 +223,10 @@ func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOri
 // treats the header like any other (API reference, ParametersInCacheKeyAndForwardedToOrigin). The shop
 // compresses what may be; CloudFront itself is not to, as it cannot tell the answers to one person.
 func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfront.DistributionArgs {
+	forward := forwardEverything
+	if e.config.Topology == contract.Lambda {
+		forward = forwardButHost
+	}
 	return &cloudfront.DistributionArgs{
 		Enabled: pulumi.Bool(true), Comment: pulumi.String("Shoplab " + e.config.Stack),
 		HttpVersion: pulumi.String("http2and3"), IsIpv6Enabled: pulumi.Bool(true),
@@ -208,7 +236,7 @@ func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfron
 			TargetOriginId: pulumi.String("origin"), ViewerProtocolPolicy: pulumi.String("redirect-to-https"),
 			AllowedMethods: pulumi.ToStringArray([]string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}),
 			CachedMethods:  pulumi.ToStringArray([]string{"GET", "HEAD"}),
-			CachePolicyId:  pulumi.String(cachingDisabled), OriginRequestPolicyId: pulumi.String(forwardEverything),
+			CachePolicyId:  pulumi.String(cachingDisabled), OriginRequestPolicyId: pulumi.String(forward),
 			Compress: pulumi.Bool(false),
 		},
 		Restrictions: cloudfront.DistributionRestrictionsArgs{

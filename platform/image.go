@@ -6,6 +6,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // Image is the service's container image.
@@ -16,6 +18,8 @@ type Image struct {
 	Reference pulumi.StringOutput
 	// Repository is nil if shoplab:image names a prebuilt image.
 	Repository *ecr.Repository
+
+	policy *ecr.RepositoryPolicy // nil but with topology lambda
 }
 
 // NewImage builds the service from ./service and pushes it to an ECR repository of its own. A
@@ -45,6 +49,11 @@ func NewImage(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resourc
 	}, child(i)...); err != nil {
 		return nil, err
 	}
+	if c.Topology == contract.Lambda {
+		if err := i.openToLambda(ctx, name, c); err != nil {
+			return nil, err
+		}
+	}
 	image, err := buildContainer(ctx.Context(), ctx.RootDirectory(), "./service", c.Architecture)
 	if err != nil {
 		return nil, err
@@ -69,4 +78,21 @@ func NewImage(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resourc
 	// The token makes the reference a secret, which it is not.
 	i.Reference = pulumi.Unsecret(i.Reference).(pulumi.StringOutput)
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"reference": i.Reference})
+}
+
+// openToLambda lets the stage's function load the image. Lambda would write this policy itself, into a repository that
+// nobody has told so. Source: AWS Lambda Developer Guide, "Create a Lambda function using a container image".
+func (i *Image) openToLambda(ctx *pulumi.Context, name string, c Config) error {
+	policy, err := ecr.NewRepositoryPolicy(ctx, name+"-policy", &ecr.RepositoryPolicyArgs{
+		Repository: i.Repository.Name,
+		Policy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{
+			"Effect": pulumi.String("Allow"), "Principal": pulumi.Map{"Service": pulumi.String("lambda.amazonaws.com")},
+			"Action": pulumi.ToStringArray([]string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}),
+			"Condition": pulumi.Map{"ArnLike": pulumi.Map{
+				"aws:SourceArn": pulumi.Sprintf("arn:aws:lambda:%s:%s:function:%s*", c.Region, i.Repository.RegistryId, c.functionName()),
+			}},
+		}}}),
+	}, child(i)...)
+	i.policy = policy
+	return err
 }

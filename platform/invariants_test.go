@@ -25,7 +25,7 @@ func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
 		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
-		g.frontDoor, g.balanced, g.trusting, g.onDemand, g.rolledOut, g.lasting, g.settled,
+		g.frontDoor, g.balanced, g.trusting, g.onDemand, g.rolledOut, g.lasting, g.settled, g.functions, g.invoked,
 	} {
 		for _, res := range all {
 			rule(res)
@@ -73,6 +73,9 @@ func (g *graphOf) named(res registered) {
 var untaggable = []string{
 	"appautoscaling/policy:Policy", "autoscaling/policy:Policy", "acm/certificateValidation:CertificateValidation",
 	"cloudwatch/dashboard:Dashboard", "cloudwatch/logMetricFilter:LogMetricFilter",
+	"apigatewayv2/integration:Integration", "apigatewayv2/route:Route", "ecr/repositoryPolicy:RepositoryPolicy",
+	"lambda/alias:Alias", "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "lambda/invocation:Invocation",
+	"lambda/permission:Permission", "scheduler/schedule:Schedule",
 	"ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
 	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy", "ecs/clusterCapacityProviders:ClusterCapacityProviders",
 	"iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment", "route53/record:Record",
@@ -146,8 +149,15 @@ func (g *graphOf) closed(res registered) {
 		if res.has("ingress") || res.has("egress") {
 			g.violate(res, "has inline rules, which fight with those that are resources")
 		}
-	case "aws:ec2/securityGroupRule:SecurityGroupRule", "aws:ec2/natGateway:NatGateway", "aws:ec2/keyPair:KeyPair":
+	case "aws:ec2/securityGroupRule:SecurityGroupRule", "aws:ec2/keyPair:KeyPair", "aws:lambda/functionUrl:FunctionUrl":
 		g.violate(res, "is not built here")
+	case "aws:ec2/natGateway:NatGateway":
+		// Only a function has no other way to Stripe.
+		if !slices.ContainsFunc(g.all, func(other registered) bool {
+			return other.Type == "aws:lambda/function:Function" && slices.Contains(other.settings(contract.EnvPayments), contract.PaymentsStripe)
+		}) {
+			g.violate(res, "is not built here")
+		}
 	case "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate":
 		g.expectFor(res, "IMDSv2", "metadataOptions.httpTokens", "required")
 		if hops := res.at("metadataOptions.httpPutResponseHopLimit"); !hops.IsNumber() || hops.NumberValue() > 2 {

@@ -6,6 +6,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
 )
 
 // vpcCIDR is the address range of every stage; k3s' own ranges (10.42 and 10.43) lie outside it.
@@ -24,7 +26,8 @@ type Network struct {
 	// depends on it, so that it is also gone before the gateway goes.
 	Online []pulumi.Resource
 
-	publicRoutes *ec2.RouteTable
+	publicRoutes  *ec2.RouteTable
+	privateRoutes *ec2.RouteTable
 }
 
 // NewNetwork makes the VPC of a stage, in zones where its servers can run.
@@ -37,11 +40,15 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	if err := ctx.RegisterComponentResource("shoplab:platform:Network", name, n, opts...); err != nil {
 		return nil, err
 	}
-	n.VPC, err = ec2.NewVpc(ctx, name+"-vpc", &ec2.VpcArgs{
+	args := &ec2.VpcArgs{
 		CidrBlock:          pulumi.String(vpcCIDR),
 		EnableDnsHostnames: pulumi.Bool(true), // CloudFront reaches a server by its public name
 		EnableDnsSupport:   pulumi.Bool(true),
-	}, child(n)...)
+	}
+	if c.Topology == contract.Lambda {
+		args.AssignGeneratedIpv6CidrBlock = pulumi.Bool(true)
+	}
+	n.VPC, err = ec2.NewVpc(ctx, name+"-vpc", args, child(n)...)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +58,7 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	}, child(n)...); err != nil {
 		return nil, err
 	}
-	if err := n.subnets(ctx, name, zones); err != nil {
+	if err := n.subnets(ctx, name, zones, c); err != nil {
 		return nil, err
 	}
 	if err := n.storageEndpoint(ctx, name+"-s3", c); err != nil {
@@ -64,11 +71,16 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	if err := openOut(ctx, name+"-compute-out", n.Compute, n); err != nil {
 		return nil, err
 	}
+	if c.Topology == contract.Lambda {
+		if err := n.waysOut(ctx, name, c); err != nil {
+			return nil, err
+		}
+	}
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"vpcId": n.VPC.ID()})
 }
 
 // subnets makes a public and a private subnet in each of two zones, with their routes.
-func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string) error {
+func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string, c Config) error {
 	gateway, err := ec2.NewInternetGateway(ctx, name+"-gateway", &ec2.InternetGatewayArgs{VpcId: n.VPC.ID()}, child(n)...)
 	if err != nil {
 		return err
@@ -88,13 +100,14 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string) erro
 	if err != nil {
 		return err
 	}
+	n.privateRoutes = private
 	for i, zone := range zones {
-		id, err := n.subnet(ctx, fmt.Sprintf("%s-public-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", i), public)
+		id, err := n.subnet(ctx, fmt.Sprintf("%s-public-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", i), nil, public)
 		if err != nil {
 			return err
 		}
 		n.PublicSubnets = append(n.PublicSubnets, id)
-		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i), private); err != nil {
+		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i), n.ipv6(c, i), private); err != nil {
 			return err
 		}
 		n.PrivateSubnets = append(n.PrivateSubnets, id)
@@ -115,9 +128,9 @@ func (n *Network) storageEndpoint(ctx *pulumi.Context, name string, c Config) er
 }
 
 // subnet makes one subnet and returns its id once its routes are in place.
-func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, routes *ec2.RouteTable) (pulumi.StringOutput, error) {
+func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, ipv6 pulumi.StringPtrInput, routes *ec2.RouteTable) (pulumi.StringOutput, error) {
 	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
-		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), AvailabilityZone: pulumi.String(zone),
+		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), Ipv6CidrBlock: ipv6, AvailabilityZone: pulumi.String(zone),
 	}, child(n, pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
 	if err != nil {
 		return pulumi.StringOutput{}, err

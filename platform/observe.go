@@ -16,6 +16,8 @@ type Watched struct {
 	Tasks    *Tasks
 	Database *Database
 	Cache    *Cache
+	Function *Function
+	Gateway  *Gateway
 }
 
 // Observability is one CloudWatch dashboard and the few alarms that say shoppers suffer, or soon
@@ -160,6 +162,10 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 			[]metric{{"AWS/ECS", "CPUUtilization", "Average", of}, {"AWS/ECS", "MemoryUtilization", "Average", of}},
 		})
 	}
+	if w.Function != nil {
+		moreGraphs, moreAlarms := w.watchFunction()
+		graphs, alarms = append(graphs, moreGraphs...), append(alarms, moreAlarms...)
+	}
 	if w.Fleet != nil {
 		of := map[string]pulumi.StringInput{"AutoScalingGroupName": w.Fleet.Group.Name}
 		graphs = append(graphs,
@@ -198,6 +204,25 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		})
 	}
 	return graphs, alarms
+}
+
+// watchFunction is watch for a function and the API before it.
+func (w Watched) watchFunction() ([]graph, []alarm) {
+	function := map[string]pulumi.StringInput{"FunctionName": w.Function.Function.Name}
+	api := map[string]pulumi.StringInput{"ApiId": w.Gateway.API.ID().ToStringOutput()}
+	lambda := func(name, stat string) metric { return metric{"AWS/Lambda", name, stat, function} }
+	gateway := func(name, stat string) metric { return metric{"AWS/ApiGateway", name, stat, api} }
+	return []graph{
+			{"Requests and errors", []metric{gateway("Count", "Sum"), gateway("4xx", "Sum"), gateway("5xx", "Sum")}},
+			{"Response time in milliseconds", []metric{gateway("Latency", "p50"), gateway("Latency", "p95"), gateway("Latency", "p99")}},
+			{"Events, errors and throttles", []metric{lambda("Invocations", "Sum"), lambda("Errors", "Sum"), lambda("Throttles", "Sum")}},
+			{"Execution environments in use", []metric{lambda("ConcurrentExecutions", "Maximum")}},
+		}, []alarm{
+			{"errors", "More than 10 answers with a 5xx status a minute", above, gateway("5xx", "Sum"), 10, 3},
+			{"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles", "Sum"), 10, 3},
+			{"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"), 0, 3},
+			{"duration", "An event takes the function more than a second on average", above, lambda("Duration", "Average"), 1000, 3},
+		}
 }
 
 // credits are the CPU credits that burstable machines have left, and those that were billed.

@@ -87,7 +87,11 @@ func (g *graphOf) granted(res registered) {
 	if strings.HasPrefix(res.Type, "aws:s3/") {
 		g.violate(res, "belongs to the user: dumps outlive the stack")
 	}
-	for _, s := range g.statements(res) {
+	all := g.statements(res)
+	for _, s := range all {
+		if s.Effect == "Deny" || attaches(s, all) {
+			continue
+		}
 		for _, action := range texts(s.Action) {
 			if strings.Contains(action, "*") || action == "logs:CreateLogGroup" {
 				g.violate(res, "lets a role do %s", action)
@@ -97,6 +101,16 @@ func (g *graphOf) granted(res registered) {
 			}
 		}
 	}
+}
+
+// attaches says whether a statement only lets Lambda attach a function to its VPC, which knows no resources: what it
+// allows the policy denies to the function's own code.
+func attaches(s statement, all []statement) bool {
+	return slices.ContainsFunc(all, func(other statement) bool {
+		condition, err := json.Marshal(other.Condition)
+		return err == nil && other.Effect == "Deny" && strings.Contains(string(condition), "lambda:SourceFunctionArn") &&
+			slices.Equal(texts(s.Action), texts(other.Action)) && strings.HasPrefix(texts(s.Action)[0], "ec2:")
+	})
 }
 
 // limited holds one action on one resource against what a role may do.

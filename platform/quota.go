@@ -20,7 +20,7 @@ const vcpuQuota, standardFamilies = "L-1216C47A", "acdhimrtz"
 // stage cannot come up, a warning if it could not be updated or scale out. It is asked through the provider,
 // which has the stack's credentials; somebody who may not read quotas deploys all the same.
 func checkQuota(ctx *pulumi.Context, c Config) error {
-	if c.Topology == contract.Fargate || c.Kubeconfig != "" || !strings.ContainsAny(c.InstanceType[:1], standardFamilies) {
+	if !c.Servers() || c.Kubeconfig != "" || !strings.ContainsAny(c.InstanceType[:1], standardFamilies) {
 		return nil
 	}
 	kind, err := ec2.GetInstanceType(ctx, &ec2.GetInstanceTypeArgs{InstanceType: c.InstanceType})

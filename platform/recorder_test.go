@@ -128,6 +128,15 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	case "aws:cloudfront/distribution:Distribution":
 		text("domainName", "d111111abcdef8.cloudfront.net")
 		text("hostedZoneId", "Z2FDTNDATAQYW2")
+	case "aws:ec2/vpc:Vpc":
+		text("ipv6CidrBlock", "2001:db8:1234:5600::/56")
+	case "aws:apigatewayv2/api:Api":
+		text("apiEndpoint", "https://abc123.execute-api.us-east-1.amazonaws.com")
+		text("executionArn", "arn:aws:execute-api:us-east-1:123456789012:abc123")
+	case "aws:lambda/function:Function":
+		text("version", "1")
+	case "aws:lambda/alias:Alias":
+		text("invokeArn", "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"+name+"/invocations")
 	case "aws:ec2/launchTemplate:LaunchTemplate":
 		out["latestVersion"] = resource.NewProperty(1.0)
 	case "aws:acm/certificate:Certificate":

@@ -1,4 +1,4 @@
-// Package platform is the shop's infrastructure: one program, four stages.
+// Package platform is the shop's infrastructure: one program, five stages.
 package platform
 
 import (
@@ -32,7 +32,7 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	check(checkRoom(ctx, c))
 	check(checkCluster(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
-		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh,
+		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh, contract.Lambda: function,
 	}[c.Topology]
 	if c.Kubeconfig != "" {
 		compose = foreignMesh
@@ -125,6 +125,31 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 	}
 }
 
+// function: an HTTP API before a Lambda function, RDS and ElastiCache.
+func function(ctx *pulumi.Context, c Config) stage {
+	network := must(NewNetwork(ctx, "network", c))
+	image := must(NewImage(ctx, "image", c))
+	edge := must(NewEdge(ctx, "edge", c))
+	database := must(NewDatabase(ctx, "database", c, network))
+	cache := must(NewCache(ctx, "cache", c, network))
+	own := dataSecrets(database, cache)
+	if edge.Proven() {
+		own[contract.EnvOriginSecret] = edge.Secret
+	}
+	secrets := must(NewSecrets(ctx, "secrets", c, own))
+	gateway := must(NewGateway(ctx, "gateway", c))
+	url := must(edge.ServeGateway(ctx, gateway))
+	shop := must(NewFunction(ctx, "function", FunctionArgs{
+		Config: c, Network: network, Secrets: secrets, Image: image, URL: url, Env: c.env(edge, "127.0.0.1/32"),
+	}))
+	check(gateway.Invoke(ctx, shop))
+	must(NewSchedule(ctx, "schedule", c, shop))
+	return stage{
+		url: url, image: image.Reference,
+		watched: Watched{Function: shop, Gateway: gateway, Database: database, Cache: cache},
+	}
+}
+
 // mesh: k3s with Istio on one server, RDS and ElastiCache.
 func mesh(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
@@ -188,7 +213,7 @@ func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot
 	return boot.Shop{Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory, LogGroup: c.logGroup()}
 }
 
-// export names the outputs alike on every stage, so that one tool drives all four.
+// export names the outputs alike on every stage, so that one tool drives all five.
 func export(ctx *pulumi.Context, c Config, s stage) {
 	ctx.Export(contract.OutputURL, s.url)
 	ctx.Export(contract.OutputStage, pulumi.String(c.Stack))

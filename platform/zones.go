@@ -48,7 +48,7 @@ func chooseZones(ctx *pulumi.Context, c Config) ([]string, error) {
 	for i, name := range found.Names {
 		all = append(all, zone{
 			name:    name,
-			offers:  c.Topology == contract.Fargate || slices.Contains(offering, name),
+			offers:  !c.Servers() || slices.Contains(offering, name),
 			reached: i >= len(found.ZoneIds) || !slices.Contains(withoutVPCOrigins, found.ZoneIds[i]),
 		})
 	}
@@ -57,7 +57,7 @@ func chooseZones(ctx *pulumi.Context, c Config) ([]string, error) {
 
 // zonesOffering are the names of the zones where EC2 offers the stage's instance type.
 func zonesOffering(ctx *pulumi.Context, c Config) ([]string, error) {
-	if c.Topology == contract.Fargate {
+	if !c.Servers() {
 		return nil, nil
 	}
 	found, err := ec2.GetInstanceTypeOfferings(ctx, &ec2.GetInstanceTypeOfferingsArgs{

@@ -47,6 +47,8 @@ func (p *problems) checkTopology(c Config) {
 		if c.CPU != 0 && c.Memory != 0 {
 			p.fargateSize(c.CPU, c.Memory)
 		}
+	case contract.Lambda:
+		p.checkLambda(c)
 	}
 	if c.Topology != contract.Single && c.Region != "" {
 		p.checkRegion(c.Region)
@@ -118,5 +120,32 @@ func (p *problems) fargateSize(cpu, memory int) {
 	if memory < size[0] || memory > size[1] || memory%size[2] != 0 || (cpu == 256 && memory == 1536) {
 		p.add("shoplab:memory is %d; with %d CPU units Fargate takes %d to %d MiB in steps of %d",
 			memory, cpu, size[0], size[1], size[2])
+	}
+}
+
+// memoryOfCPU is the memory in MiB with which a Lambda function has the equivalent of one vCPU; it has CPU in proportion.
+// Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
+const memoryOfCPU = 1769
+
+// LambdaCPU is how many CPU units a Lambda function with so many MiB has.
+func LambdaCPU(memory int) int { return 1024 * memory / memoryOfCPU }
+
+// imageInECR matches a private ECR repository, the only kind of which Lambda takes images.
+var imageInECR = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/`)
+
+// checkLambda checks what Lambda takes.
+func (p *problems) checkLambda(c Config) {
+	if c.Memory != 0 && (c.Memory < 128 || c.Memory > 10240) {
+		p.add("shoplab:memory is %d, not between 128 and 10240, which is what Lambda takes", c.Memory)
+	}
+	if c.CPU != 0 && c.Memory != 0 && c.CPU != LambdaCPU(c.Memory) {
+		p.add("shoplab:cpu is %d; Lambda gives a function of %d MiB %d CPU units: write that, or take another shoplab:memory",
+			c.CPU, c.Memory, LambdaCPU(c.Memory))
+	}
+	if c.Instances > 1 {
+		p.add("shoplab:instances is %d, but with topology lambda the first request starts the first one: write 1", c.Instances)
+	}
+	if c.Image != "" && !imageInECR.MatchString(c.Image) {
+		p.add("shoplab:image is %q; Lambda takes images of a private ECR repository only", c.Image)
 	}
 }

@@ -84,20 +84,20 @@ func (r row) key() string { return Namespace + ":" + r.name }
 func (c *Config) rows() []row { //nolint:funlen // a table
 	return []row{
 		{
-			name: "topology", kind: "string", required: true, about: "single, balanced, fargate or mesh",
+			name: "topology", kind: "string", required: true, about: "single, balanced, fargate, mesh or lambda",
 			read: oneOf(&c.Topology, contract.Topologies()...),
 		},
 		{
-			name: "instances", kind: "integer", required: true, about: "Instances, tasks or pods to start with",
+			name: "instances", kind: "integer", required: true, about: "Instances, tasks or pods to start with; with lambda 1, though a function starts with the first request",
 			read: number(&c.Instances, 1, 100),
 		},
 		{
-			name: "maxInstances", kind: "integer", required: true, about: "Most instances that scaling may start",
+			name: "maxInstances", kind: "integer", required: true, about: "Most instances that scaling may start; with lambda the reserved concurrency",
 			read: number(&c.MaxInstances, 1, 100),
 		},
 		{
 			name: "cpu", kind: "integer", required: true,
-			about: "CPU units of one instance, task or pod; 1024 = 1 vCPU",
+			about: "CPU units of one instance, task or pod; 1024 = 1 vCPU; with lambda what the memory brings along",
 			read:  number(&c.CPU, 1, 1<<20),
 		},
 		{
@@ -228,7 +228,7 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 		},
 		{
 			name: "monthlyBudget", kind: "integer", value: "0",
-			about: "Monthly AWS Budget in USD; 0: 30, 100, 90 or 120 by topology",
+			about: "Monthly AWS Budget in USD; 0: by topology 30, 100, 90, 120 or 50",
 			read:  number(&c.MonthlyBudget, 0, 1_000_000),
 		},
 		{
@@ -286,7 +286,7 @@ func (c *Config) byTopology() {
 	if c.DumpBucket != "" && !strings.Contains(c.DumpBucket, "/") {
 		c.DumpBucket += "/shoplab/" + c.Stack // two stacks may share a bucket
 	}
-	if c.InstanceType == "" && c.Topology != contract.Fargate {
+	if c.InstanceType == "" && c.Servers() {
 		size := "small"
 		if c.Topology == contract.Mesh {
 			size = "large"
@@ -298,8 +298,13 @@ func (c *Config) byTopology() {
 		c.InstanceType = family + size
 	}
 	if c.MonthlyBudget == 0 {
-		c.MonthlyBudget = map[string]int{contract.Single: 30, contract.Balanced: 100, contract.Fargate: 90, contract.Mesh: 120}[c.Topology]
+		c.MonthlyBudget = map[string]int{contract.Single: 30, contract.Balanced: 100, contract.Fargate: 90, contract.Mesh: 120, contract.Lambda: 50}[c.Topology]
 	}
+}
+
+// Servers says whether the stage has EC2 instances.
+func (c Config) Servers() bool {
+	return c.Topology != contract.Fargate && c.Topology != contract.Lambda
 }
 
 // ConnectionsNeeded is how many database connections the stack may open at worst: during a rolling

@@ -113,3 +113,11 @@ func TestReadFile(t *testing.T) {
 		t.Errorf("a stack without a file: %v", err)
 	}
 }
+
+func TestLambdaCPU(t *testing.T) {
+	for memory, want := range map[int]int{128: 74, 1024: 592, 1769: 1024, 10240: 5927} {
+		if got := LambdaCPU(memory); got != want {
+			t.Errorf("%d MiB: %d CPU units, want %d", memory, got, want)
+		}
+	}
+}

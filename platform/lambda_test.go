@@ -1,0 +1,96 @@
+package platform
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"shoplab/contract"
+)
+
+// functions: a function is bounded, private, logged where logs end, and knows no secret but where secrets are.
+func (g *graphOf) functions(res registered) {
+	switch res.Type {
+	case "aws:lambda/function:Function":
+		if !strings.Contains(res.text("imageUri"), "@sha256:") {
+			g.violate(res, "image %s is not named by digest", res.text("imageUri"))
+		}
+		if res.number("reservedConcurrentExecutions") < 1 {
+			g.violate(res, "does not reserve its concurrency")
+		}
+		for _, subnet := range texts(jsonable(res.at("vpcConfig.subnetIds"))) {
+			if !strings.HasPrefix(subnet, "network-private-") {
+				g.violate(res, "is not in the private subnets but in %s", subnet)
+			}
+		}
+		if !res.has("vpcConfig.subnetIds") || !res.has("loggingConfig.logGroup") {
+			g.violate(res, "is in no subnets, or has no log group with retention")
+		}
+		g.expect(res, "tracingConfig.mode", "PassThrough")
+		g.expect(res, "publish", true)
+		for name := range res.at("environment.variables").ObjectValue() {
+			if !slices.Contains(contract.Env, string(name)) {
+				g.violate(res, "sets %s, which the service does not read", name)
+			}
+			if slices.Contains(contract.SecretEnv, string(name)) {
+				g.violate(res, "sets %s in the clear", name)
+			}
+		}
+		g.dependsOnTypes(res, "aws:cloudwatch/logGroup:LogGroup", "aws:ssm/parameter:Parameter", "aws:ecr/repositoryPolicy:RepositoryPolicy", "aws:ec2/egressOnlyInternetGateway")
+		for _, other := range g.all {
+			if other.Type == "aws:iam/rolePolicy:RolePolicy" && other.Parent == res.Parent && !slices.Contains(res.DependsOn, other.Name) {
+				g.violate(res, "does not depend on %s, which goes first then", other.Name)
+			}
+		}
+	case "aws:lambda/alias:Alias":
+		if res.text("functionVersion") == "$LATEST" {
+			g.violate(res, "names $LATEST, which changes before it is known to work")
+		}
+		g.dependsOnTypes(res, "aws:lambda/invocation:Invocation")
+		if !slices.Contains(res.DependsOn, "function-trial") {
+			g.violate(res, "names a version that nobody has tried")
+		}
+	}
+}
+
+// invoked: nobody invokes the function but the stage's API, with requests, and its schedule, with work.
+func (g *graphOf) invoked(res registered) {
+	switch res.Type {
+	case "aws:lambda/permission:Permission":
+		if res.text("principal") != "apigateway.amazonaws.com" || !strings.HasPrefix(res.text("sourceArn"), "arn:aws:execute-api:") || !res.has("qualifier") {
+			g.violate(res, "%s may invoke the function on behalf of %q", res.text("principal"), res.text("sourceArn"))
+		}
+	case "aws:apigatewayv2/integration:Integration":
+		g.expect(res, "payloadFormatVersion", "2.0")
+	case "aws:scheduler/schedule:Schedule":
+		if res.text("target.input") != contract.BackgroundEvent {
+			g.violate(res, "sends %s, which the service does not know", res.text("target.input"))
+		}
+	case "aws:iam/rolePolicy:RolePolicy":
+		policy := res.text("policy")
+		if strings.Contains(policy, "lambda:InvokeFunction") && strings.Contains(policy, `"Resource":"*"`) {
+			g.violate(res, "may invoke any function")
+		}
+	}
+}
+
+func TestIPv6Subnet(t *testing.T) {
+	for _, test := range []struct {
+		block string
+		i     int
+		want  string
+	}{
+		{"2600:1f18:abcd:ef00::/56", 0, "2600:1f18:abcd:ef00::/64"},
+		{"2600:1f18:abcd:ef00::/56", 1, "2600:1f18:abcd:ef01::/64"},
+		{"", 1, ""}, // a preview does not know
+	} {
+		if got, err := ipv6Subnet(test.block, test.i); err != nil || got != test.want {
+			t.Errorf("subnet %d of %q: %q (%v), want %q", test.i, test.block, got, err, test.want)
+		}
+	}
+	for _, block := range []string{"10.0.0.0/16", "2600:1f18:abcd:ef00::/64", "x"} {
+		if got, err := ipv6Subnet(block, 0); err == nil {
+			t.Errorf("subnet of %q: %q", block, got)
+		}
+	}
+}

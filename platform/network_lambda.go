@@ -1,0 +1,85 @@
+package platform
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"shoplab/contract"
+)
+
+// waysOut let a function in the private subnets reach what it needs beyond the VPC. Over IPv6, through an egress-only
+// gateway that costs nothing: Parameter Store, whose endpoints have IPv6 addresses too (0140). Over IPv4, through a NAT
+// gateway, only where payments are Stripe's, whose API has none.
+func (n *Network) waysOut(ctx *pulumi.Context, name string, c Config) error {
+	egress, err := ec2.NewEgressOnlyInternetGateway(ctx, name+"-egress", &ec2.EgressOnlyInternetGatewayArgs{VpcId: n.VPC.ID()}, child(n)...)
+	if err != nil {
+		return err
+	}
+	route, err := ec2.NewRoute(ctx, name+"-private-route-ipv6", &ec2.RouteArgs{
+		RouteTableId: n.privateRoutes.ID(), DestinationIpv6CidrBlock: pulumi.String("::/0"), EgressOnlyGatewayId: egress.ID(),
+	}, child(n)...)
+	if err != nil {
+		return err
+	}
+	rule, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-compute-out-ipv6", &vpc.SecurityGroupEgressRuleArgs{
+		SecurityGroupId: n.Compute.ID(), CidrIpv6: pulumi.String("::/0"),
+		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(443), ToPort: pulumi.Int(443),
+	}, child(n)...)
+	if err != nil {
+		return err
+	}
+	n.Online = append(n.Online, egress, route, rule)
+	if c.Payments != contract.PaymentsStripe {
+		return nil
+	}
+	return n.translation(ctx, name)
+}
+
+// translation makes a NAT gateway in one zone: a second would double the price, and a shop that cannot ask Stripe for as
+// long as a zone is away still sells.
+func (n *Network) translation(ctx *pulumi.Context, name string) error {
+	address, err := ec2.NewEip(ctx, name+"-nat-address", &ec2.EipArgs{Domain: pulumi.String("vpc")}, child(n, pulumi.DependsOn(n.Online))...)
+	if err != nil {
+		return err
+	}
+	gateway, err := ec2.NewNatGateway(ctx, name+"-nat", &ec2.NatGatewayArgs{
+		SubnetId: n.PublicSubnets[0], AllocationId: address.ID(),
+	}, child(n, pulumi.DependsOn(n.Online))...)
+	if err != nil {
+		return err
+	}
+	route, err := ec2.NewRoute(ctx, name+"-private-route", &ec2.RouteArgs{
+		RouteTableId: n.privateRoutes.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), NatGatewayId: gateway.ID(),
+	}, child(n)...)
+	n.Online = append(n.Online, route)
+	return err
+}
+
+// ipv6 is the IPv6 range of private subnet i, out of the /56 that AWS gives the VPC; nil where the VPC has none.
+func (n *Network) ipv6(c Config, i int) pulumi.StringPtrInput {
+	if c.Topology != contract.Lambda {
+		return nil
+	}
+	return n.VPC.Ipv6CidrBlock.ApplyT(func(block string) (*string, error) {
+		cidr, err := ipv6Subnet(block, i)
+		return &cidr, err
+	}).(pulumi.StringPtrOutput)
+}
+
+// ipv6Subnet is the /64 number i of a /56.
+func ipv6Subnet(block string, i int) (string, error) {
+	if block == "" { // in a preview
+		return "", nil
+	}
+	p, err := netip.ParsePrefix(block)
+	if err != nil || !p.Addr().Is6() || p.Bits() != 56 || i > 255 {
+		return "", fmt.Errorf("%q is no IPv6 range with a subnet %d", block, i)
+	}
+	b := p.Masked().Addr().As16()
+	b[7] = byte(i)
+	return netip.PrefixFrom(netip.AddrFrom16(b), 64).String(), nil
+}
