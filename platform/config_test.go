@@ -120,7 +120,7 @@ func TestConfigProblems(t *testing.T) {
 		"function's memory":     {"stage5", map[string]string{"shoplab:memory": "64", "shoplab:cpu": "37"}, "memory is 64, not between 128 and 10240"},
 		"functions at once":     {"stage5", map[string]string{"shoplab:maxInstances": "35"}, "2 x 35 maxInstances x 1 poolPerInstance"},
 		"functions to start":    {"stage5", map[string]string{"shoplab:instances": "2"}, "write 1"},
-		"image of a function":   {"stage5", map[string]string{"shoplab:image": anImage}, "private ECR repository"},
+		"image of a function":   {"stage5", map[string]string{"shoplab:image": "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)}, "private ECR repository"},
 		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
 	} {
 		t.Run(name, func(t *testing.T) {

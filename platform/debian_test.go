@@ -15,7 +15,7 @@ func TestNewImageReplacesNothing(t *testing.T) {
 			if config == nil {
 				config = map[string]string{}
 			}
-			config["shoplab:image"] = "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)
+			config["shoplab:image"] = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:" + strings.Repeat("a", 64)
 			update := func(before *recorder, image string, change map[string]string) *recorder {
 				values := maps.Clone(config)
 				maps.Copy(values, change)

@@ -32,7 +32,7 @@ import (
 const aKubeconfig = `{"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "b"}}],
 	"clusters": [{"name": "b", "cluster": {"server": "https://192.0.2.1:6443"}}]}`
 
-const anImage = "registry.example.com/shoplab@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+const anImage = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // meshes are the two ways to run stage 4, recorded.
 func meshes(t *testing.T) map[string]*recorder {

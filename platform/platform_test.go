@@ -367,7 +367,7 @@ func TestInvariantsCanFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			change := map[string]string{"shoplab:alertEmail": "a@example.com"}
 			if !strings.HasPrefix(test.resource, "image-") { // nothing to build
-				change["shoplab:image"] = "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)
+				change["shoplab:image"] = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:" + strings.Repeat("a", 64)
 			}
 			if test.stack == "stage1" {
 				change["shoplab:dumpBucket"] = "my-dumps"

@@ -30,7 +30,7 @@ several graphs it says which is the cheapest at which traffic, as far as "lab ru
 
 Exit status: 0, 1 after an error, 3 if --fail-above is exceeded. docs/cost.md has the usage file, the JSON
 output, where the prices are from, and which types are priced.`,
-		Example: `  go run ./lab cost                                 all four stages
+		Example: `  go run ./lab cost                                 all five stages
   go run ./lab cost stage3 --requests 2000000
   pulumi preview -s prod --json --show-sames | go run ./lab cost -
   pulumi stack export -s prod | go run ./lab cost - --usage usage.yml
@@ -56,6 +56,7 @@ output, where the prices are from, and which types are priced.`,
 	f.Float64Var(&o.usage.LogBytes, "log-bytes", o.usage.LogBytes, "bytes logged per request")
 	f.Float64Var(&o.usage.CPUSeconds, "cpu-seconds", o.usage.CPUSeconds, "CPU seconds that a request takes of the servers")
 	f.Float64Var(&o.usage.DatabaseCPUSeconds, "database-cpu-seconds", o.usage.DatabaseCPUSeconds, "CPU seconds that a request takes of RDS")
+	f.Float64Var(&o.usage.FunctionSeconds, "function-seconds", o.usage.FunctionSeconds, "seconds that a Lambda function is billed for a request")
 	return cmd
 }
 
@@ -121,7 +122,7 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 func (o costOptions) check(cmd *cobra.Command, args []string) error {
 	u := o.usage
 	if u.Check() != nil {
-		return errors.New("--requests, --bytes, --log-bytes, --cpu-seconds and --database-cpu-seconds: want numbers from 0 to 1e15")
+		return errors.New("--requests, --bytes, --log-bytes, --cpu-seconds, --database-cpu-seconds and --function-seconds: want numbers from 0 to 1e15")
 	}
 	if cmd.Flags().Changed("fail-above") && !(o.failAbove >= 0 && o.failAbove <= 1e9) {
 		return fmt.Errorf("--fail-above is %g, want USD a month from 0 on", o.failAbove)
@@ -187,6 +188,7 @@ func (o costOptions) readUsage(cmd *cobra.Command) (cost.Usage, error) {
 		"log-bytes":            func() { u.LogBytes = o.usage.LogBytes },
 		"cpu-seconds":          func() { u.CPUSeconds = o.usage.CPUSeconds },
 		"database-cpu-seconds": func() { u.DatabaseCPUSeconds = o.usage.DatabaseCPUSeconds },
+		"function-seconds":     func() { u.FunctionSeconds = o.usage.FunctionSeconds },
 	} {
 		if cmd.Flags().Changed(flag) {
 			set()

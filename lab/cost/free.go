@@ -67,6 +67,7 @@ aws:elasticache/userGroup:UserGroup
 aws:kms/alias:Alias aws:kms/grant:Grant aws:kms/keyPolicy:KeyPolicy
 aws:lambda/alias:Alias aws:lambda/eventSourceMapping:EventSourceMapping
 aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig aws:lambda/functionUrl:FunctionUrl
+aws:lambda/invocation:Invocation
 aws:lambda/layerVersion:LayerVersion aws:lambda/layerVersionPermission:LayerVersionPermission aws:lambda/permission:Permission
 aws:lb/listener:Listener aws:lb/listenerCertificate:ListenerCertificate aws:lb/listenerRule:ListenerRule
 aws:lb/targetGroup:TargetGroup aws:lb/targetGroupAttachment:TargetGroupAttachment
@@ -86,6 +87,7 @@ aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfi
 aws:s3/bucketVersioning:BucketVersioning aws:s3/bucketVersioningV2:BucketVersioningV2
 aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration
 aws:s3/bucketWebsiteConfigurationV2:BucketWebsiteConfigurationV2
+aws:scheduler/scheduleGroup:ScheduleGroup
 aws:secretsmanager/secretPolicy:SecretPolicy aws:secretsmanager/secretRotation:SecretRotation
 aws:secretsmanager/secretVersion:SecretVersion
 aws:sns/topicPolicy:TopicPolicy aws:sns/topicSubscription:TopicSubscription

@@ -129,6 +129,12 @@ var small = []struct {
 	// The rest.
 	{"a bucket depends on what is in it", `[{"type":"aws:s3/bucket:Bucket","name":"b","inputs":{}}]`, 0, "storage_gb is not given in a usage file ($0.023 per GB-month)"},
 	{"reserved concurrency is free, a function's requests are not", `[{"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":512,"reservedConcurrentExecutions":10}}]`, 0, "monthly_requests is not given"},
+	{"an HTTP API's function serves the stack's requests, and what is scheduled", `[
+	 {"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":1024,"architectures":["arm64"]}},
+	 {"type":"aws:scheduler/schedule:Schedule","name":"s","inputs":{"scheduleExpression":"rate(1 minute)"}},
+	 {"type":"aws:apigatewayv2/api:Api","name":"a","inputs":{"protocolType":"HTTP"}}]`,
+		60 * hour / 1e6 * (.2 + 1), ""},
+	{"a schedule by the calendar", `[{"type":"aws:scheduler/schedule:Schedule","name":"s","inputs":{"scheduleExpression":"cron(0 3 * * ? *)"}}]`, 0, "monthly_invocations is not given"},
 	{"provisioned concurrency is not free", `[{"type":"aws:lambda/function:Function","name":"f","id":"f","inputs":{"memorySize":512}},
 	 {"type":"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig","name":"p","inputs":{"functionName":"f","provisionedConcurrentExecutions":5}}]`, 5 * .5 * .0000041667 * 3600 * hour, "monthly_requests"},
 	{"a key costs a dollar", `[{"type":"aws:kms/key:Key","name":"k","inputs":{}}]`, 1, "monthly_requests"},
@@ -153,5 +159,21 @@ func TestSmallGraphs(t *testing.T) {
 		if s.unknown == "" && unknown != "" || !strings.Contains(unknown, s.unknown) {
 			t.Errorf("%s: unknown %q, want %q", s.why, unknown, s.unknown)
 		}
+	}
+}
+
+// TestFunctionsServeTheStack: requests come from the API, and duration from what a request is billed.
+func TestFunctionsServeTheStack(t *testing.T) {
+	g := graph(t, `[{"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":512,"architectures":["arm64"]}},
+	 {"type":"aws:apigatewayv2/api:Api","name":"a","inputs":{"protocolType":"HTTP"}}]`)
+	e := prices(t).Of(g, Usage{Requests: 3e6, FunctionSeconds: .01})
+	near(t, "three million requests of 10 ms", e.Gross().Dollars(), 3+3*.2+3e6*.01*.5*.0000133334)
+	if e.LowerBound() {
+		t.Errorf("unknown: %v", e.Unknown)
+	}
+	// In a stack without an HTTP API nobody knows what a function serves.
+	alone := graph(t, `[{"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":512}}]`)
+	if e := prices(t).Of(alone, Usage{Requests: 3e6, FunctionSeconds: .01}); !e.LowerBound() {
+		t.Error("a function without events has a price")
 	}
 }

@@ -18,6 +18,9 @@ const (
 	dbCluster      = "aws:rds/cluster:Cluster"
 	auroraInstance = "aws:rds/clusterInstance:ClusterInstance"
 	cacheGroup     = "aws:elasticache/replicationGroup:ReplicationGroup"
+	functionType   = "aws:lambda/function:Function"
+	apiType        = "aws:apigatewayv2/api:Api"
+	scheduleType   = "aws:scheduler/schedule:Schedule"
 	logGroup       = "aws:cloudwatch/logGroup:LogGroup"
 )
 
@@ -86,10 +89,11 @@ func init() { // the rules of elastic addresses and instances look one another u
 		"aws:cloudwatch/dashboard:Dashboard":           {price: monthly("cloudwatch/dashboard")},
 		"aws:cloudwatch/eventBus:EventBus":             {price: meter("events/custom", "monthly_custom_events", 1e6), usage: []string{"monthly_custom_events"}},
 
-		"aws:lambda/function:Function":                                         {price: function, usage: []string{"monthly_requests", "request_duration_ms"}},
+		functionType: {price: function, usage: []string{"monthly_requests", "request_duration_ms"}},
 		"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": {price: provisioned},
 		"aws:apigateway/restApi:RestApi":                                       {price: meter("apigateway/rest", "monthly_requests", 1e6), usage: []string{"monthly_requests"}},
-		"aws:apigatewayv2/api:Api":                                             {price: api, usage: []string{"monthly_requests", "monthly_messages", "monthly_connection_mins"}},
+		scheduleType:                                                           {price: schedule, usage: []string{"monthly_invocations"}},
+		apiType:                                                                {price: api, usage: []string{"monthly_requests", "monthly_messages", "monthly_connection_mins"}},
 		"aws:sqs/queue:Queue":                                                  {price: queue, usage: []string{"monthly_requests"}},
 		"aws:sns/topic:Topic":                                                  {price: topic, usage: []string{"monthly_requests"}},
 		"aws:kinesis/stream:Stream":                                            {price: stream, usage: []string{"monthly_data_in_gb", "monthly_data_out_gb", "monthly_put_units"}},

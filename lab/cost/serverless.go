@@ -1,6 +1,10 @@
 package cost
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+	"strconv"
+)
 
 // function is a Lambda function. Reserved concurrency is free: it only keeps others from using it.
 func function(b *bill, r Resource) {
@@ -10,9 +14,16 @@ func function(b *bill, r Resource) {
 	if !ok1 || !ok2 || !ok3 {
 		return
 	}
-	b.metered(r, "lambda/requests", "monthly_requests", 1e6)
-	requests, given1 := b.usage.amount(r, "monthly_requests")
+	requests, given1 := b.events(r)
+	if !given1 {
+		b.metered(r, "lambda/requests", "monthly_requests", 1e6)
+	} else {
+		b.used(r, "lambda/requests", requests/1e6)
+	}
 	ms, given2 := b.usage.amount(r, "request_duration_ms")
+	if !given2 && given1 && b.serving() {
+		ms, given2 = 1000*b.usage.FunctionSeconds, true
+	}
 	if !given1 || !given2 {
 		if !given2 {
 			b.dunno(r, "request_duration_ms is not given in a usage file")
@@ -24,6 +35,60 @@ func function(b *bill, r Resource) {
 	if disk > 512 {
 		b.used(r, "lambda/storage", seconds*(disk-512)/1024)
 	}
+}
+
+// serving says that what functions do is serve the stack's requests: an HTTP API hands them on.
+func (b *bill) serving() bool {
+	for _, r := range b.graph.ofType(apiType) {
+		if protocol, ok := b.text(r, "", "protocolType"); ok && protocol == "HTTP" {
+			return true
+		}
+	}
+	return false
+}
+
+// events is how many a function gets in a month: what a usage file says, or its share of the stack's requests and all
+// that the stack's schedules send.
+func (b *bill) events(r Resource) (float64, bool) {
+	if amount, ok := b.usage.amount(r, "monthly_requests"); ok || !b.serving() {
+		return amount, ok
+	}
+	events := b.usage.Requests
+	for _, s := range b.graph.ofType(scheduleType) {
+		if n, ok := b.occasions(s); ok {
+			events += n
+		}
+	}
+	return events / b.sharing(functionType), true
+}
+
+// schedule is a schedule of EventBridge Scheduler, billed for each time that it comes.
+func schedule(b *bill, r Resource) {
+	if n, ok := b.occasions(r); ok {
+		b.used(r, "scheduler/invocations", n/1e6)
+		return
+	}
+	b.metered(r, "scheduler/invocations", "monthly_invocations", 1e6)
+}
+
+// rate is the expression of a schedule that comes at regular intervals.
+var rate = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
+
+// occasions is how often a schedule comes in a month.
+func (b *bill) occasions(r Resource) (float64, bool) {
+	if n, ok := b.usage.amount(r, "monthly_invocations"); ok {
+		return n, true
+	}
+	expression, _ := b.text(r, "", "scheduleExpression")
+	found := rate.FindStringSubmatch(expression)
+	if found == nil {
+		return 0, false
+	}
+	every, err := strconv.ParseFloat(found[1], 64)
+	if err != nil || every == 0 {
+		return 0, false
+	}
+	return HoursPerMonth * map[string]float64{"minute": 60, "hour": 1, "day": 1.0 / 24}[found[2]] / every, true
 }
 
 func (b *bill) architecture(r Resource) (string, bool) {
@@ -42,7 +107,7 @@ func (b *bill) architecture(r Resource) (string, bool) {
 // duration, which is not taken off.
 func provisioned(b *bill, r Resource) {
 	n, ok := b.required(r, asNumber, "provisionedConcurrentExecutions")
-	f, found := b.graph.referred(r, "aws:lambda/function:Function", "functionName")
+	f, found := b.graph.referred(r, functionType, "functionName")
 	if !ok {
 		return
 	}
@@ -69,7 +134,12 @@ func api(b *bill, r Resource) {
 		b.metered(r, "apigateway/minutes", "monthly_connection_mins", 1e6)
 		return
 	}
-	b.metered(r, "apigateway/http", "monthly_requests", 1e6)
+	// As a load balancer's, its requests are the stack's if nothing else is said.
+	requests, given := b.usage.amount(r, "monthly_requests")
+	if !given {
+		requests = b.usage.Requests / b.sharing(apiType)
+	}
+	b.used(r, "apigateway/http", requests/1e6)
 }
 
 func queue(b *bill, r Resource) {

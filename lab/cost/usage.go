@@ -19,6 +19,7 @@ type Usage struct {
 	LogBytes           float64 // written to CloudWatch Logs per request
 	CPUSeconds         float64 // that a request takes of the servers
 	DatabaseCPUSeconds float64 // that a request takes of a database of its own
+	FunctionSeconds    float64 // that a Lambda function is billed for a request
 	CacheECPUs         float64 // ElastiCache processing units that a request takes of a serverless cache
 	ImageGB            float64 // stored in ECR
 	// Resources are a usage file's amounts by "TYPE NAME", or by "TYPE" for all of a type.
@@ -32,7 +33,7 @@ type Usage struct {
 func DefaultUsage() Usage {
 	return Usage{
 		Requests: 500_000, BytesPerRequest: 8 << 10, LogBytes: 400,
-		CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003, CacheECPUs: 2, ImageGB: 0.05,
+		CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003, FunctionSeconds: 0.006, CacheECPUs: 2, ImageGB: 0.05,
 	}
 }
 
@@ -44,7 +45,8 @@ func (u *Usage) fields() map[string]*float64 {
 	return map[string]*float64{
 		"requests": &u.Requests, "bytes_per_request": &u.BytesPerRequest, "log_bytes_per_request": &u.LogBytes,
 		"cpu_seconds_per_request": &u.CPUSeconds, "database_cpu_seconds_per_request": &u.DatabaseCPUSeconds,
-		"cache_ecpus_per_request": &u.CacheECPUs, "image_gb": &u.ImageGB,
+		"function_seconds_per_request": &u.FunctionSeconds,
+		"cache_ecpus_per_request":      &u.CacheECPUs, "image_gb": &u.ImageGB,
 	}
 }
 
