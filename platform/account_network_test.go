@@ -20,8 +20,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,6 +40,37 @@ var gaps = strings.NewReplacer(
 	"arn:aws:cloudfront:123456789012:", "arn:aws:cloudfront::123456789012:",
 )
 
+// ipv6Filter is a filter of DescribeSubnets that moto does not know: by the association with an IPv6 range.
+var ipv6Filter = regexp.MustCompile(`Filter\.1\.Name=ipv6-cidr-block-association\.association-id&Filter\.1\.Value\.1=(subnet-cidr-assoc-[a-z0-9]+)`)
+
+// subnetOrRange is a subnet, or one of its IPv6 ranges, in an answer of EC2.
+var subnetOrRange = regexp.MustCompile(`<subnetId>(subnet-[0-9a-f]+)</subnetId>|>(subnet-cidr-assoc-[0-9a-f]+)<`)
+
+// ranges remembers whose IPv6 ranges there are.
+type ranges struct{ subnets sync.Map }
+
+// learn looks for them in an answer.
+func (r *ranges) learn(answer []byte) {
+	var subnet string
+	for _, found := range subnetOrRange.FindAllSubmatch(answer, -1) {
+		if len(found[1]) > 0 {
+			subnet = string(found[1])
+		} else if subnet != "" {
+			r.subnets.LoadOrStore(string(found[2]), subnet)
+		}
+	}
+}
+
+// ask puts the subnet's id for the filter.
+func (r *ranges) ask(question []byte) []byte {
+	return ipv6Filter.ReplaceAllFunc(question, func(filter []byte) []byte {
+		if subnet, ok := r.subnets.Load(string(ipv6Filter.FindSubmatch(filter)[1])); ok {
+			return []byte("SubnetId.1=" + subnet.(string))
+		}
+		return filter
+	})
+}
+
 // mend fills the gaps of the emulator that this program falls into.
 func mend(t *testing.T, endpoint string, g *gate) string {
 	t.Helper()
@@ -45,18 +78,30 @@ func mend(t *testing.T, endpoint string, g *gate) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var known ranges
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ModifyResponse = func(r *http.Response) error {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return err
 		}
+		known.learn(body)
 		body = []byte(gaps.Replace(string(body)))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		return nil
 	}
-	server := httptest.NewServer(g.through(proxy))
+	asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		body = known.ask(body)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		proxy.ServeHTTP(w, r)
+	})
+	server := httptest.NewServer(g.through(asked))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -167,15 +167,7 @@ func (e *Expiry) schedule(
 	ctx *pulumi.Context, short string, args *scheduler.ScheduleArgs, action string, target pulumi.StringInput, input pulumi.StringPtrInput,
 ) error {
 	name := e.name + "-" + short
-	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
-		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{
-			"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),
-			"Principal": pulumi.Map{"Service": pulumi.String("scheduler.amazonaws.com")},
-			// Source: EventBridge Scheduler User Guide, "Confused deputy prevention": the schedule's group.
-			"Condition": pulumi.Map{"StringEquals": pulumi.Map{"aws:SourceArn": e.group.Arn}},
-		}}}),
-		ForceDetachPolicies: pulumi.Bool(true),
-	}, child(e)...)
+	role, err := newScheduleRole(ctx, name, e.group, e)
 	if err != nil {
 		return err
 	}
@@ -189,4 +181,17 @@ func (e *Expiry) schedule(
 	args.Target = scheduler.ScheduleTargetArgs{Arn: target, RoleArn: role.Arn, Input: input}
 	_, err = scheduler.NewSchedule(ctx, name+"-schedule", args, child(e, pulumi.DependsOn([]pulumi.Resource{right}))...)
 	return err
+}
+
+// newScheduleRole makes the role of the schedules in a group.
+func newScheduleRole(ctx *pulumi.Context, name string, group *scheduler.ScheduleGroup, parent pulumi.Resource) (*iam.Role, error) {
+	return iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
+		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{
+			"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),
+			"Principal": pulumi.Map{"Service": pulumi.String("scheduler.amazonaws.com")},
+			// Source: EventBridge Scheduler User Guide, "Confused deputy prevention": the schedule's group.
+			"Condition": pulumi.Map{"StringEquals": pulumi.Map{"aws:SourceArn": group.Arn}},
+		}}}),
+		ForceDetachPolicies: pulumi.Bool(true),
+	}, child(parent)...)
 }

@@ -78,20 +78,20 @@ func NewSchedule(ctx *pulumi.Context, name string, c Config, f *Function, opts .
 	if err := ctx.RegisterComponentResource("shoplab:platform:Schedule", name, s, opts...); err != nil {
 		return nil, err
 	}
-	role, err := newRole(ctx, name, "scheduler.amazonaws.com", s)
+	// A group of its own: a schedule takes no tags, its group does.
+	group, err := scheduler.NewScheduleGroup(ctx, name+"-group", &scheduler.ScheduleGroupArgs{
+		NamePrefix: pulumi.String(c.physical()),
+	}, child(s)...)
+	if err != nil {
+		return nil, err
+	}
+	role, err := newScheduleRole(ctx, name, group, s)
 	if err != nil {
 		return nil, err
 	}
 	invoke, err := grant(ctx, name+"-invoke", role, s, pulumi.Map{
 		"Effect": pulumi.String("Allow"), "Action": pulumi.String("lambda:InvokeFunction"), "Resource": f.Alias.Arn,
 	})
-	if err != nil {
-		return nil, err
-	}
-	// A group of its own: a schedule takes no tags, its group does.
-	group, err := scheduler.NewScheduleGroup(ctx, name+"-group", &scheduler.ScheduleGroupArgs{
-		Name: pulumi.String(c.physical() + "schedules"),
-	}, child(s)...)
 	if err != nil {
 		return nil, err
 	}

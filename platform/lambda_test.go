@@ -12,6 +12,9 @@ import (
 func (g *graphOf) functions(res registered) {
 	switch res.Type {
 	case "aws:lambda/function:Function":
+		if res.text("packageType") != "Image" {
+			return // it ends the stage
+		}
 		if !strings.Contains(res.text("imageUri"), "@sha256:") {
 			g.violate(res, "image %s is not named by digest", res.text("imageUri"))
 		}
@@ -63,7 +66,7 @@ func (g *graphOf) invoked(res registered) {
 	case "aws:apigatewayv2/integration:Integration":
 		g.expect(res, "payloadFormatVersion", "2.0")
 	case "aws:scheduler/schedule:Schedule":
-		if res.text("target.input") != contract.BackgroundEvent {
+		if res.Parent == "schedule" && res.text("target.input") != contract.BackgroundEvent {
 			g.violate(res, "sends %s, which the service does not know", res.text("target.input"))
 		}
 	case "aws:iam/rolePolicy:RolePolicy":

@@ -48,8 +48,8 @@ type Stats struct {
 	Billed time.Duration
 	// Starts is how long each cold start made its event wait, placement included.
 	Starts []time.Duration
-	// Environments there are now, and the most there have been at once.
-	Environments, Most int
+	// Environments there are now, those of them that handle an event, and the most there have been at once.
+	Environments, Busy, Most int
 }
 
 // Function is an emulated function.
@@ -82,7 +82,7 @@ func (f *Function) Stats() Stats {
 	defer f.mu.Unlock()
 	s := f.stats
 	s.Starts = slices.Clone(s.Starts)
-	s.Environments = len(f.all)
+	s.Environments, s.Busy = len(f.all), len(f.all)-len(f.warm)
 	return s
 }
 
@@ -211,6 +211,9 @@ func (f *Function) Stop(ctx context.Context) error {
 	}
 	stops.Wait()
 	f.cleanup.Wait()
+	f.mu.Lock()
+	f.all, f.warm = map[*environment]bool{}, nil
+	f.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("killed %s: %w", f.options.Name, err)
 	}

@@ -171,6 +171,7 @@ const (
 	ResourceInterruptCPU Resource = "interrupt CPU" // cores, used by the kernel to deliver packets, for the most part
 	ResourceForeignCPU   Resource = "foreign CPU"   // cores, used by neither the stage nor the generator
 	ResourceInFlight     Resource = "requests in flight"
+	ResourceConcurrency  Resource = "concurrency in use" // a function's execution environments, of those reserved
 
 	SeriesP95        Resource = "p95 latency" // ms, of the requests that finished in the second
 	SeriesThroughput Resource = "throughput"  // requests finished in the second

@@ -23,6 +23,7 @@ const (
 	Balanced Topology = contract.Balanced
 	Fargate  Topology = contract.Fargate
 	Mesh     Topology = contract.Mesh
+	Lambda   Topology = contract.Lambda
 )
 
 // Stage is what shapes a stage's capacity, as Pulumi.stageN.yaml has it.
@@ -30,7 +31,7 @@ type Stage struct {
 	Name                string
 	Topology            Topology
 	Region              string
-	InstanceType        string // "" on Fargate
+	InstanceType        string // "" on Fargate and Lambda
 	Instances           int
 	MaxInstances        int
 	CPU                 int // CPU units of one instance, 1024 = 1 vCPU
@@ -107,6 +108,15 @@ func Read(root, name string) (Stage, error) {
 	database, _ := SizeOf(s.DatabaseClass)
 	s.DatabaseCPU = int(database.CPUs * 1024)
 	return s, nil
+}
+
+// Most is how many instances a run on one machine has: those to start with, as nothing scales there, and of a function
+// as many execution environments as its reserved concurrency lets requests start.
+func (s Stage) Most() int {
+	if s.Topology == Lambda {
+		return s.MaxInstances
+	}
+	return s.Instances
 }
 
 // Names lists the stages that have a Pulumi.<name>.yaml below root, in order.

@@ -127,3 +127,12 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 	t.Errorf("not within a minute: %s", what)
 }
+
+// statusOf is the status of an answer, whatever it is.
+func statusOf(url string) (int, error) {
+	resp, err := http.Get(url) //nolint:noctx,gosec // a test's own server
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}

@@ -69,26 +69,8 @@ func (r *run) newInstance(i int) (*Instance, error) {
 
 // startInstance starts an instance's process, the first time or again, at the same addresses.
 func (r *run) startInstance(i *Instance) error {
-	s := r.twin.Stage
-	rateLimit := "off"
-	if r.opts.RateLimit {
-		rateLimit = "on"
-	}
-	env := []string{
-		contract.EnvAddr + "=" + strings.TrimPrefix(i.URL, "http://"),
-		contract.EnvAdminAddr + "=" + strings.TrimPrefix(i.AdminURL, "http://"),
-		contract.EnvDatabaseURL + "=" + r.databaseURL,
-		fmt.Sprintf("%s=%d", contract.EnvDatabaseMaxConns, s.PoolPerInstance),
-		contract.EnvRedisURL + "=" + r.redis.URL(),
-		contract.EnvSessionKey + "=" + r.key,
-		contract.EnvStage + "=" + s.Name,
-		contract.EnvTopology + "=" + string(s.Topology),
-		contract.EnvInstance + "=" + i.Name,
-		contract.EnvRateLimit + "=" + rateLimit,
-		contract.EnvPayments + "=simulated",
-		contract.EnvTrustedProxies + "=127.0.0.1/32",
-		contract.EnvDrainDelay + "=0s", // no balancer needs time to notice: it stops first
-	}
+	env := append(r.env(), contract.EnvAddr+"="+strings.TrimPrefix(i.URL, "http://"),
+		contract.EnvAdminAddr+"="+strings.TrimPrefix(i.AdminURL, "http://"), contract.EnvInstance+"="+i.Name)
 	log, err := r.log.file(i.Name)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", i.Name, err)
@@ -97,7 +79,7 @@ func (r *run) startInstance(i *Instance) error {
 		r.onStop(func(context.Context) error { return f.Close() })
 	}
 	i.proc, err = process.Start(process.Spec{
-		Name: i.Name, Path: r.binary, Env: append(env, s.Env...), Log: log, Enter: i.Group.enter(),
+		Name: i.Name, Path: r.binary, Env: append(env, r.twin.Stage.Env...), Log: log, Enter: i.Group.enter(),
 		StopTimeout: stopTimeout,
 	})
 	if err != nil {
@@ -117,6 +99,26 @@ const stopTimeout = 40 * time.Second
 // ready waits until an instance can serve.
 func (r *run) ready(ctx context.Context, i *Instance) error {
 	return r.await(ctx, i.proc, i.URL+contract.ReadyPath, nil)
+}
+
+// env is the environment that all instances have.
+func (r *run) env() []string {
+	s, rateLimit := r.twin.Stage, "off"
+	if r.opts.RateLimit {
+		rateLimit = "on"
+	}
+	return []string{
+		contract.EnvDatabaseURL + "=" + r.databaseURL,
+		fmt.Sprintf("%s=%d", contract.EnvDatabaseMaxConns, s.PoolPerInstance),
+		contract.EnvRedisURL + "=" + r.redis.URL(),
+		contract.EnvSessionKey + "=" + r.key,
+		contract.EnvStage + "=" + s.Name,
+		contract.EnvTopology + "=" + string(s.Topology),
+		contract.EnvRateLimit + "=" + rateLimit,
+		contract.EnvPayments + "=simulated",
+		contract.EnvTrustedProxies + "=127.0.0.1/32",
+		contract.EnvDrainDelay + "=0s", // no balancer needs time to notice: it stops first
+	}
 }
 
 // stopAll stops processes at the same time.

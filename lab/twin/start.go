@@ -94,6 +94,10 @@ func (r *run) startAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.twin.Stage.Topology == stage.Lambda {
+		r.opts.Progress("starting the shop's first execution environment")
+		return r.startFunction(ctx, databaseURL)
+	}
 	r.opts.Progress(fmt.Sprintf("starting the shop (%d of it)", r.twin.Stage.Instances))
 	if err := r.startInstances(ctx, databaseURL); err != nil {
 		return err
@@ -140,7 +144,9 @@ func (r *run) startBacking(ctx context.Context) error {
 		}
 		return err
 	})
-	all.Go(func() error { return r.chooseProxy(ctx) })
+	if r.opts.Stage.Topology != stage.Lambda {
+		all.Go(func() error { return r.chooseProxy(ctx) })
+	}
 	all.Go(func() error { return r.startPostgres(ctx) })
 	all.Go(func() error { return r.startRedis(ctx) })
 	return all.Wait()

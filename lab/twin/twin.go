@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shoplab/lab/backing"
+	"shoplab/lab/lambda"
 	"shoplab/lab/process"
 	"shoplab/lab/stage"
 )
@@ -54,13 +55,14 @@ type Twin struct {
 	Proxies   []*Part
 	Postgres  *Part
 	Redis     *Part
-	Pooler    *Part    // nil without PgBouncer
-	Machines  []*Group // the machines whose limits several parts share
-	Whole     *Group   // everything that the stage runs; nil where this machine permits no groups
-	StageCPUs float64  // what the stage's machines have together on AWS; 0 where one is not known
-	Limits    []string // what is limited and what is not, a sentence each
-	StandIns  []string // parts replaced by something simpler, such as "envoy"
-	LogFile   string   // where the processes' output is, the instances' beside it; "" when Options.Log was given
+	Pooler    *Part            // nil without PgBouncer
+	Function  *lambda.Function // nil but with topology lambda: what runs the instances, when requests come
+	Machines  []*Group         // the machines whose limits several parts share
+	Whole     *Group           // everything that the stage runs; nil where this machine permits no groups
+	StageCPUs float64          // what the stage's machines have together on AWS; 0 where one is not known
+	Limits    []string         // what is limited and what is not, a sentence each
+	StandIns  []string         // parts replaced by something simpler, such as "envoy"
+	LogFile   string           // where the processes' output is, the instances' beside it; "" when Options.Log was given
 	Started   time.Duration
 
 	run      *run
@@ -88,7 +90,7 @@ type Part struct {
 type Instance struct {
 	Part
 	URL      string // straight to the instance, past every proxy
-	AdminURL string // metrics
+	AdminURL string // metrics; "" of a function, which is frozen between requests
 
 	host string // host:port that the balancer sends requests to: its own, or its sidecar's
 	proc *process.Process

@@ -27,8 +27,14 @@ import (
 // twinProbes watches everything in a twin.
 func twinProbes(t *twin.Twin) []watch.Probe {
 	probes := []watch.Probe{databaseProbe(t), redisProbe(t.RedisURL()), watch.Machine()}
+	if t.Function != nil {
+		probes = append(probes, functionProbe(t))
+	}
 	for _, i := range t.Instances {
-		probes = append(probes, shopProbe(i), groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
+		if i.AdminURL != "" {
+			probes = append(probes, shopProbe(i))
+		}
+		probes = append(probes, groupProbe(&i.Part, result.ResourceInstanceCPU, result.ResourceMemory))
 	}
 	probes = append(probes, StageProbe(t))
 	for _, m := range t.Machines {
@@ -142,6 +148,17 @@ func shopProbe(i *twin.Instance) watch.Probe {
 			add(result.ResourceInFlight, "requests", n, 0)
 		}
 		return all
+	}
+}
+
+// functionProbe counts the execution environments that a function has. Their pools are not asked: a frozen process does
+// not answer, and each has as many connections as the pool that its one request may use.
+func functionProbe(t *twin.Twin) watch.Probe {
+	return func(context.Context) []watch.Reading {
+		s := t.Function.Stats()
+		return []watch.Reading{
+			{Resource: result.ResourceConcurrency, Unit: "environments", Value: float64(s.Busy), Limit: float64(t.Stage.MaxInstances)},
+		}
 	}
 }
 
