@@ -35,7 +35,7 @@ whatever happens, after an error or Ctrl-C too.
 On this machine, shop and load generator share the CPUs: the report says which figures that
 spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each, and
 stay at the instances they start with: --config shoplab:maxInstances=N lets them scale to N.`,
-		Example: `  go run ./lab run --quick                   all four stages in under six minutes
+		Example: `  go run ./lab run --quick                   all stages in under six minutes
   go run ./lab run stage1 stage3             two stages, three repeats each
   go run ./lab run stage2 --target aws
   go run ./lab run --target aws --config shoplab:https=off      load the origin, not CloudFront`,

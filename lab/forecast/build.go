@@ -89,12 +89,12 @@ func (b *builder) instances(units float64, home, database, cache int) {
 	if b.Host == nil && b.Topology != string(stage.Single) {
 		hold += RoundTrips.Value.Value * Hop.Value.Value
 	}
-	for i := range *b.Config.Instances {
+	for i := range b.most() {
 		own := home
 		switch b.Topology {
 		case string(stage.Balanced):
 			own = b.sized(fmt.Sprintf("server-%d", i+1), b.Config.InstanceType, units)
-		case string(stage.Fargate), string(stage.Mesh):
+		case string(stage.Fargate), string(stage.Mesh), string(stage.Lambda):
 			own = b.machine(fmt.Sprintf("shop-%d", i+1), max(2, int(math.Ceil(units))), units, home)
 		}
 		in := Instance{Pool: *b.Config.PoolPerInstance, HeldDelay: hold}
@@ -102,6 +102,15 @@ func (b *builder) instances(units float64, home, database, cache int) {
 		in.Held = b.visit(nil, PartDatabase, database)
 		b.net.Instances = append(b.net.Instances, in)
 	}
+}
+
+// most is how many instances serve: of a function as many execution environments as requests may start, of which each
+// handles one request at a time, as its pool of one connection has it.
+func (b *builder) most() int {
+	if b.Topology == string(stage.Lambda) && b.Config.MaxInstances != nil {
+		return *b.Config.MaxInstances
+	}
+	return *b.Config.Instances
 }
 
 // machine adds one and returns its index. It cannot run more at once than what it is within.
