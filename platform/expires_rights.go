@@ -9,13 +9,14 @@ import (
 // looking are what an inventory asks. They read names, tags and states, no data: not the value of a parameter, not an
 // object, not a log.
 var looking = []string{
-	"acm:DescribeCertificate", "application-autoscaling:DescribeScalableTargets", "autoscaling:DescribeAutoScalingGroups",
+	"acm:DescribeCertificate", "apigateway:GET", "application-autoscaling:DescribeScalableTargets", "autoscaling:DescribeAutoScalingGroups",
 	"budgets:ViewBudget", "cloudfront:DescribeFunction", "cloudfront:GetDistribution", "cloudfront:GetOriginAccessControl",
 	"cloudfront:GetVpcOrigin", "cloudfront:ListDistributions", "cloudfront:ListOriginAccessControls", "cloudfront:ListTagsForResource",
 	"cloudfront:ListVpcOrigins", "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListDashboards",
-	"ec2:DescribeAddresses", "ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeLaunchTemplates",
-	"ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups",
-	"ec2:DescribeSnapshots", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
+	"ec2:DescribeAddresses", "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
+	"ec2:DescribeLaunchTemplates", "ec2:DescribeNatGateways", "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables",
+	"ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSnapshots", "ec2:DescribeSubnets", "ec2:DescribeTags",
+	"ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs",
 	"ecr:DescribeRepositories", "ecs:DescribeClusters", "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListClusters",
 	"ecs:ListTasks", "elasticache:DescribeCacheClusters", "elasticache:DescribeCacheSubnetGroups",
 	"elasticache:DescribeReplicationGroups", "elasticache:DescribeServerlessCaches", "elasticache:DescribeSnapshots",
@@ -35,7 +36,7 @@ var looking = []string{
 var deleting = []string{
 	"acm:DeleteCertificate", "apigateway:DELETE", "application-autoscaling:DeregisterScalableTarget", "autoscaling:DeleteAutoScalingGroup",
 	"cloudfront:DeleteDistribution", "cloudfront:DeleteFunction", "cloudfront:DeleteVpcOrigin", "cloudfront:UpdateDistribution",
-	"cloudwatch:DeleteAlarms", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteNetworkInterface",
+	"cloudwatch:DeleteAlarms", "ec2:DeleteEgressOnlyInternetGateway", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteNatGateway", "ec2:DeleteNetworkInterface",
 	"ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSnapshot", "ec2:DeleteSubnet", "ec2:DeleteVolume", "ec2:DeleteVpc",
 	"ec2:DeleteVpcEndpoints", "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress",
 	"ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances", "ecr:DeleteRepository",

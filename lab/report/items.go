@@ -18,7 +18,8 @@ var plainItems = map[string]string{
 	"cloudwatch/metric": "metrics", "cloudwatch/alarm": "alarms", "cloudwatch/dashboard": "dashboards",
 	"secret/month": "secrets", "secret/10k": "secrets, calls", "ssm/advanced": "advanced parameters",
 	"lambda/requests": "Lambda, requests", "lambda/arm/gb-s": "Lambda, time of memory", "lambda/x86/gb-s": "Lambda, time of memory",
-	"apigateway/http": "API gateway, requests", "apigateway/rest": "API gateway, requests",
+	"scheduler/invocations": "Schedules",
+	"apigateway/http":       "API gateway, requests", "apigateway/rest": "API gateway, requests",
 	"s3/gb": "stored objects", "s3/put": "stored objects, writes", "s3/get": "stored objects, reads",
 	"route53/zone": "DNS zone", "route53/query": "DNS queries",
 }

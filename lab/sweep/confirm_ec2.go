@@ -14,6 +14,27 @@ var looksEC2 = map[string]look{
 		_, err := ec2.NewFromConfig(cfg).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{AllocationIds: []string{id}})
 		return answered(err)
 	},
+	"ec2:egress-only-internet-gateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
+		out, err := ec2.NewFromConfig(cfg).DescribeEgressOnlyInternetGateways(ctx, &ec2.DescribeEgressOnlyInternetGatewaysInput{
+			EgressOnlyInternetGatewayIds: []string{id},
+		})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.EgressOnlyInternetGateways) > 0, nil
+	},
+	"ec2:natgateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
+		out, err := ec2.NewFromConfig(cfg).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		for _, gateway := range out.NatGateways { // a deleted one stays listed for an hour
+			if gateway.State != ec2types.NatGatewayStateDeleted {
+				return true, nil
+			}
+		}
+		return false, nil
+	},
 	"ec2:instance": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		out, err := ec2.NewFromConfig(cfg).DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}})
 		if err != nil {

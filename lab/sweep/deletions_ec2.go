@@ -37,7 +37,15 @@ var deletionsEC2 = map[string]deletion{
 		return err
 	}},
 	// A server that shuts down saves its data over its address, and over the endpoint and the rules below.
-	"ec2:elastic-ip":          {after: runs, ask: releaseAddress},
+	"ec2:elastic-ip": {after: append([]string{"ec2:natgateway"}, runs...), ask: releaseAddress},
+	"ec2:natgateway": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+		_, err := ec2.NewFromConfig(cfg).DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: &id})
+		return err
+	}},
+	"ec2:egress-only-internet-gateway": {after: connected, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+		_, err := ec2.NewFromConfig(cfg).DeleteEgressOnlyInternetGateway(ctx, &ec2.DeleteEgressOnlyInternetGatewayInput{EgressOnlyInternetGatewayId: &id})
+		return err
+	}},
 	"ec2:network-interface":   {after: connected, ask: deleteInterface},
 	"ec2:security-group-rule": {after: runs, ask: revokeRule},
 	"ec2:security-group":      {after: append([]string{"ec2:network-interface", "ec2:security-group-rule"}, connected...), ask: deleteGroup},
@@ -49,7 +57,7 @@ var deletionsEC2 = map[string]deletion{
 		return err
 	}},
 	"ec2:subnet": {
-		after: append([]string{"ec2:network-interface", "rds:subgrp", "elasticache:subnetgroup"}, connected...),
+		after: append([]string{"ec2:natgateway", "ec2:network-interface", "rds:subgrp", "elasticache:subnetgroup"}, connected...),
 		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 			_, err := ec2.NewFromConfig(cfg).DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &id})
 			return err
@@ -57,11 +65,11 @@ var deletionsEC2 = map[string]deletion{
 	},
 	"ec2:route-table": {after: []string{"ec2:subnet", "ec2:vpc-endpoint"}, ask: deleteRoutes},
 	"ec2:internet-gateway": {
-		after: append([]string{"ec2:elastic-ip", "ec2:network-interface"}, connected...), ask: deleteGateway,
+		after: append([]string{"ec2:elastic-ip", "ec2:natgateway", "ec2:network-interface"}, connected...), ask: deleteGateway,
 	},
 	"ec2:vpc": {
 		after: append([]string{
-			"ec2:internet-gateway", "ec2:network-interface", "ec2:route-table", "ec2:security-group", "ec2:subnet", "ec2:vpc-endpoint",
+			"ec2:egress-only-internet-gateway", "ec2:internet-gateway", "ec2:natgateway", "ec2:network-interface", "ec2:route-table", "ec2:security-group", "ec2:subnet", "ec2:vpc-endpoint",
 		}, connected...),
 		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 			_, err := ec2.NewFromConfig(cfg).DeleteVpc(ctx, &ec2.DeleteVpcInput{VpcId: &id})

@@ -74,10 +74,10 @@ func TestFunctionThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := read(t, "stage5", func(s *stage.Stage) { s.Env = []string{"ORDER_TTL=never"} })
+	s := read(t, "stage5", func(s *stage.Stage) { s.Env = []string{"PARAMETERS=/nowhere", "AWS_REGION=nowhere", "AWS_ENDPOINT_URL_SSM=http://127.0.0.1:1"} })
 	_, err = Start(t.Context(), Options{Stage: s, Root: root, Binary: binary, Log: t.Output(), throwaway: true})
-	if err == nil || !strings.Contains(err.Error(), "ORDER_TTL") {
-		t.Errorf("got %v, want what is wrong with ORDER_TTL", err)
+	if err == nil || !strings.Contains(err.Error(), "PARAMETERS") {
+		t.Errorf("got %v, want what is wrong with PARAMETERS", err)
 	}
 	checkGone(t, nil, tmp)
 }
