@@ -32,7 +32,7 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	check(checkRoom(ctx, c))
 	check(checkCluster(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
-		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh, contract.Lambda: function,
+		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh, contract.Lambda: serverless,
 	}[c.Topology]
 	if c.Kubeconfig != "" {
 		compose = foreignMesh
@@ -125,8 +125,8 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 	}
 }
 
-// function: an HTTP API before a Lambda function, RDS and ElastiCache.
-func function(ctx *pulumi.Context, c Config) stage {
+// serverless: an HTTP API before a Lambda function, RDS and ElastiCache.
+func serverless(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
 	image := must(NewImage(ctx, "image", c))
 	edge := must(NewEdge(ctx, "edge", c))
