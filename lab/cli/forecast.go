@@ -31,11 +31,16 @@ believed was tried on changed twins in the same run: where it did not validate, 
 
 --what-if changes every stage first. Its keys are those of the stacks' configuration: cpu (units,
 1024 = 1 vCPU), pool or poolPerInstance, instances, maxInstances, instanceType,
-databaseInstanceClass, databaseConnections.`,
+databaseInstanceClass, databaseConnections.
+
+--mix gives the errands other shares than the run had: browse, search, product, cart, login, buy, as whole
+numbers; what is not named is not run. It takes a full run, which measures each errand by itself.`,
 		Example: `  go run ./lab forecast
   go run ./lab forecast --users 2000 --think 5s       which stage, and how many instances
   go run ./lab forecast --rate 400
-  go run ./lab forecast --what-if cpu=512,pool=8`,
+  go run ./lab forecast --what-if cpu=512,pool=8
+  go run ./lab forecast --mix browse=60,buy=10        other shares of what shoppers do
+  go run ./lab forecast --curve                       instances and dollars at each volume`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("results") {
@@ -49,6 +54,8 @@ databaseInstanceClass, databaseConnections.`,
 	fl.DurationVar(&f.think, "think", f.think, "how long a shopper thinks between requests")
 	fl.Float64Var(&f.rate, "rate", 0, "`requests` a second to serve")
 	fl.StringSliceVar(&f.whatIf, "what-if", nil, "`KEY=VALUE` to change about every stage, by comma")
+	fl.StringSliceVar(&f.mix, "mix", nil, "`ERRAND=SHARE` of what shoppers do, by comma")
+	fl.BoolVar(&f.curve, "curve", false, "print the instances and dollars that each volume of requests takes")
 	fl.StringVar(&f.file, "results", f.file, "the result `file` of lab run (by default in the repository)")
 	return cmd
 }
@@ -59,6 +66,8 @@ type forecasting struct {
 	think  time.Duration
 	rate   float64
 	whatIf []string
+	mix    []string
+	curve  bool
 	file   string
 }
 
@@ -73,6 +82,16 @@ func (f *forecasting) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	mix, err := mixOf(f.mix)
+	if err != nil {
+		return err
+	}
+	if mix != nil {
+		changes = append(changes, func(s *forecast.Setting) (err error) {
+			s.Demands, err = s.Demands.WithMix(mix)
+			return err
+		})
+	}
 	res, err := result.ReadFile(f.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is nothing measured yet; run `lab run` first, or name a file with --results: %w", err)
@@ -83,7 +102,10 @@ func (f *forecasting) run(out io.Writer) error {
 	if err := f.table(out, stages); err != nil {
 		return err
 	}
-	return f.details(out, stages, res)
+	if err := f.details(out, stages, res); err != nil {
+		return err
+	}
+	return f.crossover(out, stages)
 }
 
 // table is one row a stage.
@@ -132,6 +154,9 @@ func (f *forecasting) details(out io.Writer, stages []forecast.Stage, res result
 			continue
 		}
 		line("%s %s", s.Measured.Name, s.Validation)
+		if len(f.mix) > 0 {
+			line("  that is of the run's own mix; put together as that, single errands take %s", composed(s.Demands))
+		}
 		rate := f.rate
 		if f.users > 0 {
 			rate = float64(f.users) / (f.think.Seconds() + s.Answer.Response)
@@ -184,15 +209,19 @@ func whatIf(pairs []string) ([]forecast.Change, error) {
 		case set != nil && (err != nil || number < 1 || number > 1_000_000):
 			return nil, fmt.Errorf("--what-if %q: want a positive number", pair)
 		case set != nil:
-			all = append(all, func(s *forecast.Setting) { *set(&s.Config) = &number })
+			all = append(all, func(s *forecast.Setting) error {
+				*set(&s.Config) = &number
+				return nil
+			})
 		default:
 			if _, ok := stage.SizeOf(value); !ok {
 				return nil, fmt.Errorf("--what-if %q: the size of %q is not known", pair, value)
 			}
-			all = append(all, func(s *forecast.Setting) {
+			all = append(all, func(s *forecast.Setting) error {
 				if *kind(&s.Config) != "" { // a stage without one gets none
 					*kind(&s.Config) = value
 				}
+				return nil
 			})
 		}
 	}

@@ -25,15 +25,25 @@ type Point struct {
 	PerRequest float64 `json:"per_request_usd"` // per successful request
 	// Carried tells whether the option keeps its objective in the busy hour of such a month.
 	Carried bool `json:"carried"`
+	// Instances is how many the option has at that volume, where it scales; 0 where it was priced as it is.
+	Instances int `json:"instances,omitempty"`
 }
 
-// peakFactor is how far a busy hour stands above the month's average; an option must carry the
+// PeakFactor is how far a busy hour stands above the month's average; an option must carry the
 // busy hour. Assumption: a shop's traffic falls into 8 of 24 hours.
-const peakFactor = 3
+const PeakFactor = 3
 
 // Carries tells whether the option keeps its objective in the busy hour of such a month.
 func (o Option) Carries(requestsPerMonth float64) bool {
-	return o.MaxRate == 0 || requestsPerMonth/(HoursPerMonth*3600)*peakFactor <= o.MaxRate
+	return o.MaxRate == 0 || BusyRate(requestsPerMonth) <= o.MaxRate
+}
+
+// SecondsPerMonth is HoursPerMonth in seconds.
+const SecondsPerMonth = HoursPerMonth * 3600
+
+// BusyRate is the requests a second of a busy hour of a month with so many requests.
+func BusyRate(requestsPerMonth float64) float64 {
+	return requestsPerMonth / SecondsPerMonth * PeakFactor
 }
 
 // Curve prices the option at each monthly volume.

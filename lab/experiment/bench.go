@@ -171,6 +171,9 @@ func (b *Bench) hold(ctx context.Context, l load.Load) (result.Step, error) {
 	if b.settings.Quick {
 		l.Settle = settleQuick
 	}
+	if l.Purpose == result.PurposeCalibration {
+		l.Duration, l.Settle, l.Think = calibrateFor, calibrateSettle, 0
+	}
 	if err := b.prepare(ctx, l); err != nil {
 		return result.Step{}, err
 	}

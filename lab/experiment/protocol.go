@@ -98,6 +98,9 @@ func (r *stageRun) steps(ctx context.Context, v visit) error {
 				return err
 			}
 		}
+		if err := r.calibrate(ctx); err != nil {
+			return err
+		}
 	}
 	for _, users := range r.settings.Users {
 		for _, n := range v.repeats {

@@ -112,6 +112,9 @@ func describe(l load.Load) string {
 	if l.Rate > 0 {
 		what = fmt.Sprintf("%.0f requests a second", l.Rate)
 	}
+	if l.Flow != "" {
+		what += " on the errand " + l.Flow
+	}
 	repeat := ""
 	if l.Repeat > 0 {
 		repeat = fmt.Sprintf(", repeat %d", l.Repeat)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"shoplab/lab/load"
 	"shoplab/lab/result"
 )
 
@@ -59,6 +60,9 @@ func (v visit) seconds(s result.Settings) float64 {
 		repeats*(search+rates)*(s.SearchSeconds+settle)
 	if v.first {
 		seconds += float64(len(scaling(s))) * (s.SearchSeconds + settle)
+		if !s.Quick {
+			seconds += float64(len(load.Flows())) * (calibrateFor + calibrateSettle).Seconds()
+		}
 	}
 	fresh, searches := 1.0, 0.0 // stages brought up for the proof
 	if !s.Quick {

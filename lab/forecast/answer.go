@@ -149,12 +149,8 @@ func (s Setting) interval(rate, limit float64) result.Interval {
 // InstancesFor is the fewest instances, up to the most that the stage may have, that keep the objective at
 // the rate; 0 where none do, and then what bounds it with the most.
 func (s Setting) InstancesFor(rate float64, o result.Objective) (int, Limit, error) {
-	most := *s.Config.Instances
-	if s.Config.MaxInstances != nil {
-		most = max(most, *s.Config.MaxInstances)
-	}
 	var bound Limit
-	for i := 1; i <= most; i++ {
+	for i := 1; i <= s.most(); i++ {
 		n, err := s.with(i)
 		if err != nil {
 			return 0, bound, err

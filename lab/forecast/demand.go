@@ -51,6 +51,8 @@ type Demands struct {
 	// Hold is the seconds that a request holds a pooled connection, all requests' mean, by Little's law.
 	Hold    result.Interval
 	Classes []Class
+	// Flows are the errands by themselves; none where they were not measured.
+	Flows []Flow
 }
 
 // Of is the demand of a part; the zero value where it was not measured.

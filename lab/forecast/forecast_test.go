@@ -3,6 +3,8 @@ package forecast
 import (
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"shoplab/lab/cost"
@@ -249,5 +251,141 @@ func TestPrice(t *testing.T) {
 	}
 	if _, ok := PerMillion(result.Stage{}, 10, 1); ok {
 		t.Error("a price out of nothing")
+	}
+}
+
+// priced is a stage that answers with a known capacity an instance and a known price.
+func priced(name string, start, most int, base, perMillion float64) Stage {
+	c := config(256, start, 8)
+	c.MaxInstances = &most
+	s := Stage{Setting: Setting{Config: c, Topology: "fargate", Demands: known()}, Validation: Validation{Accepted: true}}
+	s.Measured = result.Stage{
+		Name: name, Topology: "fargate", Config: c,
+		CostCurve: []cost.Point{{Requests: 1e4, Monthly: base}, {Requests: 1e10, Monthly: base + 1e4*perMillion}},
+		Cost:      &cost.Estimate{Lines: []cost.Line{{Resource: "task", Item: "fargate/arm/vcpu", USD: cost.USD(10 * float64(start))}}},
+	}
+	limit := Limit{Name: "shop-1", Rate: 500 * float64(start)}
+	s.Answer = Answer{Instances: start, First: limit, Rate: result.Interval{Value: .9 * limit.Rate, Low: .6 * limit.Rate, High: 1.2 * limit.Rate}}
+	s.Scaled = Answer{Instances: most, First: Limit{Rate: 500 * float64(most)}, Rate: result.Interval{Value: .8 * 500 * float64(most)}}
+	return s
+}
+
+// A quarter of a CPU serves 500 requests of half a millisecond: 450 a second with one task keep the objective by
+// the answer, 400 a task with more.
+func TestCostCurveScales(t *testing.T) {
+	s := priced("stage3", 1, 3, 50, 1)
+	at := func(rate float64) float64 { return rate * cost.SecondsPerMonth / cost.PeakFactor }
+	curve, err := s.CostCurve([]float64{at(100), at(449), at(460), at(790), at(810), at(1190), at(1210)}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, p := range curve {
+		got = append(got, p.Instances)
+	}
+	if want := []int{1, 1, 2, 2, 3, 3, 3}; !slices.Equal(got, want) || !curve[5].Carried || curve[6].Carried {
+		t.Errorf("instances %v, want %v; the last is not carried: %+v", got, want, curve[5:])
+	}
+	// One task more costs 10, and a million requests a dollar.
+	if more, want := curve[2].Monthly-curve[1].Monthly, 10+(at(460)-at(449))/1e6; math.Abs(more-want) > .01 {
+		t.Errorf("the second task makes it $%.2f dearer, want %.2f", more, want)
+	}
+}
+
+func TestCrossings(t *testing.T) {
+	cheap, large := priced("small", 1, 1, 10, 1), priced("large", 1, 8, 60, 1)
+	got, err := Crossings([]Stage{cheap, large})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 450.0 * cost.SecondsPerMonth / cost.PeakFactor
+	if len(got) != 1 || got[0].From != "small" || got[0].To != "large" || !got[0].Ends || math.Abs(got[0].Requests/want-1) > .05 {
+		t.Fatalf("crossings %+v, want one where the small one ends, at %.3g", got, want)
+	}
+	if math.Abs(got[0].Low/want-.667) > .05 || math.Abs(got[0].High/want-1.333) > .05 {
+		t.Errorf("interval %g to %g, want two thirds and four thirds of %g", got[0].Low, got[0].High, want)
+	}
+	// A stage that is dearer at first and cheaper a request crosses where the totals do: 50 dollars at 0.5 a million.
+	got, err = Crossings([]Stage{priced("dear requests", 1, 8, 10, 1), priced("cheap requests", 1, 8, 60, .5)})
+	if err != nil || len(got) != 1 || got[0].Ends || math.Abs(got[0].Requests/1e8-1) > .05 {
+		t.Errorf("crossings %+v, %v; want one at 100 million", got, err)
+	}
+	cheap.Validation.Accepted = false
+	if got, err := Crossings([]Stage{cheap, large}); err != nil || len(got) != 0 {
+		t.Errorf("what did not validate decides: %+v, %v", got, err)
+	}
+}
+
+// calibrated is a stage with a step of each errand: browse takes half of the mean CPU in three requests, buy takes
+// thrice that in six.
+func calibrated(t *testing.T) (result.Stage, []result.Weight) {
+	t.Helper()
+	st := stageOf(t)
+	for _, f := range []struct {
+		name       string
+		heavier    float64
+		operations []result.Operation
+	}{
+		{"browse", .5, []result.Operation{{Name: "categories", Requests: 100}, {Name: "list", Requests: 200}}},
+		{"buy", 3, []result.Operation{{Name: "product", Requests: 100}, {Name: "login", Requests: 500}}},
+	} {
+		s := result.Step{Purpose: result.PurposeCalibration, Flow: f.name, Users: 4, Throughput: 300, Operations: f.operations}
+		for _, p := range parts {
+			if d := truth[p.name]; d > 0 {
+				s.Usage = append(s.Usage, result.Usage{Resource: p.resource, Unit: "cores", Mean: .02 + f.heavier*d*300})
+			}
+		}
+		s.Usage = append(s.Usage, result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: f.heavier * .0006 * 300})
+		st.Steps = append(st.Steps, s)
+	}
+	return st, []result.Weight{
+		{Flow: "browse", ShareRatio: .8, Operations: []string{"categories", "list"}},
+		{Flow: "buy", ShareRatio: .2, Operations: []string{"product", "login"}},
+	}
+}
+
+// Declared are 0.8 of 3 and 0.2 of 6 requests: two thirds of the requests are browse's, and the mean is 4/3 of the
+// mix's own, by which the errands are off. Of as many browsers as buyers two thirds of the requests are buy's: 13/6,
+// which is 13/8 of the declared.
+func TestWithMix(t *testing.T) {
+	st, declared := calibrated(t)
+	d, err := Measure(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WithMix(map[string]float64{"browse": 1}); !errors.Is(err, ErrNoFlows) {
+		t.Errorf("a mix of errands that were not measured: %v", err)
+	}
+	d.Flows = flows(st, declared, d)
+	if len(d.Flows) != 2 || d.Flows[0].Requests != 3 || d.Flows[1].Requests != 6 {
+		t.Fatalf("flows %+v, want browse of 3 requests and buy of 6", d.Flows)
+	}
+	within(t, "the errands together", 1+d.Composed(PartService), 4.0/3, .02)
+	m, err := d.WithMix(map[string]float64{"browse": 50, "buy": 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{PartService, PartDatabase, PartProxy} {
+		within(t, part, m.Of(part).Seconds.Value, d.Of(part).Seconds.Value*13/8, .02)
+	}
+	within(t, "hold", m.Hold.Value, d.Hold.Value*13/8, .02)
+	if i := m.Of(PartService).Seconds; i.High/i.Value < 1.3 || i.Value/i.Low < 1.3 {
+		t.Errorf("the interval %+v does not hold what the errands are off", i)
+	}
+	same, err := d.WithMix(map[string]float64{"browse": 4, "buy": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the declared mix again", same.Of(PartService).Seconds.Value, d.Of(PartService).Seconds.Value, 1e-9)
+	// Logins are 5/6 of buy's requests, and eleven times as heavy as lists.
+	if len(m.Classes) != 2 || math.Abs(m.Classes[1].Weight/m.Classes[0].Weight-11) > .2 ||
+		math.Abs(m.Classes[0].Share*m.Classes[0].Weight+m.Classes[1].Share*m.Classes[1].Weight-1) > 1e-9 {
+		t.Errorf("classes %+v: want a mean weight of 1, logins 11 times lists", m.Classes)
+	}
+	if _, err := d.WithMix(map[string]float64{"bowse": 1}); err == nil || !strings.Contains(err.Error(), "browse, buy") {
+		t.Errorf("a misspelled errand: %v", err)
+	}
+	if _, err := d.WithMix(map[string]float64{"buy": 0}); err == nil {
+		t.Error("a mix of nothing")
 	}
 }

@@ -23,8 +23,8 @@ type Stage struct {
 // Decides says that advice may rest on it.
 func (s Stage) Decides() bool { return s.Err == nil && s.Validation.Accepted }
 
-// Change is what if: it changes the setting.
-type Change func(*Setting)
+// Change is what if: it changes the setting, or says why it cannot.
+type Change func(*Setting) error
 
 // Stages forecasts each stage of a result, several at a time.
 func Stages(res result.Result, changes ...Change) []Stage {
@@ -55,9 +55,15 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 	if res.Settings != nil {
 		objective = res.Settings.Objective
 	}
+	if res.Settings != nil {
+		s.Demands.Flows = flows(st, res.Settings.Mix, s.Demands)
+	}
 	s.Setting = Setting{Config: st.Config, Topology: st.Topology, Demands: s.Demands}
 	for _, c := range changes {
-		c(&s.Setting)
+		if err := c(&s.Setting); err != nil {
+			s.Err = fmt.Errorf("%s: %w", st.Name, err)
+			return s
+		}
 	}
 	if s.Answer, s.Err = s.Setting.Answer(st.Name, objective); s.Err != nil {
 		return s

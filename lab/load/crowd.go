@@ -61,6 +61,8 @@ type Crowd struct {
 	shoppers []*shopper
 	idle     []*shopper
 
+	only *flow // the errand of all shoppers in this step; nil: the mix
+
 	keys        atomic.Int64
 	accountless atomic.Int64 // purchases that found no free account
 	soldOut     atomic.Int64 // orders refused because somebody else was faster

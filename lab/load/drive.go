@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Load struct {
 	// Part is what one of several generators sends of it, and StartAt when all of them begin; zero: the whole, now.
 	Part    Part
 	StartAt time.Time
+	// Flow is the only errand of all shoppers, one of Flows; "": the mix.
+	Flow string
 }
 
 // Run holds the load and returns what the shoppers saw. Errors of the shop are part of the step. When ctx
@@ -66,6 +69,7 @@ func (c *Crowd) Tally(ctx context.Context, l Load) (*Tally, error) {
 	if err := pause(ctx, time.Until(l.StartAt)); err != nil {
 		return nil, err
 	}
+	c.only = flowNamed(l.Flow)
 	r := c.runner(ctx, l)
 	workers, limit := uint64(l.Part.users(l.Users)), uint64(l.Part.users(l.Users))
 	if l.Rate > 0 {
@@ -148,6 +152,8 @@ func (l Load) Check() error {
 		return fmt.Errorf("load: %d users: want 1 to %d", l.Users, users)
 	case !(l.Rate >= 0 && l.Rate <= rate): // NaN is neither
 		return fmt.Errorf("load: %g requests per second: want up to %g", l.Rate, rate)
+	case l.Flow != "" && flowNamed(l.Flow) == nil:
+		return fmt.Errorf("load: no errand is called %q; there are %s", l.Flow, strings.Join(Flows(), ", "))
 	case (l.Users > 0) == (l.Rate > 0):
 		return errors.New("load: give either users or a rate, more than 0")
 	case l.Think < 0 || l.Think > MaxThink || l.Think > 0 && l.Rate > 0:

@@ -61,8 +61,30 @@ func mixWeight() int {
 	return total
 }
 
-// pick draws an errand by weight.
-func pick(rng *rand.Rand) *flow {
+// Flows are the names of the errands.
+func Flows() []string {
+	var names []string
+	for _, f := range mix {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// flowNamed is the errand of that name, nil for none.
+func flowNamed(name string) *flow {
+	for i := range mix {
+		if mix[i].name == name {
+			return &mix[i]
+		}
+	}
+	return nil
+}
+
+// pick draws an errand by weight, unless all shoppers are on the same one.
+func pick(rng *rand.Rand, only *flow) *flow {
+	if only != nil {
+		return only
+	}
 	n := rng.IntN(mixWeight())
 	for i := range mix {
 		if n -= mix[i].weight; n < 0 {

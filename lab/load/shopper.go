@@ -66,7 +66,7 @@ func (s *shopper) sold() bool {
 // begin starts an errand. A purchase needs an account that nobody else is using until it has become an
 // order: two shoppers in one cart would buy each other's things.
 func (s *shopper) begin() {
-	s.flow, s.at = pick(s.rng), 0
+	s.flow, s.at = pick(s.rng, s.crowd.only), 0
 	s.token, s.guest, s.again, s.bought = "", "", false, false
 	if s.flow.name != "buy" {
 		return

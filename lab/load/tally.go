@@ -155,7 +155,7 @@ func (t *Tally) Merge(other Tally) {
 // Step sums the tally up as a step of the load.
 func (t *Tally) Step(l Load, objective result.Objective) result.Step {
 	step := result.Step{
-		Purpose: l.Purpose, Loop: result.LoopClosed, Repeat: l.Repeat, Users: l.Users, Rate: l.Rate,
+		Purpose: l.Purpose, Loop: result.LoopClosed, Repeat: l.Repeat, Flow: l.Flow, Users: l.Users, Rate: l.Rate,
 		ThinkMS: float64(l.Think) / float64(time.Millisecond), StartedAt: t.StartedAt.UTC(), Seconds: t.Seconds, Orders: t.Orders,
 	}
 	step.Throughput = float64(t.Finished) / step.Seconds

@@ -116,12 +116,53 @@ func breakingChart(m measured) *figure {
 	}
 }
 
-// crossoverChart draws what a month costs against its traffic. How much of it a stage carries is drawn only
-// where the stage was measured on AWS.
+// crossoverChart draws what a month costs against its traffic: where forecasts decide, with the instances that the
+// busy hour takes; elsewhere with those that the stages start with.
 func crossoverChart(m measured) *figure {
-	var lines []chart.Line
-	var all [][]cost.Point
-	left := ""
+	lines, points, left := scaledLines(m)
+	ends := "With the instances that the busy hour takes by the forecasts that validated; a line ends where the most instances no longer carry it. "
+	if len(lines) == 0 {
+		lines, points, left = fixedLines(m)
+		ends = "With the instances that a stage starts with; how much of the traffic they carry on AWS is not known, so no line ends there. "
+		if m.where() == "on AWS" {
+			ends = "A line ends where the stage no longer keeps the objective in a busy hour. "
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return &figure{
+		Name: "cost",
+		Chart: chart.Chart{
+			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true}, Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
+		},
+		Alt: ends + "Cheapest: " + Crossover(cost.Cheapest(points...)) + "." + left,
+	}
+}
+
+// scaledLines are of the stages whose forecast decides.
+func scaledLines(m measured) (lines []chart.Line, all [][]cost.Point, left string) {
+	for i, s := range m.stages {
+		f := m.forecasts[s.Name]
+		if !f.Decides() || f.Answer.Instances == 0 || s.Cost == nil || s.Cost.LowerBound() {
+			left += " " + s.Name + " is left out: it has no forecast that validated, or no whole price."
+			continue
+		}
+		points, err := f.CostCurve(cost.Volumes(), 1)
+		if err != nil {
+			left += " " + s.Name + " is left out: " + err.Error() + "."
+			continue
+		}
+		if l := costLine(s, i, points); len(l.Points) > 1 {
+			lines, all = append(lines, l), append(all, points)
+		}
+	}
+	return lines, all, left
+}
+
+// fixedLines are of all stages as they start. How much of the traffic they carry counts where it was measured on
+// AWS.
+func fixedLines(m measured) (lines []chart.Line, all [][]cost.Point, left string) {
 	for i, s := range m.stages {
 		if s.Cost != nil && s.Cost.LowerBound() {
 			left += " " + s.Name + " is priced in part only and left out."
@@ -132,31 +173,24 @@ func crossoverChart(m measured) *figure {
 			continue
 		}
 		points := slices.Clone(s.CostCurve)
-		c := chart.Line{Name: title(s), Style: i}
-		for j, p := range points {
-			points[j].Carried = p.Carried || !m.onAWS(s)
-			if points[j].Carried && p.Monthly > 0 {
-				c.Points = append(c.Points, chart.Point{X: p.Requests, Y: p.Monthly})
-			}
+		for j := range points {
+			points[j].Carried = points[j].Carried || !m.onAWS(s)
 		}
-		if len(c.Points) > 1 {
-			lines, all = append(lines, c), append(all, points)
+		if l := costLine(s, i, points); len(l.Points) > 1 {
+			lines, all = append(lines, l), append(all, points)
 		}
 	}
-	if len(lines) == 0 {
-		return nil
+	return lines, all, left
+}
+
+func costLine(s result.Stage, style int, points []cost.Point) chart.Line {
+	l := chart.Line{Name: title(s), Style: style}
+	for _, p := range points {
+		if p.Carried && p.Monthly > 0 {
+			l.Points = append(l.Points, chart.Point{X: p.Requests, Y: p.Monthly})
+		}
 	}
-	ends := "With the instances that a stage starts with; how much of the traffic they carry on AWS was not measured, so no line ends there. "
-	if m.where() == "on AWS" {
-		ends = "A line ends where the stage no longer keeps the objective in a busy hour. "
-	}
-	return &figure{
-		Name: "cost",
-		Chart: chart.Chart{
-			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true}, Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
-		},
-		Alt: ends + "Cheapest: " + Crossover(cost.Cheapest(all...)) + "." + left,
-	}
+	return l
 }
 
 // Crossover says which stage is the cheapest from which volume to which, of the points that cost.Cheapest

@@ -10,6 +10,7 @@ import (
 	"shoplab/contract"
 	"shoplab/lab/chart"
 	"shoplab/lab/cost"
+	"shoplab/lab/forecast"
 	"shoplab/lab/result"
 )
 
@@ -41,7 +42,33 @@ func costSection(m measured) section {
 		}
 	}
 	s.charts(m, crossoverChart)
+	if list := crossings(m); len(list) > 0 {
+		s.Blocks = append(s.Blocks, block{List: list})
+	}
 	return s
+}
+
+// crossings are where the totals cross, with the interval that the forecasts' give.
+func crossings(m measured) (list []string) {
+	var stages []forecast.Stage
+	for _, s := range m.stages {
+		if f := m.forecasts[s.Name]; f.Answer.Instances > 0 && s.Cost != nil && !s.Cost.LowerBound() {
+			stages = append(stages, f)
+		}
+	}
+	all, err := forecast.Crossings(stages)
+	if err != nil {
+		return []string{"Where the totals cross is not known: " + err.Error() + "."}
+	}
+	for _, c := range all {
+		why := c.To + " costs less in all"
+		if c.Ends {
+			why = c.From + " carries no more"
+		}
+		list = append(list, fmt.Sprintf("From %s requests a month on (%s to %s) %s is the cheapest: %s.",
+			chart.Plain(c.Requests), chart.Plain(c.Low), chart.Plain(c.High), c.To, why))
+	}
+	return list
 }
 
 func monthly(s result.Stage) cell {

@@ -32,7 +32,11 @@ func forecastSection(m measured) section {
 			verdicts = append(verdicts, title(st)+" "+validated(f)+": "+f.Validation.Why+".")
 		}
 	}
-	s.Blocks = append(s.Blocks, block{List: verdicts}, block{Heading: "What it rests on"}, block{Table: demandTable(m)}, block{Table: forecastAssumptions()})
+	s.Blocks = append(s.Blocks, block{List: verdicts}, block{Heading: "What it rests on"}, block{Table: demandTable(m)})
+	if t := errandTable(m); len(t.Rows) > 0 {
+		s.Blocks = append(s.Blocks, block{Table: t})
+	}
+	s.Blocks = append(s.Blocks, block{Table: forecastAssumptions()})
 	return s
 }
 
@@ -144,6 +148,31 @@ func demandTable(m measured) *table {
 			row = append(row, demand(f.Demands.Of(part).Seconds))
 		}
 		t.Rows = append(t.Rows, append(row, demand(f.Demands.Hold)))
+	}
+	return t
+}
+
+// errandTable has what a request of each errand costs, by itself.
+func errandTable(m measured) *table {
+	t := &table{
+		Caption: "What a request of each errand takes, CPU of service and database together",
+		Head:    []string{"Errand", "Share", "Requests"},
+		Terms: []term{
+			{"Share", "of all errands, as this run mixed them; `lab forecast --mix` gives them others."},
+			{"Requests", "that one errand takes."},
+		},
+	}
+	row := map[string]int{}
+	for i, s := range m.stages {
+		t.Head = append(t.Head, title(s))
+		for _, f := range m.forecasts[s.Name].Demands.Flows {
+			if _, known := row[f.Name]; !known {
+				row[f.Name] = len(t.Rows)
+				head := []cell{text(f.Name), number(fmt.Sprintf("%.0f%%", 100*f.Share)), number(fmt.Sprintf("%.2g", f.Requests))}
+				t.Rows = append(t.Rows, append(head, notMeasuredIn(m.stages)...))
+			}
+			t.Rows[row[f.Name]][3+i] = number(fmt.Sprintf("%.3g ms", 1000*(f.CPU[forecast.PartService]+f.CPU[forecast.PartDatabase])))
+		}
 	}
 	return t
 }

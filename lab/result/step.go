@@ -7,18 +7,19 @@ type Purpose string
 
 // The purposes of a step.
 const (
-	PurposeWarmUp   Purpose = "warm-up"
-	PurposeLevel    Purpose = "level"
-	PurposeScaling  Purpose = "scaling" // few users, for the scalability fit
-	PurposeSearch   Purpose = "search"
-	PurposeFailure  Purpose = "at failure" // the breaking point held for long enough to be watched from afar
-	PurposeRate     Purpose = "rate search"
-	PurposeProof    Purpose = "proof"
-	PurposeFinding  Purpose = "finding"
-	PurposeLoad     Purpose = "load"
-	PurposeFault    Purpose = "fault"    // a steady rate while something breaks
-	PurposeTwin     Purpose = "twin"     // a changed stage, for a forecast to be held against
-	PurposeBaseline Purpose = "baseline" // the same level again, just before the proof's change
+	PurposeWarmUp      Purpose = "warm-up"
+	PurposeLevel       Purpose = "level"
+	PurposeScaling     Purpose = "scaling" // few users, for the scalability fit
+	PurposeSearch      Purpose = "search"
+	PurposeFailure     Purpose = "at failure" // the breaking point held for long enough to be watched from afar
+	PurposeRate        Purpose = "rate search"
+	PurposeProof       Purpose = "proof"
+	PurposeFinding     Purpose = "finding"
+	PurposeLoad        Purpose = "load"
+	PurposeFault       Purpose = "fault"       // a steady rate while something breaks
+	PurposeTwin        Purpose = "twin"        // a changed stage, for a forecast to be held against
+	PurposeCalibration Purpose = "calibration" // one errand by itself, so that a forecast can mix them anew
+	PurposeBaseline    Purpose = "baseline"    // the same level again, just before the proof's change
 )
 
 // Loop says what decides when a request is sent.
@@ -35,6 +36,7 @@ type Step struct {
 	Purpose   Purpose   `json:"purpose"`
 	Loop      Loop      `json:"loop"`
 	Repeat    int       `json:"repeat,omitempty"`          // from 1
+	Flow      string    `json:"flow,omitempty"`            // the only errand of all shoppers; "": the mix
 	Users     int       `json:"users,omitempty"`           // closed loop
 	Rate      float64   `json:"rate_per_second,omitempty"` // open loop: the offered rate
 	StartedAt time.Time `json:"started_at"`
