@@ -10,7 +10,7 @@ import (
 	"shoplab/contract"
 )
 
-// Image is the service's container image.
+// Image is the container image of a program of this repository.
 type Image struct {
 	pulumi.ResourceState
 	// Reference names the image by digest. In an update it is known once the image is pushed, so
@@ -25,6 +25,11 @@ type Image struct {
 // NewImage builds the service from ./service and pushes it to an ECR repository of its own. A
 // preview builds it too, so that a change of the digest shows, and pushes nothing.
 func NewImage(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Image, error) {
+	return newImage(ctx, name, c, ctx.RootDirectory(), "./service", opts...)
+}
+
+// newImage is NewImage for a program of the module in a folder.
+func newImage(ctx *pulumi.Context, name string, c Config, module, program string, opts ...pulumi.ResourceOption) (*Image, error) {
 	i := &Image{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Image", name, i, opts...); err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func NewImage(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resourc
 			return nil, err
 		}
 	}
-	image, err := buildContainer(ctx.Context(), ctx.RootDirectory(), "./service", c.Architecture)
+	image, err := buildContainer(ctx.Context(), module, program, c.Architecture)
 	if err != nil {
 		return nil, err
 	}

@@ -50,13 +50,13 @@ func deploy(t *testing.T, stack string, change map[string]string) (*recorder, []
 	return r, outputs
 }
 
-// standIn is a module whose ./service and ./lab/expire compile in no time.
+// standIn is a module whose programs compile in no time.
 func standIn(t *testing.T) string {
 	t.Helper()
 	const empty = "package main\n\nfunc main() {}\n"
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": empty, "lab/expire/main.go": empty,
+		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": empty, "lab/expire/main.go": empty, "lab/generator/main.go": empty,
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o750); err != nil {
 			t.Fatal(err)

@@ -75,7 +75,7 @@ func TestRunOnAWS(t *testing.T) {
 // onAWS is a short run of one stage. No registry answers in the account, so the image is one that exists.
 func onAWS(more ...string) []string {
 	return append([]string{
-		"run", "stage3", "--target", "aws", "--quick", "--users", "20",
+		"run", "stage3", "--target", "aws", "--generator", "here", "--quick", "--users", "20",
 		"--config", "shoplab:https=off", "--config", "aws:maxRetries=3",
 		"--config", "shoplab:image=registry.example/shop@sha256:" + strings.Repeat("a", 64),
 	}, more...)

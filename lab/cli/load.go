@@ -16,6 +16,7 @@ import (
 	"shoplab/lab/experiment"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/target/aws"
 )
 
 func newLoadCommand() *cobra.Command {
@@ -27,7 +28,8 @@ func newLoadCommand() *cobra.Command {
 		Long: `Load sends the same shoppers as "lab run" to a shop that is up already: a number of users who
 each wait for their answers (--users), or requests at a constant rate (--rate), whose latency
 counts from when each was due. The shop must simulate payments; accounts are registered and
-orders placed in it. Ctrl-C ends it early, prints what was measured until then, and saves that with --out.
+orders placed in it. With --target aws the load is sent from tasks on Fargate in the shop's region (0.05 USD an
+hour each; a Pulumi stack of its own, gone afterwards). Ctrl-C ends it early, prints what was measured until then, and saves that with --out.
 
 Exit status: 0; 1 after an error, if no request was measured, or if an INVALID measurement cannot tell whether a
 threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
@@ -35,6 +37,7 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
   go run ./lab load --url https://shop.example --users 200 --duration 1m
   go run ./lab load --url http://127.0.0.1:8080 --rate 300 --out load.json
   go run ./lab load --url https://shop.example --rate 20000 --shards 4           four processes share the load
+  go run ./lab load --url https://shop.example --rate 5000 --target aws --region us-east-1
   go run ./lab load --url https://shop.example --fail-if p95=500ms,errors=1%     for CI
   go run ./lab load --url https://localhost:8443 --insecure                      a self-signed certificate`,
 		Args: cobra.NoArgs,
@@ -61,7 +64,10 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 	f.IntVar(&l.load.Users, "users", 50, fmt.Sprintf("concurrent `users`, up to %d", load.MaxUsers))
 	f.Float64Var(&l.load.Rate, "rate", 0, "`requests` a second instead of users")
 	f.DurationVar(&l.load.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request")
-	f.IntVar(&l.shards, "shards", 1, "how many `processes` share the load, each with its own judgement of itself")
+	l.sending.flags(f)
+	f.StringVar(&l.target, "target", "", "`aws`: the shop is there, so that the load is sent from its region")
+	f.StringVar(&l.region, "region", regionHere(), "with --target aws: the shop's region")
+	f.StringArrayVar(&l.config, "config", nil, "with --target aws: configuration of the load generator's stack, as `KEY=VALUE`; repeatable")
 	f.DurationVar(&l.load.Duration, "duration", 20*time.Second, "how long to measure, up to 1h")
 	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, mean, max, errors, throughput")
 	f.BoolVar(&l.options.Insecure, "insecure", false, "accept any certificate of the shop")
@@ -75,7 +81,10 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 // loading is one run of the command.
 type loading struct {
 	options      load.Options
-	shards       int
+	sending      sending
+	target       string
+	region       string
+	config       []string
 	out, command string
 	load         load.Load
 	thresholds   []load.Threshold
@@ -91,11 +100,11 @@ func (l *loading) check() (err error) {
 		return fmt.Errorf("--duration is %s, want 1s to 1h", l.load.Duration)
 	}
 	l.load.Duration = l.load.Duration.Round(time.Second)
-	if err := checkShards(l.shards); err != nil {
+	if err := l.checkSender(); err != nil {
 		return err
 	}
 	whole := l.load
-	whole.Part.Of = l.shards
+	whole.Part.Of = l.sending.shards
 	if err := whole.Check(); err != nil {
 		return fmt.Errorf("--users, --rate: %w", err)
 	}
@@ -109,11 +118,48 @@ func (l *loading) check() (err error) {
 	return nil
 }
 
+// checkSender refuses who cannot send the load.
+func (l *loading) checkSender() error {
+	if l.target != "" && l.target != "aws" {
+		return fmt.Errorf("--target is %q, want aws, or none for a shop anywhere", l.target)
+	}
+	if err := l.sending.check(l.target); err != nil {
+		return err
+	}
+	if l.sending.generator == "here" {
+		return nil
+	}
+	switch {
+	case l.region == "":
+		return errors.New("--target aws: in which region is the shop? say --region, such as us-east-1")
+	case load.Loopback(l.options.URL):
+		return errors.New("--target aws: the shop is on this machine, which no load generator on AWS can reach")
+	case l.sending.shards == 0:
+		l.sending.shards = aws.ShardsFor(l.load)
+	}
+	if l.sending.shards > maxShards {
+		return fmt.Errorf("--users, --rate: the load asks for %d load generators of 1 vCPU, and %d are allowed", l.sending.shards, maxShards)
+	}
+	return nil
+}
+
 func (l *loading) run(ctx context.Context, stdout io.Writer) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	res, err := experiment.Load(ctx, processes(l.shards), l.options, l.load, l.progress.step)
+	root := ""
+	if l.sending.generator == "aws" {
+		var err error
+		if root, err = findRoot(); err != nil {
+			return err
+		}
+	}
+	from, down, err := l.sending.setUp(ctx, root, l.region, l.config, l.progress.step)
+	if err != nil {
+		return err
+	}
+	res, err := experiment.Load(ctx, from, l.options, l.load, l.progress.step)
+	err = errors.Join(err, down(ctx))
 	l.progress.done()
 	if len(res.Stages) != 1 {
 		return err

@@ -34,10 +34,14 @@ whatever happens, after an error or Ctrl-C too.
 
 On this machine, shop and load generator share the CPUs: the report says which figures that
 spoils. On AWS the stages cost money while they are up, about 0.02 to 0.15 USD an hour each, and
-stay at the instances they start with: --config shoplab:maxInstances=N lets them scale to N.`,
+stay at the instances they start with: --config shoplab:maxInstances=N lets them scale to N.
+The load is sent from two tasks on Fargate in the stages' region, 0.05 USD an hour each, which are gone
+after the run; --shards says how many, and --generator here sends it from this machine, so that its
+way to AWS is in every latency.`,
 		Example: `  go run ./lab run --quick                   all stages in under six minutes
   go run ./lab run stage1 stage3             two stages, three repeats each
   go run ./lab run stage2 --target aws
+  go run ./lab run stage3 --target aws --shards 6              a stage that 2 tasks cannot break
   go run ./lab run --target aws --config shoplab:https=off      load the origin, not CloudFront`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -72,7 +76,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
 	f.DurationVar(&r.plan.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request: 0s counts requests in flight, 5s shoppers")
-	f.IntVar(&r.shards, "shards", 1, "how many `processes` share the load")
+	r.sending.flags(f)
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
 	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
 	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the repository)")
@@ -82,7 +86,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 // measuring is one run of the command.
 type measuring struct {
 	plan     experiment.Plan
-	shards   int
+	sending  sending
 	config   []string // KEY=VALUE over the stacks' own, on AWS
 	out      string
 	command  string
@@ -115,7 +119,12 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 	if err != nil {
 		return res, nil, err
 	}
+	down, err := r.from(ctx, where)
+	if err != nil {
+		return res, nil, err
+	}
 	res, err = experiment.Run(ctx, r.plan, at)
+	err = errors.Join(err, down(ctx))
 	if len(res.Stages) == 0 {
 		return res, nil, err
 	}
@@ -134,10 +143,26 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 func (r *measuring) target(ctx context.Context, name string) (target.Target, error) {
 	if name == "aws" {
 		r.progress.step("building the programs that drive Pulumi and talk to AWS (the first time takes minutes)")
-		return aws.New(ctx, r.plan.Root, r.config, r.progress.step)
+		own := slices.DeleteFunc(slices.Clone(r.config), func(pair string) bool { return strings.HasPrefix(pair, generatorKeys) })
+		return aws.New(ctx, r.plan.Root, own, r.progress.step)
 	}
 	r.progress.step("building the service")
 	return local.New(ctx, r.plan.Root, secondSignal(ctx))
+}
+
+// from settles who sends the load, and returns what takes that down.
+func (r *measuring) from(ctx context.Context, where string) (down func(context.Context) error, err error) {
+	region := ""
+	if where == "aws" {
+		if region, err = regionOf(r.plan.Root, r.plan.Stages, r.config); err != nil {
+			return nil, err
+		}
+		if r.sending.generator == "aws" && r.sending.shards == 0 {
+			r.sending.shards = aws.RunShards
+		}
+	}
+	r.plan.From, down, err = r.sending.setUp(ctx, r.plan.Root, region, r.config, r.progress.step)
+	return down, err
 }
 
 func (r *measuring) check(where string) (err error) {
@@ -162,10 +187,9 @@ func (r *measuring) check(where string) (err error) {
 			return fmt.Errorf("stage %q: %w", name, err)
 		}
 	}
-	if err := checkShards(r.shards); err != nil {
+	if err := r.sending.check(where); err != nil {
 		return err
 	}
-	r.plan.From = processes(r.shards)
 	if r.plan.Think < 0 || r.plan.Think > load.MaxThink {
 		return fmt.Errorf("--think is %s, want 0s to %s", r.plan.Think, load.MaxThink)
 	}

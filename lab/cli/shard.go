@@ -19,13 +19,6 @@ import (
 // maxShards bounds the processes that share a load.
 const maxShards = 64
 
-func checkShards(n int) error {
-	if n < 1 || n > maxShards {
-		return fmt.Errorf("--shards is %d, want 1 to %d", n, maxShards)
-	}
-	return nil
-}
-
 // processes sends a load from this process, or from some of its kind.
 func processes(shards int) load.Gatherer {
 	if shards > 1 {

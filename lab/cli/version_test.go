@@ -13,7 +13,7 @@ import (
 var updateLicenses = flag.Bool("update", false, "rewrite licenses.txt")
 
 func TestLicensesAreThoseOfTheModules(t *testing.T) {
-	licensetest.Check(t, "../..", "licenses.txt", *updateLicenses, "./lab", "./lab/account", "./lab/automate", "./lab/draw", "./lab/proxy")
+	licensetest.Check(t, "../..", "licenses.txt", *updateLicenses, "./lab", "./lab/account", "./lab/generator", "./lab/automate", "./lab/draw", "./lab/proxy")
 }
 
 func TestVersionIsTheOneOfTheChangeLog(t *testing.T) {

@@ -120,6 +120,9 @@ func (b *Bench) bring(ctx context.Context, o load.Options) error {
 			b.st.Name = u.Host
 		}
 	}
+	if info.Sender != "" {
+		b.probes = nil // this machine sends nothing
+	}
 	if own, ok := crowd.(interface{ PIDs() []int }); ok {
 		b.probes = append(b.probes, watch.Generators(own.PIDs()))
 	}

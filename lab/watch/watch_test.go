@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -57,5 +58,29 @@ func TestForeignCPUIsWhatNobodyOfTheRunUsed(t *testing.T) {
 	}
 	if f := more[1].Values; *f[0] < .99 || *f[0] > 1.01 || *f[1] > .001 {
 		t.Errorf("foreign CPU %v %v, want 1 and 0", *f[0], *f[1])
+	}
+}
+
+// The CPU of a shard is the generator's: without it, it would count as somebody else's.
+func TestGeneratorsOfOtherProcesses(t *testing.T) {
+	if _, ok := ReadCPU(); !ok {
+		t.Skip("no /proc")
+	}
+	probe := Generators([]int{os.Getpid(), 1 << 30}) // the second is none
+	probe(t.Context())
+	time.Sleep(time.Millisecond)
+	found := probe(t.Context())
+	if len(found) != 1 || found[0].Resource != result.ResourceGeneratorCPU || found[0].Of != "shard 1" || found[0].Unit != "cores" {
+		t.Fatalf("%+v", found)
+	}
+	line := func(r result.Resource, cores float64) result.Line {
+		return result.Line{Resource: r, Values: []*float64{&cores}}
+	}
+	// One of two cores is busy: the stage has half of one, the laboratory and its shard the rest.
+	all := Derived([]result.Line{
+		line(result.ResourceStageCPU, .5), line(result.ResourceMachineCPU, .5), line(result.ResourceGeneratorCPU, .1), line(result.ResourceGeneratorCPU, .4),
+	}, 0, 2)
+	if len(all) != 1 || *all[0].Values[0] > 1e-9 {
+		t.Errorf("foreign CPU %+v, want none", all)
 	}
 }

@@ -46,7 +46,7 @@ type member struct {
 func NewFleet(ctx context.Context, o load.Options, conns []Conn, p Place) (*Fleet, load.Info, error) {
 	address, err := load.ParseURL(o.URL)
 	if err != nil {
-		closeAll(conns)
+		Close(conns)
 		return nil, load.Info{}, err
 	}
 	if o.Objective == (result.Objective{}) {
@@ -76,7 +76,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-func closeAll(conns []Conn) {
+// Close closes connections, at one time.
+func Close(conns []Conn) {
 	var wg sync.WaitGroup
 	for _, c := range conns {
 		wg.Go(func() { _ = c.Close() }) // whoever is gone is closed
@@ -231,5 +232,5 @@ func (f *Fleet) Close() {
 	for i, m := range f.shards {
 		conns[i] = m.conn
 	}
-	closeAll(conns)
+	Close(conns)
 }

@@ -55,7 +55,15 @@ type pipe struct {
 	once sync.Once
 }
 
-// startPipe starts a program that serves a pipe, with more environment.
+// Start starts a program that serves a pipe, or passes one on, with more environment.
+func Start(path string, args, env []string) (Conn, error) {
+	p, err := startPipe(path, args, env)
+	if err != nil {
+		return nil, err // and no Conn that is none
+	}
+	return p, nil
+}
+
 func startPipe(path string, args, env []string) (*pipe, error) {
 	p := &pipe{cmd: exec.Command(path, args...), answers: make(chan Answer, 1), done: make(chan struct{})} //nolint:gosec // this program itself
 	p.cmd.Env = append(os.Environ(), env...)
@@ -163,7 +171,7 @@ func (p Processes) Gather(ctx context.Context, o load.Options) (load.Generator, 
 	for range p.N {
 		c, err := startPipe(program, args, []string{fmt.Sprintf("GOMAXPROCS=%d", cores)})
 		if err != nil {
-			closeAll(conns)
+			Close(conns)
 			return nil, load.Info{}, err
 		}
 		conns, pids = append(conns, c), append(pids, c.cmd.Process.Pid)

@@ -15,7 +15,7 @@ import (
 const overdue = 2 * time.Minute
 
 // Run implements load.Generator: all shards begin at one time, and what they counted is one step. A shard that
-// dies meanwhile leaves its mark in the step, and an error for whatever is asked next.
+// dies meanwhile ends it early, leaves its mark in the step, and an error for whatever is asked next.
 func (f *Fleet) Run(ctx context.Context, l load.Load) (result.Step, error) {
 	for _, m := range f.shards {
 		if err := m.isGone(); err != nil {
@@ -68,12 +68,19 @@ func lostOne(errs []error) bool {
 	return false
 }
 
-// each is as all, but goes on when one shard fails.
+// each is as all, but keeps what the others had done when one shard fails, and stops them: half a load is not
+// worth its time.
 func (f *Fleet) each(ctx context.Context, order func(i int) Order) ([]Answer, []error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	answers, failed := make([]Answer, len(f.shards)), make([]error, len(f.shards))
 	var wg sync.WaitGroup
 	for i, m := range f.shards {
-		wg.Go(func() { answers[i], failed[i] = m.ask(ctx, order(i)) })
+		wg.Go(func() {
+			if answers[i], failed[i] = m.ask(ctx, order(i)); failed[i] != nil {
+				stop()
+			}
+		})
 	}
 	wg.Wait()
 	return answers, failed
