@@ -74,7 +74,9 @@ func TestFunctionThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := read(t, "stage5", func(s *stage.Stage) { s.Env = []string{"PARAMETERS=/nowhere", "AWS_REGION=nowhere", "AWS_ENDPOINT_URL_SSM=http://127.0.0.1:1"} })
+	s := read(t, "stage5", func(s *stage.Stage) {
+		s.Env = []string{"PARAMETERS=/nowhere", "AWS_REGION=nowhere", "AWS_ENDPOINT_URL_SSM=http://127.0.0.1:1"}
+	})
 	_, err = Start(t.Context(), Options{Stage: s, Root: root, Binary: binary, Log: t.Output(), throwaway: true})
 	if err == nil || !strings.Contains(err.Error(), "PARAMETERS") {
 		t.Errorf("got %v, want what is wrong with PARAMETERS", err)
