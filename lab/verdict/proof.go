@@ -14,7 +14,8 @@ import (
 type Knob struct {
 	Name     string // "pool per instance"
 	From, To string
-	// Down says that the resource could only be made scarcer here: the proof then expects harm.
+	// Down says that the resource could only be made scarcer here, as the machine has no more of it to give. The proof
+	// then expects the shop to get worse.
 	Down   bool
 	Change stage.Change
 	// resource and limit are what is made scarcer and where it then ends, in the unit of its use.
@@ -22,8 +23,8 @@ type Knob struct {
 	limit    float64
 }
 
-// mustHurt says that more of the resource was in use than is left when the knob is turned: that this harms
-// follows by arithmetic, and says nothing of what limited.
+// mustHurt says that more of the resource was in use before than remains when the knob is turned down. Then the shop
+// gets slower whatever limited it before, so that the experiment proves nothing.
 func (k Knob) mustHurt(before result.Step) bool {
 	used := 0.0
 	for _, u := range usages(before, k.resource) {
@@ -98,7 +99,9 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 // the noise.
 const LeastEffect = 0.15
 
-// Conclude compares the same load before and after the knob was turned.
+// Conclude compares the same load before and after the knob was turned. More of the resource that limits has to help,
+// and less of it has to hurt, by more than the repeats differ among themselves (noise, a share) and by LeastEffect at
+// least; otherwise the verdict is not confirmed.
 func Conclude(k Knob, before, after result.Step, noise float64) *result.Proof {
 	p := &result.Proof{Knob: k.Name, From: k.From, To: k.To, Users: before.Users, Before: before, After: after}
 	if before.Latency != nil && after.Latency != nil && before.Latency.P95MS > 0 {
@@ -131,7 +134,8 @@ func Conclude(k Knob, before, after result.Step, noise float64) *result.Proof {
 	return p
 }
 
-// elasticity is the logarithm of the ratio of goodput over that of the knob.
+// elasticity is the logarithm of the ratio of goodput over that of the knob: 1 where goodput follows the resource in
+// proportion, 0 where it does not depend on it. Nil where one of the values is no positive number.
 func elasticity(k Knob, throughput *float64) *float64 {
 	from, err1 := strconv.ParseFloat(k.From, 64)
 	to, err2 := strconv.ParseFloat(k.To, 64)

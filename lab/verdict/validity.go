@@ -17,7 +17,7 @@ const (
 	// maxTimerLate is how late the generator's own timers may be, the 99th percentile, in ms: a twentieth
 	// of the objective's 500 ms.
 	maxTimerLate = 25.0
-	// saturated is the use of all cores from which client and server are in each other's way.
+	// saturated is the use of all cores from which the generator and the shop take CPU time from each other.
 	saturated = 0.95
 	// maxForeignShare is how much of a saturated machine may have gone to processes that are neither
 	// the shop nor the generator.
@@ -83,8 +83,8 @@ func limitedGate(steps []result.Step) result.Gate {
 	return g
 }
 
-// takes notes the greatest share of a machine that was taken from the shop. While there was CPU to
-// spare nobody went without.
+// takes notes the greatest share of a machine's CPU that something else than the shop took. It counts as 0 while the
+// machine had idle CPU: the shop could have used that, so nothing was taken from it.
 func takes(g *result.Gate, s result.Step, share float64) {
 	if s.MachineCPU == nil || s.Purpose == result.PurposeWarmUp {
 		return
@@ -154,8 +154,9 @@ func foreignGate(steps []result.Step) result.Gate {
 // Disturbed says that the gate would find other processes in the step.
 func Disturbed(s result.Step) bool { return !foreignGate([]result.Step{s}).Passed }
 
-// missedGate looks at the open-loop steps that count. One of a search whose sends were late has not kept
-// the objective, and says no more than that.
+// missedGate looks at the open-loop steps whose figures are used. A step of the search for the highest rate that missed
+// the objective is left out: its sends may be late because the shop was slow, and all that is used of it is that it
+// failed.
 func missedGate(steps []result.Step) result.Gate {
 	g := result.Gate{Name: "missed sends", Limit: load.MaxMissedSends, Unit: "share of the requests due", Passed: true}
 	for _, s := range steps {

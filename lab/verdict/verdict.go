@@ -58,9 +58,12 @@ func Symptoms(s result.Step) string {
 	return fmt.Sprintf("at %.0f requests a second %s", s.Rate, text)
 }
 
-// suspectsOf weighs every cause that was watched, the likeliest first. Where several are at their
-// end, causes come before their consequences: whoever has no CPU holds connections for longer, so a
-// full pool beside a spent CPU quota is a symptom, and so on down the list.
+// suspectsOf weighs every cause that was watched, the likeliest first. Where several resources are at their limit, the
+// order of the calls below decides, because one of them usually explains the others. A generator without CPU makes
+// answers look late whatever the shop does, so it comes first. An instance that used up its CPU quota holds each
+// database connection for longer, so the pool fills as a consequence; a slow database does the same to the pool.
+// Therefore the pool and the passwords' hashing come last: they are named only if nothing above is at its limit.
+// Resources that are not at their limit follow, by how close they came.
 func suspectsOf(step result.Step) []result.Suspect {
 	w := weigher{step: step}
 	w.generator()
@@ -124,7 +127,7 @@ func tightest(all []result.Usage) (result.Usage, float64, bool) {
 	return best, most, most >= 0
 }
 
-// generator: who sends the load was the one that could not keep up.
+// generator: the process that sends the load had too little CPU to keep up.
 func (w *weigher) generator() {
 	s := w.step
 	if s.GeneratorShare != nil && s.MachineCPU != nil && *s.MachineCPU >= 0.95 {
@@ -141,14 +144,14 @@ func (w *weigher) cpu() {
 		return
 	}
 	if whole, _, limited := tightest(w.of(result.ResourceStageCPU)); limited && *u.Limit >= *whole.Limit {
-		return // it could use all that this machine gives the stage: its end is the machine's
+		return // its limit is no lower than that of the whole stage: machine() judges that one
 	}
 	throttled, known := w.throttled(u.Of), ""
 	if throttled > 0 {
 		known = fmt.Sprintf(" and was throttled in %.0f%% of the periods", 100*throttled)
 	}
-	// A quota is spent in bursts: an instance throttled in most periods is at its end even where the
-	// mean use leaves a little.
+	// The kernel grants a quota anew in each period. An instance that used it up in most periods waited in
+	// them, even where its mean use over the step is below the limit.
 	w.add(result.CauseCPU, max(share, throttled), "%s used %.2f of its %.2f CPUs%s", u.Of, u.Mean, *u.Limit, known)
 }
 
@@ -162,7 +165,7 @@ func (w *weigher) throttled(of string) float64 {
 	return 0
 }
 
-// ratio: a resource with a limit. Below least it is not a suspect at its end.
+// ratio: a resource with a limit. Below the share least it does not count as exhausted.
 func (w *weigher) ratio(c result.Cause, r result.Resource, format string, least float64) {
 	u, share, ok := tightest(w.of(r))
 	if !ok {

@@ -29,8 +29,9 @@ func sum(lines []result.Line, wanted ...result.Resource) []*float64 {
 	return total
 }
 
-// Derived are the lines that follow from those watched: the proxy's queue of a closed loop (what
-// its users have under way and no instance has), and the CPU that somebody else used.
+// Derived are the lines that follow from those watched. The proxy's queue: in a closed loop each user has one request
+// under way, so what no instance is working on waits before the instances. Foreign CPU: what the machine's cores
+// did, less what the stage, the generator and the network interrupts of its load used; other processes used the rest.
 func Derived(lines []result.Line, users, cores int) []result.Line {
 	var more []result.Line
 	if inside := sum(lines, result.ResourceInFlight); inside != nil && users > 0 {

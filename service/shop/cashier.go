@@ -64,7 +64,8 @@ type Cashier struct {
 	// Webhooks says that the gateway's webhooks come in: what they should have told and did not is an
 	// error then. Default: false, the gateway is asked about everything.
 	Webhooks bool
-	// Polls makes CheckSoon ask. Default: false, for a gateway that can tell no news.
+	// Polls makes CheckSoon ask the gateway. Default: false, for the simulation, which knows nothing that the shop does
+	// not.
 	Polls bool
 
 	wake chan struct{} // a refund has just become due here
