@@ -22,11 +22,13 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 		"run --users 0":       "--users",
 		"run --repeats 0":     "--repeats",
 		"run --shards 0":      "--shards",
-		"load --url http://127.0.0.1:1 --shards 65":                                    "--shards",
-		"load --url http://127.0.0.1:1 --users 5 --shards 2":                           "connection refused",
-		"run --target moon":                                                            "local or aws",
-		"load":                                                                         "url",
-		"load --url ftp://shop.example":                                                "want http",
+
+		"load --url http://127.0.0.1:1 --shards 65":          "--shards",
+		"load --url http://127.0.0.1:1 --users 5 --shards 2": "connection refused",
+
+		"run --target moon":             "local or aws",
+		"load":                          "url",
+		"load --url ftp://shop.example": "want http",
 		"load --url http://127.0.0.1:1 --rate NaN":                                     "--rate",
 		"load --url http://127.0.0.1:1 --rate 0":                                       "--rate",
 		"load --url http://127.0.0.1:1 --users 0":                                      "--users",
