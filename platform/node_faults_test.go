@@ -11,6 +11,9 @@ var operationsThatRead = map[string]bool{
 	"categories": true, "list": true, "search": true, "product": true, "guest cart": true, "account": true, "await paid": true,
 }
 
+// beside is how long the users shop before a fault, what the load leaves out at its start included, and after it.
+const beside = 10 * time.Second
+
 // frozenFor is how long a process stands still: less than the liveness probe allows.
 const frozenFor = 20 * time.Second
 
@@ -36,6 +39,7 @@ func (n *node) faults(t *testing.T, a *account, url string) {
 			before := restarts()
 			shoppers := sendCrowd(t, a, url)
 			n.await(t, "the users have come", shoppers.busy)
+			time.Sleep(beside) // load before the fault
 			for i, signal := range fault.signals {
 				if i > 0 {
 					time.Sleep(frozenFor) // the fault itself
@@ -46,6 +50,7 @@ func (n *node) faults(t *testing.T, a *account, url string) {
 				n.await(t, "the container is started again", func() bool { return restarts() != before })
 			}
 			n.must(t, nil, "-n", nodeShop, "wait", "--for=condition=Ready", "pod/"+pod, "--timeout="+nodePatience.String())
+			time.Sleep(beside) // and after it
 			step := shoppers.stop(t)
 			reads := 0
 			for _, o := range step.Operations {

@@ -96,8 +96,8 @@ func (n *node) gone(t *testing.T, a *account) {
 	if out, err := exec.CommandContext(t.Context(), n.kit, "down", "--dir", n.dir).CombinedOutput(); err != nil {
 		t.Fatalf("stop the node: %v\n%s", err, out)
 	}
-	if out, err := a.try(t, "destroy", "-s", "stage4", "--yes", "--skip-preview"); err == nil || !strings.Contains(out, "PULUMI_K8S_DELETE_UNREACHABLE") {
-		t.Errorf("without its cluster destroy ends with %v:\n%s", err, out)
+	if out, err := a.try(t, "destroy", "-s", "stage4", "--yes", "--skip-preview"); err == nil {
+		t.Errorf("destroy without its cluster succeeds:\n%s", out)
 	}
 	a.env = append(a.env, "PULUMI_K8S_DELETE_UNREACHABLE=true")
 	a.pulumi(t, "destroy", "-s", "stage4", "--yes", "--skip-preview")
