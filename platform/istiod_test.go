@@ -47,7 +47,7 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 		t.Errorf("a route that leads nowhere: %v\n%s", err, out)
 	}
 
-	behindCloudFront := newMesh("mesh", ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront}}}})
+	behindCloudFront := newMesh("mesh", ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront, NodePort: 30080}}}})
 	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), behindCloudFront.istioCharts()[gatewayRelease])
 	istiod.must(t, manifests, "apply", "--server-side", "--validate=strict", "-f", "-")
 	for _, o := range objects(t, clusters["own"]) {

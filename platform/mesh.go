@@ -99,10 +99,10 @@ func (m *ServiceMesh) in(needs ...pulumi.Resource) []pulumi.ResourceOption {
 
 // nodePort is the port of the node at which the gateway listens.
 func (m *ServiceMesh) nodePort() int {
-	if m.args.given() {
-		return m.args.Config.NodePort
+	if m.args.Cluster != nil {
+		return originPort // k3s is told to allow it
 	}
-	return originPort // k3s is told to allow it
+	return m.args.Config.NodePort
 }
 
 // namespace makes a namespace with a label that says whose it is, and others, which may be nil.
