@@ -32,6 +32,10 @@ func TestNode(t *testing.T) {
 		t.Fatalf("url %s, want %s; database %s", url, want, outputs["database"])
 	}
 	n.await(t, "the shop answers", func() bool { return n.status(url+"/api/products") == http.StatusOK })
+	// A refresh that meets a Deployment whose pods are still starting has it updated again.
+	n.await(t, "both pods are ready", func() bool {
+		return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", "jsonpath={.status.readyReplicas}")) == "2"
+	})
 	a.pulumi(t, "preview", "-s", "stage4", "--refresh", "--diff", "--expect-no-changes")
 
 	customer := newShopper(url)
