@@ -35,7 +35,7 @@ takes is assumed, with its source, and named beside each figure.
 
 Exit status: 0; 1 after an error, or if an order was lost or made twice, or money has no order;
 130 after Ctrl-C, which stops everything that was started.`,
-		Example: `  go run ./lab faults                                  stages 1 to 4, three repeats: about a quarter of an hour
+		Example: `  go run ./lab faults                                  stages 1 to 4, three repeats: about twenty minutes
   go run ./lab faults stage1 stage3 --quick
   go run ./lab faults stage2 --fault "instance killed" --longest-wait 0s`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

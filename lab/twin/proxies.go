@@ -139,7 +139,7 @@ func (r *run) chooseProxy(ctx context.Context) (err error) {
 		return fmt.Errorf("%s: %w", process.EnvEnvoy, err) // who named one does not want the stand-in
 	}
 	alb := r.twin.Stage.Topology == contract.Balanced || r.twin.Stage.Topology == contract.Fargate
-	if err == nil && !r.opts.builtin && !(r.opts.AsALB && alb) {
+	if err == nil && !r.opts.builtin && (!r.opts.AsALB || !alb) {
 		return nil
 	}
 	r.proxy, err = program.Build(ctx, r.opts.Root, "proxy", "./lab/proxy")

@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What cannot be meant is refused before anything is started, and says what to do.
+func TestFaultsAreChecked(t *testing.T) {
+	for args, want := range map[string]string{
+		"faults --target aws":           "lab load --url URL --rate N",
+		"faults --target moon":          "want local",
+		"faults stage9":                 `stage "stage9"`,
+		"faults --fault sunshine":       "want one of instance killed",
+		"faults --repeats 0":            "want 1 to 20",
+		"faults --longest-wait -1s":     "0s, which keeps all in full",
+		"faults --rate -5":              "-5 requests a second",
+		"faults stage1 --stages stage2": "without --stages",
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := Run(t.Context(), strings.Fields(args), &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("lab %s: exit status %d, %q; want 1 and %q", args, code, stderr.String(), want)
+		}
+	}
+}
