@@ -38,6 +38,9 @@ var gaps = strings.NewReplacer(
 	"<AuthTokenEnabled>false<", "<AuthTokenEnabled>true<",
 	"<DBParameterGroupName>default.postgres<", "<DBParameterGroupName>default.postgres17<",
 	"arn:aws:cloudfront:123456789012:", "arn:aws:cloudfront::123456789012:",
+	// The state of a subnet's IPv6 range, as Python prints it.
+	"{'State': 'associated'}", "associated", "{&apos;State&apos;: &apos;associated&apos;}", "associated",
+	"{&#39;State&#39;: &#39;associated&#39;}", "associated", "{&#x27;State&#x27;: &#x27;associated&#x27;}", "associated",
 )
 
 // ipv6Filter is a filter of DescribeSubnets that moto does not know: by the association with an IPv6 range.
@@ -51,13 +54,16 @@ type ranges struct{ subnets sync.Map }
 
 // learn looks for them in an answer.
 func (r *ranges) learn(answer []byte) {
-	var subnet string
-	for _, found := range subnetOrRange.FindAllSubmatch(answer, -1) {
-		if len(found[1]) > 0 {
-			subnet = string(found[1])
-		} else if subnet != "" {
-			r.subnets.LoadOrStore(string(found[2]), subnet)
+	var found []string // the ranges of the subnet whose id follows, in the order of EC2's own description of a subnet
+	for _, one := range subnetOrRange.FindAllSubmatch(answer, -1) {
+		if len(one[2]) > 0 {
+			found = append(found, string(one[2]))
+			continue
 		}
+		for _, id := range found {
+			r.subnets.LoadOrStore(id, string(one[1]))
+		}
+		found = nil
 	}
 }
 

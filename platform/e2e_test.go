@@ -26,7 +26,6 @@ func TestEndToEnd(t *testing.T) {
 			stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
 			config: []string{"wait", "false"}, // no server boots there
 		},
-		{stack: "stage5", key: "maxInstances", value: "30", output: "capacity", want: `"maxInstances":30`},
 		{stack: "stage1", key: "https", value: contract.HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
 	} {
 		t.Run(test.stack, func(t *testing.T) {
