@@ -79,6 +79,7 @@ var untaggable = []string{
 	"ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
 	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy", "ecs/clusterCapacityProviders:ClusterCapacityProviders",
 	"iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment", "route53/record:Record",
+	"s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
 	"sns/topicSubscription:TopicSubscription",
 }
 

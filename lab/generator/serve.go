@@ -66,11 +66,11 @@ func ownTask(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/task", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/task", nil) //nolint:gosec // the address is the one that ECS gives
 	if err != nil {
 		return "", fmt.Errorf("ask for the task's name: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req) //nolint:gosec // the address is the one that ECS gives
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return "", fmt.Errorf("ask for the task's name: %w", err)
 	}
