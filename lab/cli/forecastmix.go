@@ -64,7 +64,8 @@ func (f *forecasting) crossover(out io.Writer, stages []forecast.Stage) error {
 		if c.Ends {
 			why = "is the cheapest that carries more"
 		}
-		line("%s, then %s, from %s requests a month (%s to %s): %s %s", c.From, c.To, volume(c.Requests), volume(c.Low), volume(c.High), c.To, why)
+		line("%s, then %s, from %s requests a month (%s to %s): %s %s",
+			c.From, c.To, volume(c.Requests), volume(c.Low), volume(c.High), c.To, why)
 	}
 	if len(crossings) == 0 {
 		line("Of the stages whose forecast validated one is the cheapest at all traffic that any of them carries.")

@@ -28,7 +28,8 @@ func (r *stageRun) calibrate(ctx context.Context) error {
 		return nil
 	}
 	for _, flow := range load.Flows() {
-		if _, err := r.hold(ctx, load.Load{Purpose: result.PurposeCalibration, Users: calibrateUsers, Flow: flow}); err != nil {
+		l := load.Load{Purpose: result.PurposeCalibration, Users: calibrateUsers, Flow: flow}
+		if _, err := r.hold(ctx, l); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,8 @@ type Flow struct {
 }
 
 // ErrNoFlows is wrapped where a result has no steps of single errands.
-var ErrNoFlows = errors.New("no errand was measured by itself, as full runs on this machine do and quick ones do not: run `lab run` again")
+var ErrNoFlows = errors.New(
+	"no errand was measured by itself, as full runs on this machine do and quick ones do not: run `lab run` again")
 
 // flows are the errands of the declared mix that have a step of their own; none unless all have.
 func flows(st result.Stage, declared []result.Weight, d Demands) []Flow {

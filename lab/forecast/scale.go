@@ -127,7 +127,9 @@ func crossings(stages []Stage, faster func(Stage) float64) (all []Crossing, err 
 	for i := 1; i < len(best); i++ {
 		if a, b := best[i-1], best[i]; a.Option != b.Option {
 			v := math.Sqrt(a.Requests * b.Requests)
-			all = append(all, Crossing{From: a.Option, To: b.Option, Requests: v, Low: v, High: v, Ends: ends[a.Option] <= a.Requests})
+			all = append(all, Crossing{
+				From: a.Option, To: b.Option, Requests: v, Low: v, High: v, Ends: ends[a.Option] <= a.Requests,
+			})
 		}
 	}
 	return all, nil
