@@ -37,10 +37,19 @@ import (
 var gaps = strings.NewReplacer(
 	"<AuthTokenEnabled>false<", "<AuthTokenEnabled>true<",
 	"<DBParameterGroupName>default.postgres<", "<DBParameterGroupName>default.postgres17<",
-	"arn:aws:cloudfront:123456789012:", "arn:aws:cloudfront::123456789012:",
+	emulatedDistribution, "arn:aws:cloudfront::123456789012:distribution/",
 	// The state of a subnet's IPv6 range, as Python prints it.
 	"{'State': 'associated'}", "associated", "{&apos;State&apos;: &apos;associated&apos;}", "associated",
 	"{&#39;State&#39;: &#39;associated&#39;}", "associated", "{&#x27;State&#x27;: &#x27;associated&#x27;}", "associated",
+)
+
+// emulatedDistribution is how the ARN of a distribution begins in the emulator, which knows it by no other name.
+const emulatedDistribution = "arn:aws:cloudfront:123456789012:distribution/"
+
+// toEmulator turns the ARN of a distribution into the emulator's, in a body or a query.
+var toEmulator = strings.NewReplacer(
+	"arn:aws:cloudfront::123456789012:distribution/", emulatedDistribution,
+	url.QueryEscape("arn:aws:cloudfront::123456789012:distribution/"), url.QueryEscape(emulatedDistribution),
 )
 
 // ipv6Filter is a filter of DescribeSubnets that moto does not know: by the association with an IPv6 range.
@@ -103,7 +112,8 @@ func mend(t *testing.T, endpoint string, g *gate) string {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		body = known.ask(body)
+		body = []byte(toEmulator.Replace(string(known.ask(body))))
+		r.URL.RawQuery = toEmulator.Replace(r.URL.RawQuery)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		proxy.ServeHTTP(w, r)
 	})

@@ -209,7 +209,7 @@ func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
 	select {
 	case body := <-answer:
 		_ = cmd.Process.Kill()
-		_ = <-ended // killed, which is how it ends
+		<-ended // killed, which is how it ends
 		if err := json.Unmarshal(body, &receipt); err != nil {
 			t.Errorf("the answer %s: %v", body, err)
 		}

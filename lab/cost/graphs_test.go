@@ -129,11 +129,13 @@ var small = []struct {
 	// The rest.
 	{"a bucket depends on what is in it", `[{"type":"aws:s3/bucket:Bucket","name":"b","inputs":{}}]`, 0, "storage_gb is not given in a usage file ($0.023 per GB-month)"},
 	{"reserved concurrency is free, a function's requests are not", `[{"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":512,"reservedConcurrentExecutions":10}}]`, 0, "monthly_requests is not given"},
-	{"an HTTP API's function serves the stack's requests, and what is scheduled", `[
+	{
+		"an HTTP API's function serves the stack's requests, and what is scheduled", `[
 	 {"type":"aws:lambda/function:Function","name":"f","inputs":{"memorySize":1024,"architectures":["arm64"]}},
 	 {"type":"aws:scheduler/schedule:Schedule","name":"s","inputs":{"scheduleExpression":"rate(1 minute)"}},
 	 {"type":"aws:apigatewayv2/api:Api","name":"a","inputs":{"protocolType":"HTTP"}}]`,
-		60 * hour / 1e6 * (.2 + 1), ""},
+		60 * hour / 1e6 * (.2 + 1), "",
+	},
 	{"a schedule by the calendar", `[{"type":"aws:scheduler/schedule:Schedule","name":"s","inputs":{"scheduleExpression":"cron(0 3 * * ? *)"}}]`, 0, "monthly_invocations is not given"},
 	{"provisioned concurrency is not free", `[{"type":"aws:lambda/function:Function","name":"f","id":"f","inputs":{"memorySize":512}},
 	 {"type":"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig","name":"p","inputs":{"functionName":"f","provisionedConcurrentExecutions":5}}]`, 5 * .5 * .0000041667 * 3600 * hour, "monthly_requests"},

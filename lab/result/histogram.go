@@ -56,7 +56,7 @@ func (h *Histogram) Percentile(q float64) float64 {
 // least 2*10^digits of them fill each doubling.
 func (h *Histogram) least(v int64) int64 {
 	magnitude := int(math.Ceil(math.Log2(2 * math.Pow10(int(h.hdr.SignificantFigures())))))
-	width := int64(1) << max(0, bits.Len64(uint64(v))-magnitude) //nolint:gosec // not negative
+	width := int64(1) << max(0, bits.Len64(uint64(v))-magnitude)
 	return v &^ (width - 1)
 }
 

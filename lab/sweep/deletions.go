@@ -99,7 +99,8 @@ var deletionsRest = map[string]deletion{
 	}},
 	"iam:instance-profile": {after: runs, ask: deleteProfile},
 	"iam:role":             {after: append([]string{"scheduler:schedule", "scheduler:schedule-group"}, runs...), ask: deleteRole},
-	"lambda:function": {after: []string{"lambda:event-source-mapping", "scheduler:schedule", "scheduler:schedule-group"},
+	"lambda:function": {
+		after: []string{"lambda:event-source-mapping", "scheduler:schedule", "scheduler:schedule-group"},
 		ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
 			_, err := lambda.NewFromConfig(cfg).DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &name})
 			return err

@@ -271,7 +271,7 @@ func (r *remover) ask(ctx context.Context) {
 	_ = g.Wait() // each has kept what it met
 	for _, l := range due {
 		if !l.asked.IsZero() {
-			r.Say("deleting " + l.Resource.String())
+			r.Say("deleting " + l.String())
 		}
 	}
 }

@@ -52,7 +52,7 @@ func arrivals(t *testing.T, url string, rate float64, length time.Duration) (too
 	var asking sync.WaitGroup
 	var mu sync.Mutex
 	end := time.Now().Add(length)
-	for next := time.Now(); next.Before(end); next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second))) { //nolint:gosec // no secret
+	for next := time.Now(); next.Before(end); next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second))) {
 		time.Sleep(time.Until(next))
 		asking.Go(func() {
 			began := time.Now()
