@@ -20,10 +20,12 @@ import (
 type sending struct {
 	generator string // here, aws, or "" for what the target asks for
 	shards    int    // 0: as many as the load asks for
+	given     func(flag string) bool
 }
 
 func (s *sending) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.generator, "generator", "", "where the load is sent from: `here|aws`; with --target aws from tasks in the shop's region, unless told otherwise")
+	s.given = f.Changed
 	f.IntVar(&s.shards, "shards", 0, "how many `processes` share the load: by default one here, and on AWS as many tasks as it asks for")
 }
 
@@ -38,7 +40,7 @@ func (s *sending) check(target string) error {
 		return fmt.Errorf("--generator is %q, want here or aws", s.generator)
 	case s.generator == "aws" && target != "aws":
 		return errors.New("--generator aws reaches what is on AWS: say --target aws too")
-	case s.shards < 0 || s.shards > maxShards:
+	case s.given("shards") && (s.shards < 1 || s.shards > maxShards):
 		return fmt.Errorf("--shards is %d, want 1 to %d", s.shards, maxShards)
 	}
 	return nil
