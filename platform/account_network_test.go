@@ -43,6 +43,10 @@ var gaps = strings.NewReplacer(
 	"{&#39;State&#39;: &#39;associated&#39;}", "associated", "{&#x27;State&#x27;: &#x27;associated&#x27;}", "associated",
 )
 
+// stillAttached is what the emulator answers who detaches a terminated instance's interface. On AWS the attachment went
+// with the instance.
+var stillAttached = regexp.MustCompile(`<Code>OperationNotPermitted<(/Code>\s*<Message>The network interface at device index)`)
+
 // emulatedDistribution is how the ARN of a distribution begins in the emulator, which knows it by no other name.
 const emulatedDistribution = "arn:aws:cloudfront:123456789012:distribution/"
 
@@ -101,7 +105,7 @@ func mend(t *testing.T, endpoint string, g *gate) string {
 			return err
 		}
 		known.learn(body)
-		body = []byte(gaps.Replace(string(body)))
+		body = stillAttached.ReplaceAll([]byte(gaps.Replace(string(body))), []byte("<Code>InvalidAttachmentID.NotFound<$1"))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		return nil

@@ -11,8 +11,11 @@ import (
 // looksEC2 are what looks are, of EC2.
 var looksEC2 = map[string]look{
 	"ec2:elastic-ip": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{AllocationIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{AllocationIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Addresses) > 0, nil
 	},
 	"ec2:egress-only-internet-gateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		out, err := ec2.NewFromConfig(cfg).DescribeEgressOnlyInternetGateways(ctx, &ec2.DescribeEgressOnlyInternetGatewaysInput{
@@ -50,24 +53,39 @@ var looksEC2 = map[string]look{
 		return false, nil
 	},
 	"ec2:internet-gateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{InternetGatewayIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{InternetGatewayIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.InternetGateways) > 0, nil
 	},
 	"ec2:launch-template": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.LaunchTemplates) > 0, nil
 	},
 	"ec2:network-interface": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.NetworkInterfaces) > 0, nil
 	},
 	"ec2:route-table": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{RouteTableIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{RouteTableIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.RouteTables) > 0, nil
 	},
 	"ec2:security-group": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.SecurityGroups) > 0, nil
 	},
 	"ec2:security-group-rule": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroupRules(ctx, &ec2.DescribeSecurityGroupRulesInput{SecurityGroupRuleIds: []string{id}})
@@ -77,20 +95,32 @@ var looksEC2 = map[string]look{
 		return len(out.SecurityGroupRules) > 0, nil
 	},
 	"ec2:snapshot": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Snapshots) > 0, nil
 	},
 	"ec2:subnet": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Subnets) > 0, nil
 	},
 	"ec2:volume": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Volumes) > 0, nil
 	},
 	"ec2:vpc": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := ec2.NewFromConfig(cfg).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{VpcIds: []string{id}})
-		return answered(err)
+		out, err := ec2.NewFromConfig(cfg).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{VpcIds: []string{id}})
+		if err != nil {
+			return answered(err)
+		}
+		return len(out.Vpcs) > 0, nil
 	},
 	"ec2:vpc-endpoint": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		out, err := ec2.NewFromConfig(cfg).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{VpcEndpointIds: []string{id}})
