@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,10 +76,27 @@ func TestLoadFromAWS(t *testing.T) {
 		account.Leftovers(t)
 		account.Reset(t) // what was deleted is listed for a while
 	})
+	t.Run("a task stops", func(t *testing.T) {
+		lab := start(t, "--users", "4", "--duration", "1h")
+		tasks := runTasks(t)
+		lab.said("load: 4 users")
+		tasks[0].stop()
+		err := lab.wait()
+		if err == nil || lab.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(lab.stderr.String(), "task has stopped") {
+			t.Errorf("ended with %v, want exit status 1\n%s", err, lab.stderr.String())
+		}
+		account.Leftovers(t)
+		account.Reset(t) // what was deleted is listed for a while
+	})
+}
+
+// task is a program that runs as ECS's task.
+type task struct {
+	stop func() // as ECS's StopTask, with the program
 }
 
 // runTasks runs the program of every task of the account's one service.
-func runTasks(t *testing.T) {
+func runTasks(t *testing.T) (tasks []task) {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
 	if err != nil {
@@ -118,12 +136,25 @@ func runTasks(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
+		end := func() {
 			_ = cmd.Process.Kill() // it may have ended with its bucket
 			_ = cmd.Wait()
+		}
+		t.Cleanup(func() {
+			end()
 			if t.Failed() {
 				t.Logf("a task said: %s", said.String())
 			}
 		})
+		tasks = append(tasks, task{stop: func() {
+			end()
+			// The answer to this call in the emulated account is one that the client cannot read.
+			_, stopped := client.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: &cluster, Task: &arn, Reason: aws.String("the test stops it")})
+			listed, err := client.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: &cluster})
+			if err != nil || slices.Contains(listed.TaskArns, arn) {
+				t.Errorf("stop the task: %v; %v, still runs", stopped, err)
+			}
+		}})
 	}
+	return tasks
 }

@@ -25,6 +25,9 @@ func measure(ctx context.Context, crowd load.Generator, probes []watch.Probe, l 
 	if err != nil {
 		return step, err
 	}
+	if step.Seconds < l.Duration.Seconds() {
+		stop() // a shard died, and the load ended early
+	}
 	watched := <-lines // ends by itself with the load's last second
 	watched = append(watched, watch.Derived(watched, inFlight(l), runtime.NumCPU())...)
 	step.Usage = watch.Usage(watched)

@@ -10,6 +10,7 @@ import (
 	"shoplab/lab/load"
 	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
+	"shoplab/lab/watch"
 )
 
 // What was measured until Ctrl-C is kept, and says that it is a part.
@@ -42,6 +43,28 @@ func TestALoadThatIsInterruptedKeepsWhatItMeasured(t *testing.T) {
 			if inv.Name == load.InvariantOrders && inv.Status != result.InvariantNotChecked {
 				t.Errorf("orders were not read back, and are %s", inv.Status)
 			}
+		}
+	})
+}
+
+// cutShort is a generator that lost a part of itself at once.
+type cutShort struct{ load.Generator }
+
+func (cutShort) Lead() time.Duration { return 0 }
+func (cutShort) Run(_ context.Context, l load.Load) (result.Step, error) {
+	return result.Step{Seconds: l.Duration.Seconds() / 100}, nil
+}
+
+// Where a load ends early without an interruption, nobody goes on watching until it would have ended.
+func TestNobodyWatchesALoadThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		probe := func(context.Context) []watch.Reading { return nil }
+		if _, err := measure(t.Context(), cutShort{}, []watch.Probe{probe}, load.Load{Users: 1, Duration: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

@@ -31,8 +31,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	signal.Ignore(os.Interrupt, syscall.SIGHUP) // Ctrl-C is for lab, which ends this program
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	ended := ctx.Err() != nil // by SIGTERM, which is how ECS ends a task
 	stop()
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !ended {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}
