@@ -107,20 +107,12 @@ func (u *up) run(ctx context.Context) (err error) {
 // describe prints what runs and where.
 func describe(w io.Writer, t *twin.Twin) {
 	s := t.Stage
-	var hops []string
-	for _, p := range t.Proxies {
-		hops = append(hops, p.Name)
-	}
-	kind := t.Proxies[0].Kind
-	if t.Proxies[0].StandIn {
-		kind += ", a stand-in for Envoy"
-	}
 	line := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(w, "  %-10s%s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("Shop", "%s  started in %.1f s", t.URL, t.Started.Round(100*time.Millisecond).Seconds())
 	line("Stage", "%s (%s), instances: %d, on this machine, not AWS", s.Name, s.Topology, s.Instances)
-	line("Proxies", "%s: %s", strings.Join(hops, ", "), kind)
+	line("Proxies", "%s", proxies(t))
 	line("Database", "%s, max_connections for the shop: %d, pool per instance: %d", t.Postgres.Kind, s.DatabaseConnections, s.PoolPerInstance)
 	redis := t.Redis.Kind
 	if t.Redis.StandIn {
@@ -135,6 +127,22 @@ func describe(w io.Writer, t *twin.Twin) {
 		line("Logs", "%s", filepath.Join(filepath.Dir(t.LogFile), "*.log"))
 	}
 	_, _ = fmt.Fprintln(w, "\nPress Ctrl-C to stop.")
+}
+
+// proxies names what requests pass on their way to the shop.
+func proxies(t *twin.Twin) string {
+	if t.Function != nil {
+		return fmt.Sprintf("an HTTP API inside this process, before at most %d execution environments", t.Stage.MaxInstances)
+	}
+	var hops []string
+	for _, p := range t.Proxies {
+		hops = append(hops, p.Name)
+	}
+	kind := t.Proxies[0].Kind
+	if t.Proxies[0].StandIn {
+		kind += ", a stand-in for Envoy"
+	}
+	return strings.Join(hops, ", ") + ": " + kind
 }
 
 // secondSignal returns a channel that is closed by the second Ctrl-C or SIGTERM; the first ends ctx.

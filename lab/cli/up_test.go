@@ -23,6 +23,7 @@ import (
 
 	"shoplab/contract"
 	"shoplab/lab/load/shard"
+	"shoplab/lab/stage"
 )
 
 // TestMain makes this test binary three programs: the tests, the lab itself, and a service that is
@@ -63,6 +64,37 @@ func TestUpLeavesNothingAfterCtrlC(t *testing.T) {
 		t.Errorf("lab after Ctrl-C: %v\n%s", err, lab.stderr.String())
 	}
 	lab.checkGone(children)
+}
+
+// TestUpRunsEveryStage builds the real shop, for what stands before it and how it is told depend on the stage.
+func TestUpRunsEveryStage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the shop")
+	}
+	root, err := findRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := stage.Names(root)
+	if err != nil || len(names) < 5 {
+		t.Fatalf("stages %v, %v", names, err)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			lab := startLab(t, "up", name)
+			resp, err := http.Get(lab.url() + "/api/products?limit=1")
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("the catalog: %v, %v", resp, err)
+			}
+			_ = resp.Body.Close()
+			children := descendants(t, lab.cmd.Process.Pid)
+			lab.signal(os.Interrupt)
+			if err := lab.wait(); err != nil {
+				t.Errorf("lab after Ctrl-C: %v\n%s", err, lab.stderr.String())
+			}
+			lab.checkGone(children)
+		})
+	}
 }
 
 func TestUpLeavesNothingWhenInterruptedWhileStarting(t *testing.T) {
