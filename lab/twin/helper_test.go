@@ -124,6 +124,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		if ok() {
 			return
 		}
+		time.Sleep(5 * time.Millisecond) // others need the CPU for it to become true
 	}
 	t.Errorf("not within a minute: %s", what)
 }
