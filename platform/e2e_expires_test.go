@@ -209,7 +209,9 @@ func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
 	select {
 	case body := <-answer:
 		_ = cmd.Process.Kill()
-		<-ended // killed, which is how it ends
+		if err := <-ended; err == nil {
+			t.Error("the function ended by itself, which Lambda's programs do not")
+		}
 		if err := json.Unmarshal(body, &receipt); err != nil {
 			t.Errorf("the answer %s: %v", body, err)
 		}

@@ -212,17 +212,19 @@ func (w Watched) watchFunction() ([]graph, []alarm) {
 	api := map[string]pulumi.StringInput{"ApiId": w.Gateway.API.ID().ToStringOutput()}
 	lambda := func(name, stat string) metric { return metric{"AWS/Lambda", name, stat, function} }
 	gateway := func(name, stat string) metric { return metric{"AWS/ApiGateway", name, stat, api} }
-	return []graph{
-			{"Requests and errors", []metric{gateway("Count", "Sum"), gateway("4xx", "Sum"), gateway("5xx", "Sum")}},
-			{"Response time in milliseconds", []metric{gateway("Latency", "p50"), gateway("Latency", "p95"), gateway("Latency", "p99")}},
-			{"Events, errors and throttles", []metric{lambda("Invocations", "Sum"), lambda("Errors", "Sum"), lambda("Throttles", "Sum")}},
-			{"Execution environments in use", []metric{lambda("ConcurrentExecutions", "Maximum")}},
-		}, []alarm{
-			{"errors", "More than 10 answers with a 5xx status a minute", above, gateway("5xx", "Sum"), 10, 3},
-			{"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles", "Sum"), 10, 3},
-			{"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"), 0, 3},
-			{"duration", "An event takes the function more than a second on average", above, lambda("Duration", "Average"), 1000, 3},
-		}
+	graphs := []graph{
+		{"Requests and errors", []metric{gateway("Count", "Sum"), gateway("4xx", "Sum"), gateway("5xx", "Sum")}},
+		{"Response time in milliseconds", []metric{gateway("Latency", "p50"), gateway("Latency", "p95"), gateway("Latency", "p99")}},
+		{"Events, errors and throttles", []metric{lambda("Invocations", "Sum"), lambda("Errors", "Sum"), lambda("Throttles", "Sum")}},
+		{"Execution environments in use", []metric{lambda("ConcurrentExecutions", "Maximum")}},
+	}
+	alarms := []alarm{
+		{"errors", "More than 10 answers with a 5xx status a minute", above, gateway("5xx", "Sum"), 10, 3},
+		{"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles", "Sum"), 10, 3},
+		{"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"), 0, 3},
+		{"duration", "An event takes the function more than a second on average", above, lambda("Duration", "Average"), 1000, 3},
+	}
+	return graphs, alarms
 }
 
 // credits are the CPU credits that burstable machines have left, and those that were billed.
