@@ -30,6 +30,7 @@ func (b *tab) checkAccess(path string) {
 		return
 	}
 	b.do("load axe-core", chromedp.Evaluate[chromedp.Void](b.axe))
+	b.until(`document.getAnimations().every((a) => a.playState !== "running")`) // a colour on its way is none to judge
 	evaluate[bool](b, `delete window.axeFound && axe.run().then((r) => { window.axeFound =
 		r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target + ", " + n.failureSummary).join("; ")); }) && true`)
 	b.until(`Array.isArray(window.axeFound)`)

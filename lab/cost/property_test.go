@@ -36,7 +36,7 @@ func stack(t *rapid.T) []Graph {
 // referring are the inputs of the small graphs that name another resource of the same part by its id.
 var referring = []string{
 	"subnetId", "id", "launchTemplateId", "allocationId", "networkInterfaceId", "instance", "taskDefinition", "replicateSourceDb", "functionName",
-	"cluster", "clusterName",
+	"cluster", "clusterName", "integrationUri",
 }
 
 func rename(id string, part int) string {

@@ -21,7 +21,7 @@ func function(b *bill, r Resource) {
 		b.used(r, "lambda/requests", requests/1e6)
 	}
 	ms, given2 := b.usage.amount(r, "request_duration_ms")
-	if !given2 && given1 && b.serving() {
+	if !given2 && given1 && b.serving(r) {
 		ms, given2 = 1000*b.usage.FunctionSeconds, true
 	}
 	if !given1 || !given2 {
@@ -37,10 +37,14 @@ func function(b *bill, r Resource) {
 	}
 }
 
-// serving says that what functions do is serve the stack's requests: an HTTP API hands them on.
-func (b *bill) serving() bool {
-	for _, r := range b.graph.ofType(apiType) {
-		if protocol, ok := b.text(r, "", "protocolType"); ok && protocol == "HTTP" {
+// serving says that a function serves the stack's requests: an HTTP API hands them on to it, or to an alias of it.
+func (b *bill) serving(f Resource) bool {
+	for _, i := range b.graph.ofType("aws:apigatewayv2/integration:Integration") {
+		to, found := b.graph.referred(i, functionType, "integrationUri")
+		if alias, ok := b.graph.referred(i, "aws:lambda/alias:Alias", "integrationUri"); ok && !found {
+			to, found = b.graph.referred(alias, functionType, "functionName")
+		}
+		if found && to.Name == f.Name {
 			return true
 		}
 	}
@@ -50,7 +54,7 @@ func (b *bill) serving() bool {
 // events is how many a function gets in a month: what a usage file says, or its share of the stack's requests and all
 // that the stack's schedules send.
 func (b *bill) events(r Resource) (float64, bool) {
-	if amount, ok := b.usage.amount(r, "monthly_requests"); ok || !b.serving() {
+	if amount, ok := b.usage.amount(r, "monthly_requests"); ok || !b.serving(r) {
 		return amount, ok
 	}
 	events := b.usage.Requests
@@ -59,7 +63,13 @@ func (b *bill) events(r Resource) (float64, bool) {
 			events += n
 		}
 	}
-	return events / b.sharing(functionType), true
+	functions := 0
+	for _, f := range b.graph.ofType(functionType) {
+		if b.serving(f) {
+			functions++
+		}
+	}
+	return events / float64(functions), true
 }
 
 // schedule is a schedule of EventBridge Scheduler, billed for each time that it comes.
