@@ -48,7 +48,16 @@ func TestNode(t *testing.T) {
 	t.Run("interrupted", func(t *testing.T) { long(t); n.interrupted(t, a) })
 	t.Run("database replaced", func(t *testing.T) {
 		n.must(t, nil, "-n", nodeShop, "delete", "pod", "database-0")
-		n.await(t, "the shop answers again", func() bool { return n.status(url+"/api/products?q=after") == http.StatusOK })
+		asked := 0
+		n.await(t, "every pod of the shop answers again", func() bool {
+			for range 20 { // of two pods, by a search that no cache knows
+				asked++
+				if n.status(fmt.Sprintf("%s/api/products?q=after%d", url, asked)) != http.StatusOK {
+					return false
+				}
+			}
+			return true
+		})
 		customer.finds(t)
 	})
 	t.Run("update", func(t *testing.T) {

@@ -55,6 +55,15 @@ func (r *recorder) note(sql string, args []any) {
 	r.statements[sql] = args
 }
 
+// take returns what was noted, and forgets it: the pool asks by itself, too.
+func (r *recorder) take() map[string][]any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	noted := r.statements
+	r.statements = map[string][]any{}
+	return noted
+}
+
 func (r *recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
 	r.note(d.SQL, d.Args)
 	return ctx
@@ -93,12 +102,12 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 	if err := db.Migrate(t.Context()); err != nil { // it looks for pg_trgm
 		t.Fatal(err)
 	}
-	r.statements = map[string][]any{}
+	r.take() // the statements of starting
 	callEverything(t, db)
 
 	seqScan := regexp.MustCompile(`Seq Scan on (\w+)`)
 	plans := 0
-	for sql, args := range r.statements {
+	for sql, args := range r.take() {
 		if !regexp.MustCompile(`(?i)^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)`).MatchString(sql) {
 			continue // BEGIN, COMMIT, and the like
 		}
