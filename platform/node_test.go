@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,9 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"shoplab/exectest"
 )
 
 // The namespaces of stack stage4 on a cluster that is not ours.
@@ -153,28 +153,10 @@ func (n *node) disturbances(t *testing.T, a *account, url string) {
 	shoppers.clean(t)
 }
 
-// output is what a program writes while a test reads it.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // crowd are the laboratory's users, sent to a shop while something happens to it.
 type crowd struct {
 	cmd    *exec.Cmd
-	output output
+	output exectest.Output
 	file   string
 }
 

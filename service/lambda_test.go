@@ -14,13 +14,13 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"shoplab/contract"
+	"shoplab/exectest"
 	"shoplab/lab/lambda"
 )
 
@@ -29,7 +29,7 @@ const asService = "SHOPLAB_TEST_AS_SERVICE"
 
 // host runs the program as a function of an emulated Lambda behind an HTTP API: several processes, each with one
 // database connection and frozen between requests. They are stopped at the end of the test.
-func host(t testing.TB, more map[string]string) (*program, *output) {
+func host(t testing.TB, more map[string]string) (*program, *exectest.Output) {
 	t.Helper()
 	env := environment(t, more)
 	env[contract.EnvDatabaseMaxConns], env[asService], env[contract.EnvTrustedProxies] = "1", "1", "127.0.0.1/32"
@@ -37,7 +37,7 @@ func host(t testing.TB, more map[string]string) (*program, *output) {
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
-	out := &output{}
+	out := &exectest.Output{}
 	f := lambda.New(lambda.Options{
 		Name: "shop", Path: os.Args[0], Env: list, Concurrency: 32, Log: func(int) io.Writer { return out },
 		Timeout: time.Minute, // on a busy machine
@@ -85,24 +85,6 @@ func (p *program) background(t testing.TB) {
 	}
 }
 
-// output is what all processes have written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // TestLambda: what holds for a server holds for a function.
 func TestLambda(t *testing.T) {
 	t.Run("shopping", func(t *testing.T) {
@@ -120,7 +102,7 @@ func TestLambda(t *testing.T) {
 }
 
 // requests looks at what an event could lose of a request, and of its answer.
-func requests(t *testing.T, p *program, out *output) {
+func requests(t *testing.T, p *program, out *exectest.Output) {
 	t.Helper()
 	s := &shopper{url: p.url}
 	list := from127002(t, p.url+"/api/products?limit=24", "X-Request-Id", "mine-1", "X-Forwarded-For", "203.0.113.9", "Accept-Encoding", "gzip")

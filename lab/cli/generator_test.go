@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"shoplab/exectest"
 	"shoplab/lab/load/loadtest"
 	"shoplab/lab/result"
 	"shoplab/platform/awstest"
@@ -131,7 +132,7 @@ func runTasks(t *testing.T) (tasks []task) {
 		for _, v := range container.Environment {
 			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s", aws.ToString(v.Name), aws.ToString(v.Value)))
 		}
-		said := &output{}
+		said := &exectest.Output{}
 		cmd.Stderr = said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -16,12 +16,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"shoplab/contract"
+	"shoplab/exectest"
 	"shoplab/lab/load/shard"
 	"shoplab/lab/stage"
 )
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestUpLeavesNothingAfterCtrlC(t *testing.T) {
-	lab := startLab(t, "up", "stage2", "--binary", self(t))
+	lab := startLab(t, "up", "stage2", "--binary", exectest.Self(t))
 	url := lab.url()
 	if resp, err := http.Get(url); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("GET %s: %v", url, err)
@@ -99,7 +99,7 @@ func TestUpRunsEveryStage(t *testing.T) {
 
 func TestUpLeavesNothingWhenInterruptedWhileStarting(t *testing.T) {
 	for _, signals := range []int{1, 2} {
-		lab := startLab(t, "up", "--binary", self(t))
+		lab := startLab(t, "up", "--binary", exectest.Self(t))
 		var children []int
 		lab.await("a process of PostgreSQL", func() bool {
 			children = append(children, descendants(t, lab.cmd.Process.Pid)...)
@@ -118,7 +118,7 @@ func TestUpLeavesNothingWhenInterruptedWhileStarting(t *testing.T) {
 }
 
 func TestUpSaysThatTheShopDied(t *testing.T) {
-	lab := startLab(t, "up", "--binary", self(t))
+	lab := startLab(t, "up", "--binary", exectest.Self(t))
 	if resp, err := http.Get(lab.url() + "/die"); err == nil {
 		_ = resp.Body.Close()
 	}
@@ -153,7 +153,7 @@ type lab struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	tmp    string
-	stderr *output
+	stderr *exectest.Output
 	lines  chan string
 }
 
@@ -167,8 +167,8 @@ func startLab(t *testing.T, args ...string) *lab {
 	if err := os.Chmod(tmp, 0o755); err != nil { // #nosec G302
 		t.Fatal(err)
 	}
-	l := &lab{t: t, tmp: tmp, stderr: &output{}, lines: make(chan string, 100)}
-	l.cmd = exec.CommandContext(t.Context(), self(t), args...) // #nosec G204
+	l := &lab{t: t, tmp: tmp, stderr: &exectest.Output{}, lines: make(chan string, 100)}
+	l.cmd = exec.CommandContext(t.Context(), exectest.Self(t), args...) // #nosec G204
 	l.cmd.Env = append(os.Environ(), "RUN_LAB=1", "TMPDIR="+tmp)
 	l.cmd.Stderr = l.stderr
 	stdout, err := l.cmd.StdoutPipe()
@@ -275,31 +275,4 @@ func descendants(t *testing.T, pid int) []int {
 		}
 	}
 	return found[1:]
-}
-
-func self(t *testing.T) string {
-	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// output is a buffer that may be read while a process writes to it.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

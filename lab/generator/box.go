@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	labaws "shoplab/lab/target/aws"
+
+	"shoplab/lab/watch"
 )
 
 // box is a bucket as a letter box. S3 reads what was written last, so that an object that is there is whole and new.
@@ -69,20 +71,9 @@ func (b box) wait(ctx context.Context, key string, into any) error {
 		if found, err := b.get(ctx, key, into); found || err != nil {
 			return err
 		}
-		if err := pause(ctx, b.every); err != nil {
+		if err := watch.Pause(ctx, b.every); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }
 
@@ -114,7 +105,7 @@ func (b box) await(ctx context.Context, n int) (found labaws.Shards, err error) 
 			}
 			return found, nil
 		}
-		if err := pause(ctx, b.every); err != nil {
+		if err := watch.Pause(ctx, b.every); err != nil {
 			return found, fmt.Errorf("%d of %d load generators came within %s: see the log group /shoplab/generator/service", len(names), n, awaitPatience)
 		}
 	}

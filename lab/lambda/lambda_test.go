@@ -10,11 +10,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	aws "github.com/aws/aws-lambda-go/lambda"
+
+	"shoplab/exectest"
 )
 
 // asFunction in the environment makes the test's own binary a function.
@@ -57,9 +58,9 @@ func TestMain(m *testing.M) {
 }
 
 // function is a function of the test's own, stopped at its end.
-func function(t *testing.T, change func(*Options)) (*Function, *lines) {
+func function(t *testing.T, change func(*Options)) (*Function, *exectest.Output) {
 	t.Helper()
-	out := &lines{}
+	out := &exectest.Output{}
 	o := Options{Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute, Log: func(int) io.Writer { return out }}
 	if change != nil {
 		change(&o)
@@ -71,23 +72,6 @@ func function(t *testing.T, change func(*Options)) (*Function, *lines) {
 		}
 	})
 	return f, out
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
 }
 
 // run has the function do a job and returns the process that did it.
@@ -171,7 +155,7 @@ func TestRecycled(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "end of the idle environment", func() bool { return f.Stats().Environments == 0 })
-	if !out.has("bye") {
+	if !strings.Contains(out.String(), "bye") {
 		t.Error("the process was not asked to end")
 	}
 	if second, err := run(f, job{}); err != nil || second == first {

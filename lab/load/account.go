@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"shoplab/lab/watch"
 )
 
 // MaxAccounts bounds how many accounts are prepared: each costs the shop a password hash.
@@ -138,7 +140,7 @@ func (c *Crowd) register(ctx context.Context, n int) (*account, error) {
 		if !busy || try == 10 {
 			return nil, fmt.Errorf("register: %s%s", statusKind(status, answer), limitHint(status, answer))
 		}
-		if err := pause(ctx, retryAfter(header)); err != nil {
+		if err := watch.Pause(ctx, retryAfter(header)); err != nil {
 			return nil, err
 		}
 	}
@@ -179,16 +181,4 @@ func (c *Crowd) call(ctx context.Context, method, path string, body []byte, toke
 		return 0, nil, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return resp.StatusCode, resp.Header, answer, nil
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

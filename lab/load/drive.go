@@ -66,7 +66,7 @@ func (c *Crowd) Tally(ctx context.Context, l Load) (*Tally, error) {
 	if err := c.Prepare(ctx, 1, nil); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, time.Until(l.StartAt)); err != nil {
+	if err := watch.Pause(ctx, time.Until(l.StartAt)); err != nil {
 		return nil, err
 	}
 	c.only = flowNamed(l.Flow)
@@ -243,10 +243,10 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.keep(sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
 	if s.waits {
 		s.waits = false
-		_ = pause(r.ctx, pollEvery) // cut short when the load ends
+		_ = watch.Pause(r.ctx, pollEvery) // cut short when the load ends
 	}
 	if r.think > 0 {
-		_ = pause(r.ctx, time.Duration(rand.ExpFloat64()*float64(r.think))) //nolint:gosec // no secret
+		_ = watch.Pause(r.ctx, time.Duration(rand.ExpFloat64()*float64(r.think))) //nolint:gosec // no secret
 	}
 	r.crowd.rest(s)
 	if err != nil {

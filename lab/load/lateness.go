@@ -7,6 +7,7 @@ import (
 
 	"shoplab/lab/result"
 	"shoplab/lab/stats"
+	"shoplab/lab/watch"
 )
 
 // lateness measures how late this process's timers are while a load runs. What delays them delays the
@@ -26,7 +27,7 @@ func watchTimers(ctx context.Context) lateness {
 		var late []float64
 		for {
 			due := time.Now().Add(timerEvery)
-			if pause(ctx, timerEvery) != nil {
+			if watch.Pause(ctx, timerEvery) != nil {
 				l.done <- late
 				return
 			}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shoplab/exectest"
 )
 
 // TestMain makes this test binary the program that the tests run: it prints its input, says what it was told to
@@ -23,23 +25,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func self(t *testing.T) string {
-	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestOutput(t *testing.T) {
 	var said []string
 	say := func(s string) { said = append(said, s) }
-	out, err := Output(t.Context(), say, strings.NewReader("in"), self(t), "echo")
+	out, err := Output(t.Context(), say, strings.NewReader("in"), exectest.Self(t), "echo")
 	if err != nil || string(out) != "in" || strings.Join(said, " ") != "one two" {
 		t.Errorf("printed %q, said %q, %v", out, said, err)
 	}
-	_, err = Output(t.Context(), say, nil, self(t), "echo", "a", "b")
+	_, err = Output(t.Context(), say, nil, exectest.Self(t), "echo", "a", "b")
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(err.Error(), "two") {
 		t.Errorf("ended with %v, want exit status 2 and what was said last", err)
@@ -48,19 +41,19 @@ func TestOutput(t *testing.T) {
 
 func TestRunHandsOverInputOutputAndStatus(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if err := Run(t.Context(), strings.NewReader("in"), &stdout, &stderr, self(t), "echo"); err != nil {
+	if err := Run(t.Context(), strings.NewReader("in"), &stdout, &stderr, exectest.Self(t), "echo"); err != nil {
 		t.Error(err)
 	}
 	if stdout.String() != "in" || !strings.Contains(stderr.String(), "two") {
 		t.Errorf("stdout %q, stderr %q", stdout.String(), stderr.String())
 	}
 	var exit Exit
-	if err := Run(t.Context(), nil, io.Discard, io.Discard, self(t), "echo", "a"); !errors.As(err, &exit) || exit != 1 {
+	if err := Run(t.Context(), nil, io.Discard, io.Discard, exectest.Self(t), "echo", "a"); !errors.As(err, &exit) || exit != 1 {
 		t.Errorf("ended with %v, want exit status 1", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Run(ctx, nil, io.Discard, io.Discard, self(t), "echo"); !errors.Is(err, context.Canceled) {
+	if err := Run(ctx, nil, io.Discard, io.Discard, exectest.Self(t), "echo"); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }
@@ -69,7 +62,7 @@ func TestFind(t *testing.T) {
 	if _, err := Find(t.Context(), "", "missing"); err == nil || !strings.Contains(err.Error(), "inside the repository") {
 		t.Errorf("neither beside nor in a repository: %v", err)
 	}
-	beside := filepath.Join(filepath.Dir(self(t)), "lab-test")
+	beside := filepath.Join(filepath.Dir(exectest.Self(t)), "lab-test")
 	if err := os.WriteFile(beside, nil, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -6,25 +6,16 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/smithy-go"
-
-	"shoplab/platform/awstest"
 )
 
 // TestSweepConfirmsWhatIsListed deletes what the tagging API then still lists, and keeps one of each service.
 func TestSweepConfirmsWhatIsListed(t *testing.T) {
-	account := awstest.Emulate(t, "../..")
-	account.Setenv(t)
-	ctx := t.Context()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, account, cfg := emulated(t)
 	compute, balancers := ec2.NewFromConfig(cfg), elb.NewFromConfig(cfg)
 	check := func(err error) {
 		t.Helper()

@@ -9,25 +9,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/smithy-go"
-
-	"shoplab/platform/awstest"
 )
 
 // TestRemove deletes one stage of two. The groups name one another, a deletion of the VPC fails, which is tried again or
 // told, and somebody has put an interface into the network of the second, which is not touched.
 func TestRemove(t *testing.T) {
-	account := awstest.Emulate(t, "../..")
-	account.Setenv(t)
-	ctx := t.Context()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, account, cfg := emulated(t)
 	compute := ec2.NewFromConfig(cfg)
 	network(t, compute, "stage1")
 	subnet := network(t, compute, "stage2")

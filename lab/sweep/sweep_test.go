@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -68,13 +69,20 @@ func ids(rs []Resource) (out []string) {
 	return out
 }
 
-func TestSweepOfAnAccount(t *testing.T) {
-	awstest.Emulate(t, "../..").Setenv(t)
-	ctx := t.Context()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
+// emulated is an empty account of the test's own, and how it is reached.
+func emulated(t *testing.T) (context.Context, *awstest.Emulator, aws.Config) {
+	t.Helper()
+	account := awstest.Emulate(t, "../..")
+	account.Setenv(t)
+	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return t.Context(), account, cfg
+}
+
+func TestSweepOfAnAccount(t *testing.T) {
+	ctx, _, cfg := emulated(t)
 	sweepIDs := func(f Filter) []string {
 		t.Helper()
 		r, err := Sweep(ctx, cfg, f, func(string) {})

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"shoplab/exectest"
 	"shoplab/lab/process"
 )
 
@@ -154,7 +155,7 @@ func startChild(t *testing.T, g *Group, task string) *process.Process {
 	stdin, entered := io.Pipe() // the child waits for its end, to touch nothing before it is in the group
 	defer entered.Close()
 	p, err := process.Start(process.Spec{
-		Name: "child", Path: self(t), Env: []string{childTask + "=" + task},
+		Name: "child", Path: exectest.Self(t), Env: []string{childTask + "=" + task},
 		Stdin: stdin, StopSignal: syscall.SIGKILL, Enter: g.enter(),
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"shoplab/exectest"
 	"shoplab/lab/stage"
 )
 
@@ -27,22 +28,13 @@ func checkOften(s *stage.Stage) { s.HealthCheckInterval = 50 * time.Millisecond 
 
 func startTwin(t *testing.T, o Options) *Twin {
 	t.Helper()
-	o.Root, o.Binary, o.Log, o.throwaway = root, self(t), t.Output(), true
+	o.Root, o.Binary, o.Log, o.throwaway = root, exectest.Self(t), t.Output(), true
 	tw, err := Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tw.Stop() }) // tests that care stop it themselves
 	return tw
-}
-
-func self(t *testing.T) string {
-	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // shortTemp makes a temporary folder that other users may enter, for everything that asks for one.

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"shoplab/contract"
+	"shoplab/exectest"
 	"shoplab/lab/process"
 	"shoplab/lab/stage"
 )
@@ -154,7 +155,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 	tmp := shortTemp(t)
 	o := Options{
 		Stage: read(t, "stage2", func(s *stage.Stage) { s.Env = []string{"FAIL=shop-2"} }),
-		Root:  root, Binary: self(t), throwaway: true,
+		Root:  root, Binary: exectest.Self(t), throwaway: true,
 	}
 	if _, err := Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "shop-2 cannot start today") {
 		t.Errorf("error %v, want the service's own words", err)

@@ -106,14 +106,17 @@ func (w *watching) add(second int, readings []Reading) {
 }
 
 // Until waits for the moment; false if ctx ended first.
-func Until(ctx context.Context, at time.Time) bool {
-	t := time.NewTimer(time.Until(at))
+func Until(ctx context.Context, at time.Time) bool { return Pause(ctx, time.Until(at)) == nil }
+
+// Pause waits for d, or until ctx ends, whose error it then returns.
+func Pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	case <-t.C:
-		return true
+		return nil
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shoplab/contract"
+	"shoplab/exectest"
 	"shoplab/service/shop"
 	"shoplab/service/shoptest"
 )
@@ -31,7 +31,7 @@ type rig struct {
 	store    *shoptest.Store
 	registry *prometheus.Registry
 	url      string
-	log      *lockedBuffer
+	log      *exectest.Output
 	client   *http.Client // keeps cookies, as a browser does
 }
 
@@ -44,7 +44,7 @@ func newRig(t testing.TB, change func(*Config, *Shop)) *rig {
 // build is newRig without listening.
 func build(t testing.TB, change func(*Config, *Shop)) *rig {
 	t.Helper()
-	r := &rig{t: t, store: shoptest.NewStore(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
+	r := &rig{t: t, store: shoptest.NewStore(), registry: prometheus.NewRegistry(), log: &exectest.Output{}}
 	cashier := shop.NewCashier(r.store, r.store, fakeGateway{})
 	sh := Shop{
 		Catalog: r.store, Accounts: r.store, Sessions: r.store, Carts: r.store, Orders: r.store, Cashier: cashier,
@@ -247,24 +247,6 @@ func (fakeGateway) ParseEvent(body []byte, signature string) (e shop.Event, err 
 		return e, shop.Errorf(shop.CodeBadSignature, "The signature is not ours.")
 	}
 	return e, nil
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func trusting(networks ...string) func(*Config, *Shop) {

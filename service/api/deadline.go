@@ -44,6 +44,18 @@ func (d *deadline) due() bool {
 	return early < 0 || early > deadlineSlack
 }
 
+// apply gives the connection the deadline if it needs it.
+func (d *deadline) apply(set func(time.Time) error) error {
+	if !d.due() {
+		return nil
+	}
+	if err := set(d.asked); err != nil {
+		return err
+	}
+	d.set = d.asked
+	return nil
+}
+
 // SetReadDeadline notes the deadline for the next Read.
 func (c *lazyConn) SetReadDeadline(t time.Time) error {
 	c.read.asked = t
@@ -64,22 +76,16 @@ func (c *lazyConn) SetDeadline(t time.Time) error {
 
 // Read reads within the read deadline.
 func (c *lazyConn) Read(b []byte) (int, error) {
-	if c.read.due() {
-		if err := c.Conn.SetReadDeadline(c.read.asked); err != nil {
-			return 0, err //nolint:wrapcheck // stands for the connection's own
-		}
-		c.read.set = c.read.asked
+	if err := c.read.apply(c.Conn.SetReadDeadline); err != nil {
+		return 0, err
 	}
 	return c.Conn.Read(b) //nolint:wrapcheck // stands for the connection's own
 }
 
 // Write writes within the write deadline.
 func (c *lazyConn) Write(b []byte) (int, error) {
-	if c.write.due() {
-		if err := c.Conn.SetWriteDeadline(c.write.asked); err != nil {
-			return 0, err //nolint:wrapcheck // stands for the connection's own
-		}
-		c.write.set = c.write.asked
+	if err := c.write.apply(c.Conn.SetWriteDeadline); err != nil {
+		return 0, err
 	}
 	return c.Conn.Write(b) //nolint:wrapcheck // stands for the connection's own
 }

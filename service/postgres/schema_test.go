@@ -1,13 +1,12 @@
 package postgres_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
+	"shoplab/exectest"
 	"shoplab/service/postgres"
 	"shoplab/service/shop"
 )
@@ -92,9 +91,9 @@ func TestSchemaNewer(t *testing.T) {
 }
 
 // openLogged returns a migrated and seeded database, its log and its URL.
-func openLogged(t *testing.T) (*postgres.DB, *logBuffer, string) {
+func openLogged(t *testing.T) (*postgres.DB, *exectest.Output, string) {
 	t.Helper()
-	url, log := createDatabase(t, ""), &logBuffer{}
+	url, log := createDatabase(t, ""), &exectest.Output{}
 	db := open(t, postgres.Config{URL: url, AcquireTimeout: patience, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -111,22 +110,4 @@ func execute(t *testing.T, url, sql string) {
 	if err := connect(t, url).PgConn().Exec(t.Context(), sql).Close(); err != nil {
 		t.Fatal(fmt.Errorf("%s: %w", sql, err))
 	}
-}
-
-// logBuffer is a buffer that a logger writes and a test reads.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
