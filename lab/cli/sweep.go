@@ -16,7 +16,7 @@ func newSweepCommand() *cobra.Command {
 		Use:   "sweep [STAGE]...",
 		Short: "Look for anything of this project that an AWS account still has, and delete it",
 		Long: `Takes an inventory of everything that carries the project's tags or names, and of what AWS made
-behind it, and prints a receipt. It only reads. Exit status 0 means that nothing was found. It signs in
+behind it, and prints a receipt. Without --remove it only reads. Exit status 0 means that nothing was found. It signs in
 as the AWS CLI does.
 
 With --remove it deletes what it finds of one stage, in the order that AWS asks for, and waits until it
