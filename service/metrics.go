@@ -25,6 +25,7 @@ import (
 //	shoplab_db_pool_empty_acquire_wait_seconds_total  time that those waited
 //	shoplab_db_pool_canceled_acquires_total         waits that were given up: the pool was exhausted
 //	shoplab_db_lock_timeouts_total                  transactions that gave up waiting for a lock
+//	shoplab_db_round_trips_total                    times that the database was asked: statements, batches once
 //	shoplab_redis_up                                1 or 0
 //	shoplab_redis_pool_total, _idle                 connections now
 //	shoplab_redis_pool_timeouts_total               waits for a connection that were given up
@@ -58,6 +59,8 @@ func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
 	counter(r, "db_pool_empty_acquires_total", "Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
 	counter(r, contract.MetricPoolWaitSeconds, "Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
 	counter(r, contract.MetricPoolCanceledWaits, "Waits that were given up: the pool was exhausted.", func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
+	counter(r, contract.MetricRoundTrips, "Times that the database was asked: statements, and batches of them once.",
+		func() float64 { return float64(db.Stat().RoundTripCount()) })
 	counter(r, "db_lock_timeouts_total", "Transactions that gave up waiting for a lock.", func() float64 { return float64(db.Stat().LockTimeoutCount()) })
 }
 

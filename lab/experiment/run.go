@@ -38,7 +38,7 @@ var ErrInvariant = errors.New("an invariant was violated under load")
 func (p Plan) Settings() result.Settings {
 	s := result.Settings{
 		Quick: p.Quick, Users: p.Users, Repeats: p.Repeats, Objective: load.DefaultObjective, Mix: load.Mix(),
-		WarmUpSeconds: 10, StepSeconds: 20, SearchSeconds: 10, PrecisionRatio: 0.1, MaxUsers: 5000, MaxRate: 10000,
+		WarmUpSeconds: 5, StepSeconds: 20, SearchSeconds: 6, PrecisionRatio: 0.1, MaxUsers: 5000, MaxRate: 10000,
 		ThinkMS: float64(p.Think) / float64(time.Millisecond),
 	}
 	if p.Quick {

@@ -3,7 +3,6 @@ package experiment
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
@@ -38,18 +37,16 @@ func (b *Bench) twin(ctx context.Context, t *result.Twin, users int) error {
 	if units := b.site.Stage().DatabaseCPU; units > 0 {
 		t.DatabaseCPUs = result.Ptr(float64(units) / 1024)
 	}
-	var err error
-	if t.Step, err = b.hold(ctx, load.Load{Purpose: result.PurposeTwin, Users: users}); err != nil {
-		return err
+	bounds := load.Bounds{
+		Start: float64(users), Min: 1, Max: float64(b.settings.MaxUsers), Precision: b.settings.PrecisionRatio, Whole: true,
 	}
-	t.Step.Series = nil
-	start := float64(users)
-	if !t.Step.ObjectiveKept {
-		start = math.Round(start / 2)
-	}
-	bounds := load.Bounds{Start: max(1, start), Min: 1, Max: float64(b.settings.MaxUsers), Precision: b.settings.PrecisionRatio, Whole: true}
+	first := true
 	found, err := load.Find(ctx, bounds, func(ctx context.Context, users float64) (result.Step, error) {
-		return b.hold(ctx, load.Load{Purpose: result.PurposeTwin, Users: int(users)})
+		step, err := b.hold(ctx, load.Load{Purpose: result.PurposeTwin, Users: int(users)})
+		if first {
+			first, t.Step, t.Step.Series = false, step, nil
+		}
+		return step, err
 	})
 	t.Search = &found
 	return err

@@ -27,10 +27,11 @@ var (
 		Name: "load balancer", Value: result.Interval{Value: .001, Low: .0005, High: .004}, Unit: "s",
 		Source: "assumed: AWS publishes no figure",
 	}
-	// RoundTrips is how often a request asks the database, for which it waits the network each time.
+	// RoundTrips is how often a request asks the database, for which it waits the network each time, where a result
+	// has no count of it.
 	RoundTrips = Assumption{
-		Name: "statements a request", Value: result.Interval{Value: 2, Low: 1, High: 6}, Unit: "statements",
-		Source: "assumed: the result has no count of statements",
+		Name: "round trips to the database a request", Value: result.Interval{Value: 2, Low: 1, High: 6}, Unit: "round trips",
+		Source: "assumed only of a stage whose instances' metrics were not read, as those on AWS",
 	}
 )
 

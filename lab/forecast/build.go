@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -87,7 +88,7 @@ func (b *builder) instances(units float64, home, database, cache int) {
 		hold = max(0, hold-b.Demands.Of(PartDatabase).Seconds.Value)
 	}
 	if b.Host == nil && b.Topology != string(stage.Single) {
-		hold += RoundTrips.Value.Value * Hop.Value.Value
+		hold += cmp.Or(b.Demands.RoundTrips.Value, RoundTrips.Value.Value) * Hop.Value.Value
 	}
 	for i := range b.most() {
 		own := home

@@ -49,8 +49,10 @@ type Demand struct {
 type Demands struct {
 	Parts []Demand
 	// Hold is the seconds that a request holds a pooled connection, all requests' mean, by Little's law.
-	Hold    result.Interval
-	Classes []Class
+	Hold result.Interval
+	// RoundTrips is how often a request asks the database, Bytes the length of its answer; 0 where not counted.
+	RoundTrips, Bytes result.Interval
+	Classes           []Class
 	// Flows are the errands by themselves; none where they were not measured.
 	Flows []Flow
 }
@@ -104,6 +106,12 @@ func Measure(st result.Stage) (Demands, error) {
 	if x, y := points(free, result.ResourcePoolInUse); len(x) >= leastSteps {
 		d.Hold, _ = slope(x, y)
 	}
+	if x, y := points(free, result.ResourceRoundTrips); len(x) >= leastSteps {
+		d.RoundTrips, _ = slope(x, y)
+	}
+	if x, y := answers(free); len(x) >= leastSteps {
+		d.Bytes, _ = slope(x, y)
+	}
 	d.Classes = classes(free)
 	return d, nil
 }
@@ -156,6 +164,16 @@ func points(steps []result.Step, r result.Resource) (x, y []float64) {
 	for _, s := range steps {
 		if used, ok := total(s, r); ok {
 			x, y = append(x, s.Throughput), append(y, used)
+		}
+	}
+	return x, y
+}
+
+// answers are throughput and bytes answered a second of the steps that have both.
+func answers(steps []result.Step) (x, y []float64) {
+	for _, s := range steps {
+		if s.AnswerBytes != nil {
+			x, y = append(x, s.Throughput), append(y, *s.AnswerBytes*s.Throughput)
 		}
 	}
 	return x, y

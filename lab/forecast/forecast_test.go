@@ -62,7 +62,10 @@ func measured(t *testing.T, s Setting, l Load) result.Step {
 	step.Usage = append(step.Usage,
 		result.Usage{Resource: result.ResourceStageCPU, Unit: "cores", Mean: out.Utilization[0] * s.Host.CPUs, Limit: &s.Host.CPUs},
 		result.Usage{Resource: result.ResourceThrottled, Unit: "ratio", Mean: out.Throttled[0], Limit: result.Ptr(1.0)},
-		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: .0006 * out.Throughput})
+		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: .0006 * out.Throughput},
+		result.Usage{Resource: result.ResourceRoundTrips, Of: "shop-1", Unit: "1/s", Mean: .5 + 1.5*out.Throughput},
+		result.Usage{Resource: result.ResourceRoundTrips, Of: "shop-2", Unit: "1/s", Mean: .5 + 1.5*out.Throughput})
+	step.AnswerBytes = result.Ptr(2000.0)
 	return step
 }
 
@@ -90,6 +93,8 @@ func TestMeasureFindsTheDemands(t *testing.T) {
 		}
 	}
 	within(t, "hold", d.Hold.Value, .0006, .02)
+	within(t, "round trips", d.RoundTrips.Value, 3, .01)
+	within(t, "bytes", d.Bytes.Value, 2000, .01)
 	if len(d.Classes) != 2 || math.Abs(d.Classes[0].Weight-.5) > .01 || math.Abs(d.Classes[1].Weight-5.5) > .01 {
 		t.Errorf("classes %+v, want half and 5.5 times the mean", d.Classes)
 	}

@@ -19,6 +19,8 @@ type Flow struct {
 	// CPU is the seconds that one of its requests takes of each part, Hold how long it holds a connection.
 	CPU  map[string]float64
 	Hold float64
+	// RoundTrips is how often one of its requests asks the database, Bytes the length of its answer.
+	RoundTrips, Bytes float64
 	// Operations are the shares of its requests.
 	Operations map[string]float64
 }
@@ -55,6 +57,12 @@ func flowOf(s result.Step, w result.Weight, d Demands) (Flow, bool) {
 	}
 	if used, ok := total(s, result.ResourcePoolInUse); ok {
 		f.Hold = used / s.Throughput
+	}
+	if asked, ok := total(s, result.ResourceRoundTrips); ok {
+		f.RoundTrips = asked / s.Throughput
+	}
+	if s.AnswerBytes != nil {
+		f.Bytes = *s.AnswerBytes
 	}
 	requests, begun := 0, 0
 	for _, o := range s.Operations {
@@ -136,6 +144,8 @@ func (d Demands) WithMix(shares map[string]float64) (Demands, error) {
 		parts[k].Seconds = changed(p.Seconds, func(f Flow) float64 { return f.CPU[p.Part] }, d.Composed(p.Part))
 	}
 	hold := changed(d.Hold, func(f Flow) float64 { return f.Hold }, 0)
+	d.RoundTrips = changed(d.RoundTrips, func(f Flow) float64 { return f.RoundTrips }, 0)
+	d.Bytes = changed(d.Bytes, func(f Flow) float64 { return f.Bytes }, 0)
 	d.Classes = d.classesOf(shares)
 	d.Parts, d.Hold = parts, hold
 	return d, nil

@@ -171,6 +171,7 @@ type sample struct {
 	op             *op
 	kind           string // of error, "" for none
 	due, sent, end time.Duration
+	bytes          int // of the answer
 	bought         bool
 }
 
@@ -240,7 +241,7 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.crowd.observe != nil {
 		r.crowd.observe(Seen{Operation: o.name, Error: kind, Due: r.pace.began.Add(due), End: r.pace.began.Add(end)})
 	}
-	r.keep(sample{op: o, kind: kind, due: due, sent: sent, end: end, bought: s.sold()})
+	r.keep(sample{op: o, kind: kind, due: due, sent: sent, end: end, bytes: size(header) + body.Len(), bought: s.sold()})
 	if s.waits {
 		s.waits = false
 		_ = watch.Pause(r.ctx, pollEvery) // cut short when the load ends
@@ -254,6 +255,16 @@ func (r *runner) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = http.NoBody
 	return resp, nil
+}
+
+// size is how long a header is in HTTP/1.1, the status line left out.
+func size(h http.Header) (n int) {
+	for key, values := range h {
+		for _, v := range values {
+			n += len(key) + len(": ") + len(v) + len("\r\n")
+		}
+	}
+	return n
 }
 
 func (r *runner) keep(s sample) {

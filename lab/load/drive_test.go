@@ -50,6 +50,9 @@ func TestShoppersRunEveryErrand(t *testing.T) {
 		if sum != step.Requests {
 			t.Errorf("operations add up to %d of %d requests", sum, step.Requests)
 		}
+		if step.AnswerBytes == nil || *step.AnswerBytes < 20 {
+			t.Error("answers without a length")
+		}
 		inv, err := c.CheckOrders(t.Context())
 		if err != nil || inv.Status != result.InvariantHeld {
 			t.Errorf("orders: %+v, %v", inv, err)

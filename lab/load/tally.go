@@ -13,10 +13,11 @@ import (
 type Tally struct {
 	StartedAt time.Time `json:"started_at"` // of what was measured
 	Seconds   float64   `json:"seconds"`    // of what was measured
-	// Finished, Good and Orders are by when the answers came: answers, those without an error, and orders paid.
+	// Finished, Good, Orders and Bytes are by when the answers came: answers, those without an error, orders paid.
 	Finished int `json:"finished"`
 	Good     int `json:"good"`
 	Orders   int `json:"orders"`
+	Bytes    int `json:"bytes"` // of the answers, header and body
 	// Planned and OnTime are requests of an open loop that were due, and those that left in time.
 	Planned int `json:"planned,omitempty"`
 	OnTime  int `json:"on_time,omitempty"`
@@ -106,6 +107,7 @@ func (t *Tally) add(s sample, w window) {
 	}
 	if w.has(s.end) {
 		t.Finished++
+		t.Bytes += s.bytes
 		if s.kind == "" {
 			t.Good++
 		}
@@ -136,6 +138,7 @@ func (t *Tally) Merge(other Tally) {
 	t.Finished += other.Finished
 	t.Good += other.Good
 	t.Orders += other.Orders
+	t.Bytes += other.Bytes
 	t.Planned += other.Planned
 	t.OnTime += other.OnTime
 	for name, o := range other.Operations {
@@ -160,6 +163,9 @@ func (t *Tally) Step(l Load, objective result.Objective) result.Step {
 	}
 	step.Throughput = float64(t.Finished) / step.Seconds
 	step.Goodput = float64(t.Good) / step.Seconds
+	if t.Finished > 0 && t.Bytes > 0 {
+		step.AnswerBytes = result.Ptr(float64(t.Bytes) / float64(t.Finished))
+	}
 	var all Outcome
 	for name, o := range t.Operations {
 		all.merge(*o, stepDigits)

@@ -134,9 +134,13 @@ func checkTable(m measured) *table {
 func demandTable(m measured) *table {
 	t := &table{
 		Caption: "What a request takes, measured here",
-		Head:    []string{"Stage", "Service", "Database", "Cache", "Proxy", "Sidecars", "Holds a connection"},
-		Terms: []term{{"Service, Database, ...", "milliseconds of CPU a request of the mix, with the 95% interval: " +
-			"the slope of use over throughput where nothing was used up."}},
+		Head:    []string{"Stage", "Service", "Database", "Cache", "Proxy", "Sidecars", "Holds a connection", "Asks the database", "Answer"},
+		Terms: []term{
+			{"Service, Database, ...", "milliseconds of CPU a request of the mix, with the 95% interval: " +
+			"the slope of use over throughput where nothing was used up."},
+			{"Asks the database", "round trips a request: statements, and batches of them once."},
+			{"Answer", "bytes, header and body."},
+		},
 	}
 	for _, s := range m.stages {
 		f := m.forecasts[s.Name]
@@ -147,7 +151,8 @@ func demandTable(m measured) *table {
 		for _, part := range []string{forecast.PartService, forecast.PartDatabase, forecast.PartCache, forecast.PartProxy, forecast.PartSidecar} {
 			row = append(row, demand(f.Demands.Of(part).Seconds))
 		}
-		t.Rows = append(t.Rows, append(row, demand(f.Demands.Hold)))
+		row = append(row, demand(f.Demands.Hold), each(f.Demands.RoundTrips), each(f.Demands.Bytes))
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }
@@ -182,6 +187,14 @@ func demand(i result.Interval) cell {
 		return text("–")
 	}
 	return number(fmt.Sprintf("%.3g ms", 1000*i.Value)).noting(fmt.Sprintf("%.3g to %.3g", 1000*i.Low, 1000*i.High))
+}
+
+// each is so many a request.
+func each(i result.Interval) cell {
+	if i.Value == 0 {
+		return text("–")
+	}
+	return number(amount(i.Value)).noting(amount(i.Low) + " to " + amount(i.High))
 }
 
 // forecastAssumptions has what was not measured.

@@ -55,6 +55,9 @@ type Step struct {
 	Operations []Operation `json:"operations,omitempty"`
 	// Orders is how many orders were paid to the end in this step.
 	Orders int `json:"orders"`
+	// AnswerBytes are bytes an answer, its header and body as HTTP/1.1 has them, without what TLS and TCP add; nil in
+	// files written before it was counted.
+	AnswerBytes *float64 `json:"answer_bytes,omitempty"`
 
 	// ObjectiveKept: latency and errors within the objective, and for an open loop at least 97% of
 	// the requests answered in the window that they were due in.
@@ -159,6 +162,7 @@ const (
 	ResourcePoolInUse    Resource = "pool in use"          // connections
 	ResourcePoolWait     Resource = "pool wait"            // ms an acquire, mean of the second
 	ResourcePoolTimeouts Resource = "pool timeouts"        // acquires given up in the second
+	ResourceRoundTrips   Resource = "database round trips" // 1/s, statements and batches of them that instances sent
 	ResourceDBConns      Resource = "database connections" // open
 	ResourceDBActive     Resource = "database active"      // connections running a statement
 	ResourceDBLockWaits  Resource = "database lock waits"  // connections waiting for a lock

@@ -47,6 +47,7 @@ type Config struct {
 // Payments.
 type DB struct {
 	pool           *pgxpool.Pool
+	trips          *roundTrips
 	acquireTimeout time.Duration
 	lockers        *lockers
 	log            *slog.Logger
@@ -77,6 +78,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 }
 
 func openPool(ctx context.Context, c Config, pc *pgxpool.Config) (*DB, error) {
+	trips := &roundTrips{}
+	if pc.ConnConfig.Tracer == nil { // tests bring their own
+		pc.ConnConfig.Tracer = trips
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
@@ -88,6 +93,7 @@ func openPool(ctx context.Context, c Config, pc *pgxpool.Config) (*DB, error) {
 	probeCtx, stop := context.WithCancel(context.Background())
 	db := &DB{
 		pool:           pool,
+		trips:          trips,
 		acquireTimeout: cmp.Or(c.AcquireTimeout, time.Second),
 		lockers:        newLockers(pc.MaxConns),
 		log:            cmp.Or(c.Log, slog.Default()),

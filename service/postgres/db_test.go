@@ -120,6 +120,31 @@ func TestStatementTimeout(t *testing.T) {
 	}
 }
 
+// A read by its key is one round trip, a batch too; begin and commit are statements of their own.
+func TestRoundTripsAreCounted(t *testing.T) {
+	t.Parallel()
+	_, u := openNew(t, "")
+	db := open(t, postgres.Config{URL: u, AcquireTimeout: patience})
+	p, err := db.PutProduct(t.Context(), shop.Product{Name: "p", Category: "c", PriceCents: 100, Stock: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trips := func(what func() error) int64 {
+		before := db.Stat().RoundTripCount()
+		if err := what(); err != nil {
+			t.Fatal(err)
+		}
+		return db.Stat().RoundTripCount() - before
+	}
+	if n := trips(func() error { _, err := db.Product(t.Context(), p.ID); return err }); n != 1 {
+		t.Errorf("a product took %d round trips, want 1", n)
+	}
+	guest := shop.Owner{Guest: "0123456789abcdef0123456789abcdef"}
+	if n := trips(func() error { _, err := db.AddItem(t.Context(), guest, p.ID, 1); return err }); n < 1 || n > 3 {
+		t.Errorf("adding to a cart took %d round trips, want one batch and at most its transaction's two", n)
+	}
+}
+
 // TestLockedProduct: orders that wait for a row that somebody holds leave the reads their connections, and give
 // up with a code of their own; one whose wait ends in time is placed.
 func TestLockedProduct(t *testing.T) {

@@ -105,11 +105,12 @@ func (db *DB) sendLocking(ctx context.Context, what string, batch func() *pgx.Ba
 type Stat struct {
 	*pgxpool.Stat
 	lockers *lockers
+	trips   *roundTrips
 }
 
 // Stat returns the pool's numbers. CanceledAcquireCount counts the calls that found the pool exhausted and gave
 // up.
-func (db *DB) Stat() Stat { return Stat{db.pool.Stat(), db.lockers} }
+func (db *DB) Stat() Stat { return Stat{db.pool.Stat(), db.lockers, db.trips} }
 
 // AcquiredConns is how many connections are in use.
 func (s Stat) AcquiredConns() int32 {
@@ -131,6 +132,9 @@ func (s Stat) EmptyAcquireWaitTime() time.Duration {
 func (s Stat) CanceledAcquireCount() int64 {
 	return s.Stat.CanceledAcquireCount() + s.lockers.canceled.Load()
 }
+
+// RoundTripCount is how often the database was asked and waited for.
+func (s Stat) RoundTripCount() int64 { return s.trips.n.Load() }
 
 // LockTimeoutCount is how many transactions gave up waiting for a lock.
 func (s Stat) LockTimeoutCount() int64 { return s.lockers.timeouts.Load() }

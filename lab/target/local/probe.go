@@ -117,7 +117,7 @@ func processCPU(pid int) (float64, bool) {
 
 // shopProbe scrapes an instance's metrics.
 func shopProbe(i *twin.Instance) watch.Probe {
-	var waits, acquires, timeouts watch.Rate
+	var waits, acquires, timeouts, trips watch.Rate
 	client := &http.Client{}
 	return func(ctx context.Context) []watch.Reading {
 		families, err := scrape(ctx, client, i.AdminURL+contract.MetricsPath)
@@ -142,6 +142,11 @@ func shopProbe(i *twin.Instance) watch.Probe {
 		if given, ok := metric(families, contract.Metric(contract.MetricPoolCanceledWaits)); ok {
 			if r, grew := timeouts.Next(given); grew {
 				add(result.ResourcePoolTimeouts, "1/s", r, 0)
+			}
+		}
+		if asked, ok := metric(families, contract.Metric(contract.MetricRoundTrips)); ok {
+			if r, grew := trips.Next(asked); grew {
+				add(result.ResourceRoundTrips, "1/s", r, 0)
 			}
 		}
 		if n, ok := metric(families, contract.Metric(contract.MetricInFlight)); ok {
