@@ -24,11 +24,6 @@ func price(st *result.Stage, root string) {
 		return
 	}
 	usage := cost.DefaultUsage()
-	for _, l := range st.Levels {
-		if l.Median.AnswerBytes != nil {
-			usage.BytesPerRequest = *l.Median.AnswerBytes
-		}
-	}
 	estimate := table.Of(graph, usage)
 	st.Cost = &estimate
 	st.CostCurve = table.Curve(st.CostOption(graph), usage, cost.Volumes())
