@@ -48,7 +48,8 @@ func (b *Bench) Idle(ctx context.Context, l load.Load) result.Step {
 	begin := time.Now().Add(l.Settle)
 	lines := watch.Watch(ctx, b.probes, begin, int(l.Duration/time.Second))
 	return result.Step{
-		Purpose: l.Purpose, Repeat: l.Repeat, StartedAt: begin.UTC(), Seconds: l.Duration.Seconds(), Usage: watch.Usage(lines),
+		Purpose: l.Purpose, Repeat: l.Repeat, StartedAt: begin.UTC(), Seconds: l.Duration.Seconds(),
+		Usage: watch.Usage(lines),
 	}
 }
 

@@ -16,7 +16,10 @@ func price(st *result.Stage, root string) {
 		return
 	}
 	for _, f := range stage.Failures(graph) {
-		st.Failures = append(st.Failures, result.Failure{Of: f.What, Count: f.Count, Survived: f.Survived(), Loss: string(f.Loss), Why: f.Why})
+		st.Failures = append(st.Failures, result.Failure{
+			Of: f.What, Count: f.Count, Survived: f.Survived(),
+			Loss: string(f.Loss), Why: f.Why,
+		})
 	}
 	table, err := cost.Prices()
 	if err != nil {

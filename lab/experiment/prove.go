@@ -102,7 +102,9 @@ func (r *stageRun) turn(ctx context.Context, at target.Tuner, k verdict.Knob) (*
 }
 
 // fresh measures one step on a stage that is brought up for it.
-func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Change, users int, why result.Purpose) (step result.Step, err error) {
+func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Change, users int,
+	why result.Purpose,
+) (step result.Step, err error) {
 	err = r.onFresh(ctx, at, change, func(ctx context.Context, one *Bench) (err error) {
 		step, err = one.hold(ctx, load.Load{Purpose: why, Users: users})
 		step.Series = nil
@@ -112,7 +114,9 @@ func (r *stageRun) fresh(ctx context.Context, at target.Tuner, change stage.Chan
 }
 
 // onFresh brings a changed stage up and warms it for what is to be measured on it, and takes it down.
-func (r *stageRun) onFresh(ctx context.Context, at target.Tuner, change stage.Change, measure func(context.Context, *Bench) error) (err error) {
+func (r *stageRun) onFresh(ctx context.Context, at target.Tuner, change stage.Change,
+	measure func(context.Context, *Bench) error,
+) (err error) {
 	s, err := at.UpWith(ctx, r.st.Name, change)
 	if err != nil {
 		return err

@@ -16,7 +16,9 @@ import (
 // Load holds one load on a shop that somebody else deployed; from sends it. Of the shop's resources only those
 // of this machine can be watched. When ctx ends early, its error comes with what was measured until then, if
 // anything was, and the result says that it is incomplete.
-func Load(ctx context.Context, from load.Gatherer, o load.Options, l load.Load, say func(string)) (result.Result, error) {
+func Load(ctx context.Context, from load.Gatherer, o load.Options, l load.Load,
+	say func(string),
+) (result.Result, error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return result.Result{}, err
@@ -32,7 +34,8 @@ func Load(ctx context.Context, from load.Gatherer, o load.Options, l load.Load, 
 		Version: result.Version, Target: result.TargetURL, StartedAt: time.Now().UTC(), Environment: Environment(ctx, root),
 	}
 	b := &Bench{
-		st: &result.Stage{URL: address}, say: say, from: from, probes: []watch.Probe{watch.Machine()}, settings: result.Settings{Objective: load.DefaultObjective},
+		st: &result.Stage{URL: address}, say: say, from: from, probes: []watch.Probe{watch.Machine()},
+		settings: result.Settings{Objective: load.DefaultObjective},
 	}
 	say("preparing shoppers")
 	if err := b.bring(ctx, o); err != nil {

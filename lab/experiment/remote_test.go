@@ -36,7 +36,8 @@ func TestALoadThatIsInterruptedKeepsWhatItMeasured(t *testing.T) {
 			t.Fatalf("%v, %d stages", err, len(res.Stages))
 		}
 		st := res.Stages[0]
-		if res.Incomplete != "interrupted after 8.0 of 60 s" || len(st.Steps) != 1 || st.Steps[0].Requests == 0 || st.Steps[0].Failed > 0 {
+		if res.Incomplete != "interrupted after 8.0 of 60 s" || len(st.Steps) != 1 || st.Steps[0].Requests == 0 ||
+			st.Steps[0].Failed > 0 {
 			t.Errorf("%q, %+v", res.Incomplete, st.Steps)
 		}
 		for _, inv := range st.Invariants {
@@ -60,7 +61,8 @@ func TestNobodyWatchesALoadThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		probe := func(context.Context) []watch.Reading { return nil }
-		if _, err := measure(t.Context(), cutShort{}, []watch.Probe{probe}, load.Load{Users: 1, Duration: time.Hour}); err != nil {
+		if _, err := measure(t.Context(), cutShort{}, []watch.Probe{probe},
+			load.Load{Users: 1, Duration: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took > time.Minute {

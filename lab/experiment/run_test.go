@@ -53,7 +53,10 @@ func (f *fakePlace) UpWith(_ context.Context, name string, change stage.Change) 
 	if f.onUp != nil {
 		f.onUp()
 	}
-	st := stage.Stage{Name: name, Topology: stage.Single, Instances: 1, PoolPerInstance: fakePool, DatabaseConnections: 100}.With(change)
+	st := stage.Stage{
+		Name: name, Topology: stage.Single, Instances: 1, PoolPerInstance: fakePool,
+		DatabaseConnections: 100,
+	}.With(change)
 	f.pools = append(f.pools, st.PoolPerInstance)
 	servers := st.PoolPerInstance
 	if f.fixed {
@@ -119,7 +122,10 @@ func (w watchedSite) Usage(_ context.Context, _ time.Time, length time.Duration)
 }
 
 func quickPlan(t *testing.T) Plan {
-	return Plan{Root: t.TempDir(), Stages: []string{"stage1"}, Users: []int{10, 20}, Repeats: 1, Quick: true, Say: func(string) {}}
+	return Plan{
+		Root: t.TempDir(), Stages: []string{"stage1"}, Users: []int{10, 20}, Repeats: 1, Quick: true,
+		Say: func(string) {},
+	}
 }
 
 // Ten connections of 100 ms each answer N users in N/100 s: the objective of 500 ms is missed from
@@ -174,7 +180,8 @@ func TestAVerdictWithoutEffectIsNotConfirmed(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := res.Stages[0].Verdict
-		if v.Proof != nil || len(v.Trials) != 1 || v.Trials[0].Confirmed || v.NotProved == "" || !strings.Contains(v.Summary, "not confirmed") {
+		if v.Proof != nil || len(v.Trials) != 1 || v.Trials[0].Confirmed || v.NotProved == "" ||
+			!strings.Contains(v.Summary, "not confirmed") {
 			t.Errorf("%q, proof %+v", v.Summary, v.Proof)
 		}
 	})
@@ -187,7 +194,8 @@ func TestAViolatedInvariantFailsTheRun(t *testing.T) {
 		if !errors.Is(err, ErrInvariant) {
 			t.Errorf("err = %v", err)
 		}
-		if st := res.Stages[0]; st.Error == "" || st.Invariants[0].Status != result.InvariantViolated || st.BreakingPoint == nil {
+		if st := res.Stages[0]; st.Error == "" || st.Invariants[0].Status != result.InvariantViolated ||
+			st.BreakingPoint == nil {
 			t.Errorf("the result must keep what was measured, and say so: %+v", st.Invariants)
 		}
 	})
@@ -217,7 +225,10 @@ func TestStagesAreTakenDownWhenInterrupted(t *testing.T) {
 func TestAFailedTeardownIsSaidAfterCtrlCToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		place := &fakePlace{t: t, audit: result.InvariantHeld, failDown: fmt.Errorf("%w: the account is gone", target.ErrLeft)}
+		place := &fakePlace{
+			t: t, audit: result.InvariantHeld,
+			failDown: fmt.Errorf("%w: the account is gone", target.ErrLeft),
+		}
 		place.onUp = func() { time.AfterFunc(7*time.Second, cancel) }
 		_, err := Run(ctx, quickPlan(t), place)
 		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the account is gone") {
@@ -235,7 +246,8 @@ func TestWhatTheProviderMeasuredAtFailureDecidesTheVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 		st := res.Stages[0]
-		if st.AtFailure == nil || st.AtFailure.Purpose != result.PurposeFailure || st.AtFailure.Users != int(*st.BreakingPoint.Searches[0].FirstBad) {
+		if st.AtFailure == nil || st.AtFailure.Purpose != result.PurposeFailure ||
+			st.AtFailure.Users != int(*st.BreakingPoint.Searches[0].FirstBad) {
 			t.Errorf("at failure: %+v", st.AtFailure)
 		}
 		if st.Verdict == nil || st.Verdict.Cause != result.CauseDatabase || st.Verdict.NotProved == "" {
@@ -347,7 +359,8 @@ func TestRepeatsTakeTurns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"stage1", "stage2", "stage1", "stage2", "stage1", "stage1", "stage2", "stage2"} // the last two of each: its repeat, its proof
+		// the last two of each: its repeat, its proof
+		want := []string{"stage1", "stage2", "stage1", "stage2", "stage1", "stage1", "stage2", "stage2"}
 		if !slices.Equal(place.names, want) {
 			t.Errorf("brought up %v, want %v", place.names, want)
 		}
@@ -359,8 +372,10 @@ func TestRepeatsTakeTurns(t *testing.T) {
 			for _, s := range st.BreakingPoint.Searches {
 				starts[s.Probes[0].Level] = true
 			}
-			if len(st.BreakingPoint.Searches) != 3 || len(starts) != 3 || len(st.OpenLoop.Searches) != 3 || len(st.Levels[0].AllP95MS) != 3 {
-				t.Errorf("%s: searches start at %v; %d of rates, p95 %v", st.Name, starts, len(st.OpenLoop.Searches), st.Levels[0].AllP95MS)
+			if len(st.BreakingPoint.Searches) != 3 || len(starts) != 3 || len(st.OpenLoop.Searches) != 3 ||
+				len(st.Levels[0].AllP95MS) != 3 {
+				t.Errorf("%s: searches start at %v; %d of rates, p95 %v", st.Name, starts, len(st.OpenLoop.Searches),
+					st.Levels[0].AllP95MS)
 			}
 			scaling := 0
 			for _, s := range st.Steps {
@@ -385,7 +400,8 @@ func TestRepeatsOnAWSAreOneVisit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{"stage1", "stage2"}; !slices.Equal(place.names, want) || len(res.Stages[1].BreakingPoint.Searches) != 2 {
+		if want := []string{"stage1", "stage2"}; !slices.Equal(place.names, want) ||
+			len(res.Stages[1].BreakingPoint.Searches) != 2 {
 			t.Errorf("brought up %v, want %v; searches %+v", place.names, want, res.Stages[1].BreakingPoint)
 		}
 	})

@@ -72,7 +72,10 @@ func (r *stageRun) breakingPoint(ctx context.Context, repeat int) error {
 	if n := len(r.points); n > 0 && r.points[n-1].FirstBad != nil {
 		start = max(1, math.Round(*r.points[n-1].FirstBad*elsewhere(n-1))) // a bracket of its own
 	}
-	bounds := load.Bounds{Start: start, Min: 1, Max: float64(r.settings.MaxUsers), Precision: r.settings.PrecisionRatio, Whole: true}
+	bounds := load.Bounds{
+		Start: start, Min: 1, Max: float64(r.settings.MaxUsers), Precision: r.settings.PrecisionRatio,
+		Whole: true,
+	}
 	tried := map[float64]result.Step{}
 	found, err := load.Find(ctx, bounds, func(ctx context.Context, users float64) (result.Step, error) {
 		step, err := r.hold(ctx, load.Load{Purpose: result.PurposeSearch, Users: int(users), Repeat: repeat})
@@ -104,7 +107,8 @@ func (r *stageRun) fail(ctx context.Context) error {
 		return nil
 	}
 	if r.settings.Quick {
-		r.st.Notes = append(r.st.Notes, "a quick run is too short for CloudWatch: of the stage's own resources nothing is known")
+		r.st.Notes = append(r.st.Notes, "a quick run is too short for CloudWatch: of the stage's own resources nothing is "+
+			"known")
 		return nil
 	}
 	step, err := r.hold(ctx, load.Load{Purpose: result.PurposeFailure, Users: r.st.AtFailure.Users})
@@ -148,7 +152,10 @@ func (r *stageRun) highestRate(ctx context.Context, repeat int) error {
 	if n := len(r.rates); n > 0 && r.rates[n-1].LastGood != nil {
 		start = max(1, math.Round(*r.rates[n-1].LastGood*(.5+elsewhere(n-1))))
 	}
-	bounds := load.Bounds{Start: start, Min: 1, Max: r.settings.MaxRate, Step: rateStep, Precision: r.settings.PrecisionRatio}
+	bounds := load.Bounds{
+		Start: start, Min: 1, Max: r.settings.MaxRate, Step: rateStep,
+		Precision: r.settings.PrecisionRatio,
+	}
 	if r.settings.Quick {
 		bounds.Precision = rateStep - 1 // the first bracket will do
 	}
@@ -168,7 +175,8 @@ func (r *stageRun) highestRate(ctx context.Context, repeat int) error {
 	}
 	if found.FirstBad != nil && load.Unknown(tried[*found.FirstBad], r.settings.Objective) {
 		found.FirstBad = nil // what gave out there is the generator
-		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the generator was late, not the stage", repeat))
+		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the "+
+			"generator was late, not the stage", repeat))
 	}
 	r.rates = append(r.rates, found)
 	return nil

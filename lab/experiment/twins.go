@@ -20,7 +20,9 @@ func (r *stageRun) twins(ctx context.Context) error {
 	for _, k := range verdict.Twins(r.site.Stage()) {
 		r.say(fmt.Sprintf("a twin for the forecast: %s %s instead of %s", k.Name, k.To, k.From))
 		t := result.Twin{Knob: k.Name, From: k.From, To: k.To}
-		err := r.onFresh(ctx, tuner, k.Change, func(ctx context.Context, one *Bench) error { return one.twin(ctx, &t, r.st.AtFailure.Users) })
+		err := r.onFresh(ctx, tuner, k.Change, func(ctx context.Context, one *Bench) error {
+			return one.twin(ctx, &t, r.st.AtFailure.Users)
+		})
 		if err != nil {
 			return fmt.Errorf("measure a twin for the forecast: %w", err)
 		}

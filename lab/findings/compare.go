@@ -22,7 +22,9 @@ type trial struct {
 
 // both measures the same load before and after, alternately, each on a fresh stage, so that what
 // changes on the machine meanwhile falls on both sides.
-func (r *runner) both(ctx context.Context, name string, before, after trial, l load.Load) (b, a []result.Step, err error) {
+func (r *runner) both(ctx context.Context, name string, before, after trial,
+	l load.Load,
+) (b, a []result.Step, err error) {
 	for n := range r.plan.Repeats {
 		l.Repeat = n + 1
 		for _, side := range []struct {
@@ -68,7 +70,9 @@ func (r *runner) once(ctx context.Context, name string, turn stage.Change, l loa
 }
 
 // compare makes a comparison of steps by one measure; steps without it are left out.
-func compare(measure, unit string, lower bool, before, after trial, b, a []result.Step, of func(result.Step) *float64) result.Comparison {
+func compare(measure, unit string, lower bool, before, after trial, b, a []result.Step,
+	of func(result.Step) *float64,
+) result.Comparison {
 	side := func(t trial, steps []result.Step) result.Case {
 		c := result.Case{Label: t.label, Raw: []float64{}}
 		for _, s := range steps {
@@ -81,7 +85,10 @@ func compare(measure, unit string, lower bool, before, after trial, b, a []resul
 		}
 		return c
 	}
-	c := result.Comparison{Measure: measure, Unit: unit, LowerIsBetter: lower, Before: side(before, b), After: side(after, a)}
+	c := result.Comparison{
+		Measure: measure, Unit: unit, LowerIsBetter: lower, Before: side(before, b),
+		After: side(after, a),
+	}
 	c.Ratio = ratio(c.Before, c.After)
 	return c
 }

@@ -35,7 +35,8 @@ func (r *runner) health(ctx context.Context) (result.Finding, error) {
 		Claim: "Health checks every 30 s instead of 5 s freed 20% of the connection pool.",
 		Knob:  "health check",
 		Comparisons: []result.Comparison{
-			compare("pool in use without shoppers, 8 instances", "% of the pool", true, before, after, quietB, quietA, poolShare),
+			compare("pool in use without shoppers, 8 instances", "% of the pool", true, before, after, quietB, quietA,
+				poolShare),
 			compare(fmt.Sprintf("pool in use at %d users", users), "% of the pool", true, before, after, b, a, poolShare),
 			compare(fmt.Sprintf("goodput at %d users", users), "1/s", false, before, after, b, a, goodput),
 			compare(fmt.Sprintf("p95 at %d users", users), "ms", true, before, after, b, a, p95Of),
@@ -54,7 +55,8 @@ func (r *runner) health(ctx context.Context) (result.Finding, error) {
 	default:
 		f.Status = result.FindingNotReproduced
 	}
-	f.Conclusion = fmt.Sprintf("The checks alone held %.1f points of the pool more when deep and frequent; claimed were 20.", freed)
+	f.Conclusion = fmt.Sprintf("The checks alone held %.1f points of the pool more when deep and frequent; claimed were "+
+		"20.", freed)
 	gate(&f, quietB, quietA, b, a)
 	return f, nil
 }

@@ -88,7 +88,9 @@ func (r *runner) index(ctx context.Context) (f result.Finding, err error) {
 }
 
 // indexRepeat measures a query without and with its index, and drops the index again.
-func (r *runner) indexRepeat(ctx context.Context, conn *pgx.Conn, sql, create, drop string, arg func(*rand.Rand) string, before, after *result.Case) error {
+func (r *runner) indexRepeat(ctx context.Context, conn *pgx.Conn, sql, create, drop string, arg func(*rand.Rand) string,
+	before, after *result.Case,
+) error {
 	for _, side := range []struct {
 		prepare string
 		into    *result.Case
@@ -138,11 +140,14 @@ func timeQueries(ctx context.Context, conn *pgx.Conn, sql string, arg func(*rand
 func fill(ctx context.Context, conn *pgx.Conn) error {
 	for _, sql := range []string{
 		`SET max_parallel_workers_per_gather = 0`,
-		`CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, first_name text NOT NULL, last_name text NOT NULL, password_hash text NOT NULL)`,
+		`CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, first_name text NOT NULL,
+			last_name text NOT NULL, password_hash text NOT NULL)`,
 		`CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL, description text NOT NULL, category text NOT NULL,
 			price_cents bigint NOT NULL, created_at timestamptz NOT NULL)`,
-		fmt.Sprintf(`INSERT INTO users SELECT i, 'shopper' || i || '@example.com', 'First' || i, 'Last' || i, repeat('x', 90) FROM generate_series(1, %d) i`, indexRows),
-		fmt.Sprintf(`INSERT INTO products SELECT i, 'Product ' || i, repeat('Words of a description. ', 5), 'category-' || i %% %d, 100 + i %% 9900,
+		fmt.Sprintf(`INSERT INTO users SELECT i, 'shopper' || i || '@example.com', 'First' || i, 'Last' || i,
+			repeat('x', 90) FROM generate_series(1, %d) i`, indexRows),
+		fmt.Sprintf(`INSERT INTO products SELECT i, 'Product ' || i, repeat('Words of a description. ', 5),
+			'category-' || i %% %d, 100 + i %% 9900,
 			now() - i * interval '1 second' FROM generate_series(1, %d) i`, indexCategories, indexRows),
 		`ANALYZE users`, `ANALYZE products`,
 	} {

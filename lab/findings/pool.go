@@ -34,8 +34,9 @@ func (r *runner) pool(ctx context.Context) (result.Finding, error) {
 	}
 	at := fmt.Sprintf(" at %d users, %d instances", users, instances)
 	f := result.Finding{
-		Claim: "Pool exhaustion, not CPU, was the bottleneck: 25 connections an instance against about 87 that the database accepts.",
-		Knob:  "pool per instance",
+		Claim: "Pool exhaustion, not CPU, was the bottleneck: 25 connections an instance against about 87 that the " +
+			"database accepts.",
+		Knob: "pool per instance",
 		Comparisons: []result.Comparison{
 			compare("failed requests"+at, "%", true, before, after, b, a, errorShare),
 			compare("goodput"+at, "1/s", false, before, after, b, a, goodput),
@@ -48,11 +49,13 @@ func (r *runner) pool(ctx context.Context) (result.Finding, error) {
 	switch {
 	case failedBefore > objective && failedAfter <= objective:
 		f.Status = result.FindingReproduced
-		f.Conclusion = fmt.Sprintf("%d x 25 connections overrun the %d of the database and %.1f%% of the requests fail; %d an instance fail %.1f%%.",
+		f.Conclusion = fmt.Sprintf("%d x 25 connections overrun the %d of the database and %.1f%% of the requests fail; %d "+
+			"an instance fail %.1f%%.",
 			instances, declared.DatabaseConnections, failedBefore, budget, failedAfter)
 	default:
 		f.Status = result.FindingNotReproduced
-		f.Conclusion = fmt.Sprintf("Not reproduced: with %d x 25 connections against %d accepted, %.1f%% of the requests fail, with %d an instance %.1f%%.",
+		f.Conclusion = fmt.Sprintf("Not reproduced: with %d x 25 connections against %d accepted, %.1f%% of the requests "+
+			"fail, with %d an instance %.1f%%.",
 			instances, declared.DatabaseConnections, failedBefore, budget, failedAfter)
 	}
 	gate(&f, b, a)

@@ -41,7 +41,8 @@ func (r *runner) pooler(ctx context.Context) (result.Finding, error) {
 	}
 	f.Comparisons[0].ClaimedRatio = result.Ptr(3.0)
 	f.Status = byRatio(f.Comparisons[0].Ratio, 3)
-	f.Conclusion = fmt.Sprintf("Goodput in transaction mode is %s that of session mode; claimed was x3.", verdict.Times(f.Comparisons[0].Ratio))
+	f.Conclusion = fmt.Sprintf("Goodput in transaction mode is %s that of session mode; claimed was x3.",
+		verdict.Times(f.Comparisons[0].Ratio))
 	f.Notes = []string{"the original's repository has no pooler; the set-up here is this laboratory's"}
 	gate(&f, b, a)
 	return f, nil

@@ -240,7 +240,8 @@ func growth(steps []result.Step, r result.Resource, d Demand) float64 {
 	for _, s := range steps {
 		used, ok := total(s, r)
 		t := throttled(s)
-		if !ok || !fits(s) && s.Purpose != result.PurposeProof && s.Purpose != result.PurposeBaseline || t == 0 || s.Throughput == 0 {
+		if !ok || !fits(s) && s.Purpose != result.PurposeProof && s.Purpose != result.PurposeBaseline || t == 0 ||
+			s.Throughput == 0 {
 			continue
 		}
 		excess := (used-d.Idle)/s.Throughput/d.Seconds.Value - 1

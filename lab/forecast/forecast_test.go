@@ -48,10 +48,12 @@ func measured(t *testing.T, s Setting, l Load) result.Step {
 	}
 	out := n.Simulate(l, 10_000)
 	step := result.Step{
-		Purpose: result.PurposeScaling, Users: l.Users, Rate: l.Rate, Throughput: out.Throughput, Goodput: out.Throughput, Requests: 10_000,
-		Latency: &result.Latency{MeanMS: 1000 * out.Mean, P95MS: 1000 * out.P95},
+		Purpose: result.PurposeScaling, Users: l.Users, Rate: l.Rate, Throughput: out.Throughput, Goodput: out.Throughput,
+		Requests: 10_000,
+		Latency:  &result.Latency{MeanMS: 1000 * out.Mean, P95MS: 1000 * out.P95},
 		Operations: []result.Operation{
-			{Name: "list", Requests: 900, Latency: &result.Latency{MeanMS: 1}}, {Name: "login", Requests: 100, Latency: &result.Latency{MeanMS: 11}},
+			{Name: "list", Requests: 900, Latency: &result.Latency{MeanMS: 1}},
+			{Name: "login", Requests: 100, Latency: &result.Latency{MeanMS: 11}},
 		},
 	}
 	for _, p := range parts {
@@ -60,7 +62,10 @@ func measured(t *testing.T, s Setting, l Load) result.Step {
 		}
 	}
 	step.Usage = append(step.Usage,
-		result.Usage{Resource: result.ResourceStageCPU, Unit: "cores", Mean: out.Utilization[0] * s.Host.CPUs, Limit: &s.Host.CPUs},
+		result.Usage{
+			Resource: result.ResourceStageCPU, Unit: "cores", Mean: out.Utilization[0] * s.Host.CPUs,
+			Limit: &s.Host.CPUs,
+		},
 		result.Usage{Resource: result.ResourceThrottled, Unit: "ratio", Mean: out.Throttled[0], Limit: result.Ptr(1.0)},
 		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: .0006 * out.Throughput},
 		result.Usage{Resource: result.ResourceRoundTrips, Of: "shop-1", Unit: "1/s", Mean: .5 + 1.5*out.Throughput},
@@ -267,11 +272,20 @@ func priced(name string, start, most int, base, perMillion float64) Stage {
 	s.Measured = result.Stage{
 		Name: name, Topology: "fargate", Config: c,
 		CostCurve: []cost.Point{{Requests: 1e4, Monthly: base}, {Requests: 1e10, Monthly: base + 1e4*perMillion}},
-		Cost:      &cost.Estimate{Lines: []cost.Line{{Resource: "task", Item: "fargate/arm/vcpu", USD: cost.USD(10 * float64(start))}}},
+		Cost: &cost.Estimate{Lines: []cost.Line{{
+			Resource: "task", Item: "fargate/arm/vcpu",
+			USD: cost.USD(10 * float64(start)),
+		}}},
 	}
 	limit := Limit{Name: "shop-1", Rate: 500 * float64(start)}
-	s.Answer = Answer{Instances: start, First: limit, Rate: result.Interval{Value: .9 * limit.Rate, Low: .6 * limit.Rate, High: 1.2 * limit.Rate}}
-	s.Scaled = Answer{Instances: most, First: Limit{Rate: 500 * float64(most)}, Rate: result.Interval{Value: .8 * 500 * float64(most)}}
+	s.Answer = Answer{
+		Instances: start, First: limit,
+		Rate: result.Interval{Value: .9 * limit.Rate, Low: .6 * limit.Rate, High: 1.2 * limit.Rate},
+	}
+	s.Scaled = Answer{
+		Instances: most, First: Limit{Rate: 500 * float64(most)},
+		Rate: result.Interval{Value: .8 * 500 * float64(most)},
+	}
 	return s
 }
 
@@ -304,7 +318,8 @@ func TestCrossings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := 450.0 * cost.SecondsPerMonth / cost.PeakFactor
-	if len(got) != 1 || got[0].From != "small" || got[0].To != "large" || !got[0].Ends || math.Abs(got[0].Requests/want-1) > .05 {
+	if len(got) != 1 || got[0].From != "small" || got[0].To != "large" || !got[0].Ends ||
+		math.Abs(got[0].Requests/want-1) > .05 {
 		t.Fatalf("crossings %+v, want one where the small one ends, at %.3g", got, want)
 	}
 	if math.Abs(got[0].Low/want-.667) > .05 || math.Abs(got[0].High/want-1.333) > .05 {
@@ -334,13 +349,19 @@ func calibrated(t *testing.T) (result.Stage, []result.Weight) {
 		{"browse", .5, []result.Operation{{Name: "categories", Requests: 100}, {Name: "list", Requests: 200}}},
 		{"buy", 3, []result.Operation{{Name: "product", Requests: 100}, {Name: "login", Requests: 500}}},
 	} {
-		s := result.Step{Purpose: result.PurposeCalibration, Flow: f.name, Users: 4, Throughput: 300, Operations: f.operations}
+		s := result.Step{
+			Purpose: result.PurposeCalibration, Flow: f.name, Users: 4, Throughput: 300,
+			Operations: f.operations,
+		}
 		for _, p := range parts {
 			if d := truth[p.name]; d > 0 {
 				s.Usage = append(s.Usage, result.Usage{Resource: p.resource, Unit: "cores", Mean: .02 + f.heavier*d*300})
 			}
 		}
-		s.Usage = append(s.Usage, result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: f.heavier * .0006 * 300})
+		s.Usage = append(s.Usage, result.Usage{
+			Resource: result.ResourcePoolInUse, Unit: "connections",
+			Mean: f.heavier * .0006 * 300,
+		})
 		st.Steps = append(st.Steps, s)
 	}
 	return st, []result.Weight{

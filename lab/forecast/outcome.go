@@ -27,7 +27,8 @@ func (s *simulation) outcome() Outcome {
 		out.Mean += t / float64(len(s.times))
 	}
 	slices.Sort(s.times)
-	out.P50, out.P95, out.P99 = stats.Percentile(s.times, .5), stats.Percentile(s.times, .95), stats.Percentile(s.times, .99)
+	out.P50, out.P95, out.P99 = stats.Percentile(s.times, .5), stats.Percentile(s.times, .95),
+		stats.Percentile(s.times, .99)
 	for m, c := range s.cores {
 		out.Utilization[m] = c.used / seconds / min(float64(s.net.Machines[m].Cores), s.net.Machines[m].CPUs)
 		if c.periods > 0 {

@@ -136,12 +136,17 @@ func TestMVAKeepsLittlesLawAndTheBounds(t *testing.T) {
 func TestSimulationAgreesWithMVA(t *testing.T) {
 	n := Network{
 		Machines: []Machine{
-			{Name: "a", Cores: 2, CPUs: 2, Within: -1}, {Name: "b", Cores: 2, CPUs: 2, Within: -1}, {Name: "database", Cores: 2, CPUs: 2, Within: -1},
+			{Name: "a", Cores: 2, CPUs: 2, Within: -1},
+			{Name: "b", Cores: 2, CPUs: 2, Within: -1},
+			{Name: "database", Cores: 2, CPUs: 2, Within: -1},
 		},
 		Delay: .002,
 	}
 	for i := range 2 {
-		n.Instances = append(n.Instances, Instance{Visits: []Visit{{Machine: i, Demand: .001}}, Held: []Visit{{Machine: 2, Demand: .0004}}})
+		n.Instances = append(n.Instances, Instance{
+			Visits: []Visit{{Machine: i, Demand: .001}},
+			Held:   []Visit{{Machine: 2, Demand: .0004}},
+		})
 	}
 	for _, users := range []int{1, 8, 32} {
 		// Two instances that take turns are two stations with half of the demand each.
@@ -178,9 +183,14 @@ func TestQuotaIsSpentInPeriods(t *testing.T) {
 func TestMachinesWithinAnotherAndGrowth(t *testing.T) {
 	nested := func(cpus, growth float64) Network {
 		return Network{
-			Machines: []Machine{{Name: "whole", Cores: 2, CPUs: cpus, Within: -1}, {Name: "shop", Cores: 2, CPUs: 2, Within: 0}, {Name: "database", Cores: 2, CPUs: 2, Within: 0}},
+			Machines: []Machine{
+				{Name: "whole", Cores: 2, CPUs: cpus, Within: -1},
+				{Name: "shop", Cores: 2, CPUs: 2, Within: 0},
+				{Name: "database", Cores: 2, CPUs: 2, Within: 0},
+			},
 			Instances: []Instance{{
-				Visits: []Visit{{Machine: 1, Demand: .001, Growth: growth}}, Held: []Visit{{Machine: 2, Demand: .001, Growth: growth}},
+				Visits: []Visit{{Machine: 1, Demand: .001, Growth: growth}},
+				Held:   []Visit{{Machine: 2, Demand: .001, Growth: growth}},
 			}},
 		}
 	}

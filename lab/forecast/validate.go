@@ -49,7 +49,10 @@ func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) 
 		if err != nil {
 			return Validation{Why: err.Error()}
 		}
-		c := Check{Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users, Measured: t.Step.Throughput, KneeKept: true}
+		c := Check{
+			Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
+			Measured: t.Step.Throughput, KneeKept: true,
+		}
 		c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(simulated, 10*t.Step.Users)).Throughput
 		if c.Measured > 0 {
 			c.Error = c.Predicted/c.Measured - 1
@@ -69,7 +72,8 @@ func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) 
 	}
 	median, worst := stats.Median(errs), slices.Max(errs)
 	v.Accepted = median <= medianError && worst <= worstError && knees
-	v.Why = fmt.Sprintf("throughput off by %.0f%% (median) and %.0f%% (worst) over %d twins", 100*median, 100*worst, len(errs))
+	v.Why = fmt.Sprintf("throughput off by %.0f%% (median) and %.0f%% (worst) over %d twins", 100*median, 100*worst,
+		len(errs))
 	if !knees {
 		v.Why += ", a breaking point by more than a step of the search"
 	}
@@ -101,7 +105,8 @@ func settingOf(st result.Stage, t result.Twin, d Demands, cores int) Setting {
 func (v Validation) String() string {
 	var lines []string
 	for _, c := range v.Checks {
-		line := fmt.Sprintf("%s, %d in flight: %.0f a second predicted, %.0f measured (%+.0f%%)", c.Change, c.Users, c.Predicted, c.Measured, 100*c.Error)
+		line := fmt.Sprintf("%s, %d in flight: %.0f a second predicted, %.0f measured (%+.0f%%)", c.Change, c.Users,
+			c.Predicted, c.Measured, 100*c.Error)
 		if c.MeasuredUsers > 0 {
 			line += fmt.Sprintf("; breaking point at %d predicted, %d measured", c.PredictedUsers, c.MeasuredUsers)
 		}

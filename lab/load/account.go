@@ -156,7 +156,9 @@ func retryAfter(h http.Header) time.Duration {
 }
 
 // call asks the shop outside any measurement.
-func (c *Crowd) call(ctx context.Context, method, path string, body []byte, token string) (int, http.Header, []byte, error) {
+func (c *Crowd) call(ctx context.Context, method, path string, body []byte,
+	token string,
+) (int, http.Header, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))

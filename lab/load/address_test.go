@@ -61,13 +61,20 @@ func TestMeetingWhatIsNoShopSaysWhatToType(t *testing.T) {
 		"a redirect within": {answer(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/de/", http.StatusFound)
 		}), true, "/de"},
-		"a web page": {answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), true, "is no shop"},
+		"a web page": {
+			answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), true,
+			"is no shop",
+		},
 		"its rate limit": {answer(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(429)
 			_, _ = w.Write([]byte(`{"code":"RATE_LIMITED"}`))
 		}), true, "shoplab:rateLimit off"},
-		"real payments":          {answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"payments":"stripe"}`)) }), true, "does not simulate payments"},
-		"an unknown certificate": {answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"payments":"stripe"}`)) }), false, "--insecure"},
+		"real payments": {answer(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"payments":"stripe"}`))
+		}), true, "does not simulate payments"},
+		"an unknown certificate": {answer(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"payments":"stripe"}`))
+		}), false, "--insecure"},
 	} {
 		srv := httptest.NewUnstartedServer(c.handler)
 		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that is broken off

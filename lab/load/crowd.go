@@ -110,7 +110,8 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 	c := &Crowd{
 		inMemory: proxy == nil,
 		url:      address, objective: o.Objective, timeout: o.Timeout, payAt: o.PayAt, observe: o.Observe,
-		run:   strconv.FormatInt(time.Now().UnixMilli(), 36) + strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36) + strconv.Itoa(o.Shard), //nolint:gosec // no secret
+		run: strconv.FormatInt(time.Now().UnixMilli(), 36) +
+			strconv.FormatUint(uint64(rand.Uint32N(1<<16)), 36) + strconv.Itoa(o.Shard), //nolint:gosec // no secret
 		shard: o.Shard,
 		transport: &http.Transport{
 			// As browsers and load balancers do: connections are kept, one request on each at a time.
@@ -126,7 +127,8 @@ func NewCrowd(ctx context.Context, o Options) (*Crowd, Info, error) {
 		return nil, Info{}, err
 	}
 	if info.Payments != "simulated" && o.PayAt == "" {
-		return nil, info, errors.New("the shop does not simulate payments: the load would place real orders; run it with PAYMENTS=simulated")
+		return nil, info, errors.New("the shop does not simulate payments: the load would place real orders; run it with " +
+			"PAYMENTS=simulated")
 	}
 	if err := c.learn(ctx); err != nil {
 		return nil, info, err

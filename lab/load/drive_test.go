@@ -232,7 +232,8 @@ func TestRunStopsWhenCanceled(t *testing.T) {
 // A load that is broken off gives what was measured until then, at that length.
 func TestABrokenOffLoadGivesWhatItMeasured(t *testing.T) {
 	for name, l := range map[string]Load{
-		"closed": {Users: 10, Settle: time.Second, Duration: time.Minute}, "open": {Rate: 100, Settle: time.Second, Duration: time.Minute},
+		"closed": {Users: 10, Settle: time.Second, Duration: time.Minute},
+		"open":   {Rate: 100, Settle: time.Second, Duration: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -250,7 +251,8 @@ func TestABrokenOffLoadGivesWhatItMeasured(t *testing.T) {
 				if step.Seconds < 9.9 || step.Seconds > 10.1 || step.Latency == nil || step.Failed > 0 {
 					t.Errorf("measured %g s, failed %d (%v)", step.Seconds, step.Failed, step.Errors)
 				}
-				if name == "open" && (step.Requests < 990 || step.Throughput < 99 || *step.MissedSends > 1) { // the one that is due as it ends
+				// the one that is due as it ends
+				if name == "open" && (step.Requests < 990 || step.Throughput < 99 || *step.MissedSends > 1) {
 					t.Errorf("%d requests, %.1f a second, %d missed", step.Requests, step.Throughput, *step.MissedSends)
 				}
 				ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -317,7 +319,10 @@ func TestUsersWhoThink(t *testing.T) {
 		if err := c.Prepare(t.Context(), 60, nil); err != nil {
 			t.Fatal(err)
 		}
-		step, err := c.Run(t.Context(), Load{Users: 100, Think: time.Second, Settle: 5 * time.Second, Duration: 30 * time.Second})
+		step, err := c.Run(t.Context(), Load{
+			Users: 100, Think: time.Second, Settle: 5 * time.Second,
+			Duration: 30 * time.Second,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +330,11 @@ func TestUsersWhoThink(t *testing.T) {
 			t.Errorf("%g requests a second, thinking %g ms: want about 90", step.Throughput, step.ThinkMS)
 		}
 	})
-	for _, l := range []Load{{Rate: 5, Think: time.Second, Duration: time.Second}, {Users: 5, Think: -1, Duration: time.Second}, {Users: 1, Think: time.Hour, Duration: time.Second}} {
+	for _, l := range []Load{
+		{Rate: 5, Think: time.Second, Duration: time.Second},
+		{Users: 5, Think: -1, Duration: time.Second},
+		{Users: 1, Think: time.Hour, Duration: time.Second},
+	} {
 		if err := l.Check(); err == nil {
 			t.Errorf("%+v can be sent", l)
 		}

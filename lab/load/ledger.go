@@ -126,11 +126,13 @@ func (c *Crowd) ReadOrders(ctx context.Context) (Books, error) {
 func (b Books) Invariant() result.Invariant {
 	switch {
 	case len(b.Problems) > 0:
-		return NewInvariant(InvariantOrders, result.InvariantViolated, fmt.Sprintf("%d violations, the first: %s", len(b.Problems), b.Problems[0]))
+		return NewInvariant(InvariantOrders, result.InvariantViolated,
+			fmt.Sprintf("%d violations, the first: %s", len(b.Problems), b.Problems[0]))
 	case b.Orders == 0:
 		return NewInvariant(InvariantOrders, result.InvariantNotChecked, "no order was placed")
 	default:
-		return NewInvariant(InvariantOrders, result.InvariantHeld, fmt.Sprintf("all %d acknowledged orders read back through the API", b.Orders))
+		return NewInvariant(InvariantOrders, result.InvariantHeld,
+			fmt.Sprintf("all %d acknowledged orders read back through the API", b.Orders))
 	}
 }
 
@@ -167,7 +169,8 @@ func (c *Crowd) allOrders(ctx context.Context) (map[id][]listedOrder, error) {
 func (c *Crowd) ordersOf(ctx context.Context, a *account) ([]listedOrder, error) {
 	var listed []listedOrder
 	for cursor := ""; ; {
-		status, _, body, err := c.call(ctx, http.MethodGet, "/api/orders?limit=100&cursor="+url.QueryEscape(cursor), nil, a.token)
+		status, _, body, err := c.call(ctx, http.MethodGet, "/api/orders?limit=100&cursor="+url.QueryEscape(cursor), nil,
+			a.token)
 		if err != nil {
 			return nil, err
 		}

@@ -58,13 +58,15 @@ var (
 		return ""
 	}}
 	opGuestSet = op{name: "guest cart set", ask: func(s *shopper) vegeta.Target {
-		return s.send(http.MethodPut, "/api/cart/items/"+s.product.path(), fmt.Appendf(nil, `{"quantity":%d}`, 1+s.rng.IntN(3)))
+		return s.send(http.MethodPut, "/api/cart/items/"+s.product.path(),
+			fmt.Appendf(nil, `{"quantity":%d}`, 1+s.rng.IntN(3)))
 	}}
 	opGuestCart = op{name: "guest cart", ask: func(s *shopper) vegeta.Target { return s.get("/api/cart") }}
 
 	opLogin = op{name: "login", ask: func(s *shopper) vegeta.Target {
 		s.visitor = s.crowd.accounts.any(s.rng)
-		body, _ := json.Marshal(map[string]string{"email": s.visitor.email, "password": s.visitor.password}) // strings cannot fail
+		// strings cannot fail
+		body, _ := json.Marshal(map[string]string{"email": s.visitor.email, "password": s.visitor.password})
 		return s.send(http.MethodPost, "/api/auth/login", body)
 	}, answer: func(s *shopper, _ int, _ http.Header, body []byte) string {
 		var in struct{ Token string }
@@ -100,10 +102,13 @@ var (
 		s.secret = in.ClientSecret
 		return ""
 	}}
-	opConfirm = op{name: "confirm payment", ask: (*shopper).confirm, answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
-		s.polls = 0
-		return ""
-	}}
+	opConfirm = op{
+		name: "confirm payment", ask: (*shopper).confirm,
+		answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
+			s.polls = 0
+			return ""
+		},
+	}
 	opAwait = op{name: "await paid", ask: func(s *shopper) vegeta.Target {
 		return s.get("/api/orders/" + s.order.path())
 	}, answer: (*shopper).settled}

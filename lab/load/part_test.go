@@ -54,7 +54,8 @@ func TestPartsAreExactlyTheLoad(t *testing.T) {
 // Three crowds that each send their part see what one crowd sees, once their tallies are merged.
 func TestMergedTalliesAreOneStep(t *testing.T) {
 	for name, l := range map[string]Load{
-		"closed": {Users: 20, Settle: time.Second, Duration: 10 * time.Second}, "open": {Rate: 200, Settle: time.Second, Duration: 10 * time.Second},
+		"closed": {Users: 20, Settle: time.Second, Duration: 10 * time.Second},
+		"open":   {Rate: 200, Settle: time.Second, Duration: 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -92,7 +93,8 @@ func TestMergedTalliesAreOneStep(t *testing.T) {
 				if l.Rate > 0 {
 					want = 200
 				}
-				if math.Abs(step.Throughput-want) > want/50 || step.Requests != requests || step.Seconds != 10 || len(step.Series.Lines[0].Values) != 10 {
+				if math.Abs(step.Throughput-want) > want/50 || step.Requests != requests || step.Seconds != 10 ||
+					len(step.Series.Lines[0].Values) != 10 {
 					t.Errorf("%g a second, %d of %d requests, %g s", step.Throughput, step.Requests, requests, step.Seconds)
 				}
 				if l.Users > 0 && math.Abs(step.Latency.P50MS-80) > 2 {
@@ -124,7 +126,8 @@ func TestAPartWithoutUsers(t *testing.T) {
 		if err != nil || got.Generator.Requests != 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if step := got.Step(Load{Users: 1}, DefaultObjective); step.Latency != nil || step.ObjectiveKept || step.Purpose != result.Purpose("") {
+		if step := got.Step(Load{Users: 1}, DefaultObjective); step.Latency != nil || step.ObjectiveKept ||
+			step.Purpose != result.Purpose("") {
 			t.Errorf("%+v", step)
 		}
 	})

@@ -24,7 +24,9 @@ type Bounds struct {
 
 // Find brackets the smallest level at which try misses the objective, by doubling or halving (or by
 // Step) from the start, and then bisects it. try measures one level; its steps are the caller's to keep.
-func Find(ctx context.Context, b Bounds, try func(ctx context.Context, level float64) (result.Step, error)) (result.Search, error) {
+func Find(ctx context.Context, b Bounds,
+	try func(ctx context.Context, level float64) (result.Step, error),
+) (result.Search, error) {
 	var found result.Search
 	probe := func(level float64) (bool, error) {
 		step, err := try(ctx, level)

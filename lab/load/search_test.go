@@ -82,11 +82,13 @@ func TestBreakingPointIsTheMedianWithItsRange(t *testing.T) {
 	search := func(bad float64) result.Search {
 		return result.Search{LastGood: result.Ptr(bad / 1.1), FirstBad: &bad}
 	}
-	bp := BreakingPoint([]result.Search{search(120), search(100), search(180), {LastGood: result.Ptr(400.0)}}, DefaultObjective)
+	bp := BreakingPoint([]result.Search{search(120), search(100), search(180), {LastGood: result.Ptr(400.0)}},
+		DefaultObjective)
 	if *bp.MedianUsers != 120 || *bp.LowUsers != 100 || *bp.HighUsers != 180 || *bp.NotReachedUpTo != 400 {
 		t.Errorf("%+v", bp)
 	}
-	if bp := BreakingPoint([]result.Search{{LastGood: result.Ptr(400.0)}}, DefaultObjective); bp.MedianUsers != nil || *bp.NotReachedUpTo != 400 {
+	if bp := BreakingPoint([]result.Search{{LastGood: result.Ptr(400.0)}}, DefaultObjective); bp.MedianUsers != nil ||
+		*bp.NotReachedUpTo != 400 {
 		t.Errorf("never broke: %+v", bp)
 	}
 	if BreakingPoint(nil, DefaultObjective) != nil {

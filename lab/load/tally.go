@@ -159,7 +159,8 @@ func (t *Tally) Merge(other Tally) {
 func (t *Tally) Step(l Load, objective result.Objective) result.Step {
 	step := result.Step{
 		Purpose: l.Purpose, Loop: result.LoopClosed, Repeat: l.Repeat, Flow: l.Flow, Users: l.Users, Rate: l.Rate,
-		ThinkMS: float64(l.Think) / float64(time.Millisecond), StartedAt: t.StartedAt.UTC(), Seconds: t.Seconds, Orders: t.Orders,
+		ThinkMS: float64(l.Think) / float64(time.Millisecond), StartedAt: t.StartedAt.UTC(), Seconds: t.Seconds,
+		Orders: t.Orders,
 	}
 	step.Throughput = float64(t.Finished) / step.Seconds
 	step.Goodput = float64(t.Good) / step.Seconds
@@ -170,7 +171,8 @@ func (t *Tally) Step(l Load, objective result.Objective) result.Step {
 	for name, o := range t.Operations {
 		all.merge(*o, stepDigits)
 		op := result.Operation{
-			Name: name, Requests: o.Requests, Failed: o.failed(), Errors: o.Errors, Throughput: float64(o.Requests) / step.Seconds, Latency: o.latency(),
+			Name: name, Requests: o.Requests, Failed: o.failed(), Errors: o.Errors,
+			Throughput: float64(o.Requests) / step.Seconds, Latency: o.latency(),
 		}
 		op.Latency.Histogram = nil
 		step.Operations = append(step.Operations, op)
@@ -193,7 +195,8 @@ func (t *Tally) Step(l Load, objective result.Objective) result.Step {
 	step.ObjectiveKept = kept(step, objective)
 	step.Series = t.series()
 	g := t.Generator
-	step.GeneratorCPU, step.GeneratorShare, step.GeneratorAllowance, step.TimerLateMS = g.CPU, g.MachineShare, g.Allowance, g.TimerLateMS
+	step.GeneratorCPU, step.GeneratorShare, step.GeneratorAllowance, step.TimerLateMS = g.CPU, g.MachineShare, g.Allowance,
+		g.TimerLateMS
 	step.MachineCPU, step.Steal, step.FrequencyMHz = g.MachineCPU, g.Steal, g.FrequencyMHz
 	return step
 }

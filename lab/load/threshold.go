@@ -28,9 +28,12 @@ type metric struct {
 }
 
 var metrics = map[string]metric{
-	"p50": latency(func(l result.Latency) float64 { return l.P50MS }), "p90": latency(func(l result.Latency) float64 { return l.P90MS }),
-	"p95": latency(func(l result.Latency) float64 { return l.P95MS }), "p99": latency(func(l result.Latency) float64 { return l.P99MS }),
-	"mean": latency(func(l result.Latency) float64 { return l.MeanMS }), "max": latency(func(l result.Latency) float64 { return l.MaxMS }),
+	"p50":  latency(func(l result.Latency) float64 { return l.P50MS }),
+	"p90":  latency(func(l result.Latency) float64 { return l.P90MS }),
+	"p95":  latency(func(l result.Latency) float64 { return l.P95MS }),
+	"p99":  latency(func(l result.Latency) float64 { return l.P99MS }),
+	"mean": latency(func(l result.Latency) float64 { return l.MeanMS }),
+	"max":  latency(func(l result.Latency) float64 { return l.MaxMS }),
 	"errors": {
 		parse: share, of: func(s result.Step) float64 { return s.ErrorRatio },
 		show: func(v float64) string { return strconv.FormatFloat(v*100, 'f', 2, 64) + "%" },
@@ -82,7 +85,8 @@ func ParseThresholds(text string) ([]Threshold, error) {
 		name, limit, found := strings.Cut(strings.TrimSpace(one), "=")
 		m, known := metrics[name]
 		if !found || !known {
-			return nil, fmt.Errorf("threshold %q: want METRIC=LIMIT, such as p95=500ms; the metrics are %s", one, strings.Join(slices.Sorted(maps.Keys(metrics)), ", "))
+			return nil, fmt.Errorf("threshold %q: want METRIC=LIMIT, such as p95=500ms; the metrics are %s", one,
+				strings.Join(slices.Sorted(maps.Keys(metrics)), ", "))
 		}
 		if slices.ContainsFunc(out, func(t Threshold) bool { return t.Metric == name }) {
 			return nil, fmt.Errorf("threshold %q: there is one on %s already", one, name)

@@ -137,7 +137,7 @@ func demandTable(m measured) *table {
 		Head:    []string{"Stage", "Service", "Database", "Cache", "Proxy", "Sidecars", "Holds a connection", "Asks the database", "Answer"},
 		Terms: []term{
 			{"Service, Database, ...", "milliseconds of CPU a request of the mix, with the 95% interval: " +
-			"the slope of use over throughput where nothing was used up."},
+				"the slope of use over throughput where nothing was used up."},
 			{"Asks the database", "round trips a request: statements, and batches of them once."},
 			{"Answer", "bytes, header and body."},
 		},

@@ -86,14 +86,28 @@ func TestCPUPerRequest(t *testing.T) {
 		stage             Stage
 		servers, database float64 // 0: not measured
 	}{
-		"one server holds everything": {Stage{Topology: "single", Levels: level(
-			cores(ResourceServerCPU, "server", .5), cores(ResourceInstanceCPU, "shop-1", .3), cores(ResourceDBCPU, "", .2))}, .0025, 0},
+		"one server holds everything": {
+			Stage{Topology: "single", Levels: level(
+				cores(ResourceServerCPU, "server", .5), cores(ResourceInstanceCPU, "shop-1", .3), cores(ResourceDBCPU, "", .2))},
+			.0025, 0,
+		},
 		"instances with sidecars": {Stage{Topology: "mesh", Levels: level(
-			cores(ResourceInstanceCPU, "shop-1", .2), cores(ResourceInstanceCPU, "shop-2", .2), cores(ResourceSidecarCPU, "sidecar-1", .1), cores(ResourceDBCPU, "", .1))}, .0025, .0005},
-		"the mean of three tasks":        {Stage{Topology: "fargate", Config: Config{Instances: Ptr(3)}, Levels: level(cores(ResourceInstanceCPU, "the mean task", .1))}, .0015, 0},
-		"the mean of who knows how many": {Stage{Topology: "fargate", Levels: level(cores(ResourceInstanceCPU, "the mean task", .1))}, 0, 0},
-		"nothing measured":               {Stage{Topology: "fargate"}, 0, 0},
-		"INVALID":                        {Stage{Validity: &Validity{}, Levels: level(cores(ResourceServerCPU, "", .5))}, 0, 0},
+			cores(ResourceInstanceCPU, "shop-1", .2), cores(ResourceInstanceCPU, "shop-2", .2),
+			cores(ResourceSidecarCPU, "sidecar-1", .1), cores(ResourceDBCPU, "", .1))}, .0025, .0005},
+		"the mean of three tasks": {Stage{
+			Topology: "fargate", Config: Config{Instances: Ptr(3)},
+			Levels: level(cores(ResourceInstanceCPU, "the mean task", .1)),
+		}, .0015, 0},
+		"the mean of who knows how many": {Stage{
+			Topology: "fargate",
+			Levels:   level(cores(ResourceInstanceCPU, "the mean task", .1)),
+		}, 0, 0},
+		"nothing measured": {Stage{Topology: "fargate"}, 0, 0},
+		"INVALID": {
+			Stage{Validity: &Validity{}, Levels: level(cores(ResourceServerCPU, "", .5))},
+			0,
+			0,
+		},
 	} {
 		servers, database := c.stage.CPUPerRequest()
 		for what, p := range map[string]struct {

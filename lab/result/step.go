@@ -100,7 +100,8 @@ type Step struct {
 const ErrorRateLimited = "429 RATE_LIMITED"
 
 // LiftRateLimit says where that limit is switched off.
-const LiftRateLimit = "lift it for load tests: shoplab:rateLimit off on a stack, `lab up --rate-limit off` here, RATE_LIMIT=off of the service"
+const LiftRateLimit = "lift it for load tests: shoplab:rateLimit off on a stack, `lab up --rate-limit off` here, " +
+	"RATE_LIMIT=off of the service"
 
 // RateLimited is how many of the step's requests the shop's own rate limit refused.
 func (s Step) RateLimited() int { return s.Errors[ErrorRateLimited] }

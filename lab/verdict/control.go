@@ -36,16 +36,20 @@ func Twins(s stage.Stage) []Knob {
 	}
 	var all []Knob
 	for _, share := range []float64{.5, .75} {
-		all = append(all, number("CPUs of this machine for the stage", s.HostCPUs, share*s.HostCPUs, func(o *stage.Stage) { o.HostCPUs = share * s.HostCPUs }))
+		all = append(all, number("CPUs of this machine for the stage", s.HostCPUs, share*s.HostCPUs,
+			func(o *stage.Stage) { o.HostCPUs = share * s.HostCPUs }))
 	}
 	if float64(s.CPU)/1024 < s.HostCPUs {
-		all = append(all, number("CPU units of an instance", float64(s.CPU), float64(2*s.CPU), func(o *stage.Stage) { o.CPU = 2 * s.CPU }))
+		all = append(all, number("CPU units of an instance", float64(s.CPU), float64(2*s.CPU),
+			func(o *stage.Stage) { o.CPU = 2 * s.CPU }))
 	}
 	if s.DatabaseCPU > 0 {
-		all = append(all, number("CPU units of the database", float64(s.DatabaseCPU), float64(s.DatabaseCPU)/2, func(o *stage.Stage) { o.DatabaseCPU = s.DatabaseCPU / 2 }))
+		all = append(all, number("CPU units of the database", float64(s.DatabaseCPU), float64(s.DatabaseCPU)/2,
+			func(o *stage.Stage) { o.DatabaseCPU = s.DatabaseCPU / 2 }))
 	}
 	if pool := 2 * s.PoolPerInstance; pool*s.Instances <= s.DatabaseConnections-3 {
-		all = append(all, number("pool per instance", float64(s.PoolPerInstance), float64(pool), func(o *stage.Stage) { o.PoolPerInstance = pool }))
+		all = append(all, number("pool per instance", float64(s.PoolPerInstance), float64(pool),
+			func(o *stage.Stage) { o.PoolPerInstance = pool }))
 	}
 	return all
 }

@@ -37,7 +37,10 @@ func (k Knob) mustHurt(before result.Step) bool {
 func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 	cpus := s.HostCPUs
 	number := func(name string, from, to int, turn func(*stage.Stage, int)) Knob {
-		return Knob{Name: name, From: strconv.Itoa(from), To: strconv.Itoa(to), Down: to < from, Change: func(o *stage.Stage) { turn(o, to) }}
+		return Knob{
+			Name: name, From: strconv.Itoa(from), To: strconv.Itoa(to), Down: to < from,
+			Change: func(o *stage.Stage) { turn(o, to) },
+		}
 	}
 	cpu := func(to int) Knob {
 		return number("CPU units of an instance", s.CPU, to, func(o *stage.Stage, n int) { o.CPU = n })
@@ -78,7 +81,8 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 	case result.CauseMachine:
 		// Cores cannot be added; what the stage may use of them can be halved.
 		return Knob{
-			Name: "CPUs of this machine for the stage", From: fmt.Sprintf("%.3g", cpus), To: fmt.Sprintf("%.3g", cpus/2), Down: true,
+			Name: "CPUs of this machine for the stage", From: fmt.Sprintf("%.3g", cpus), To: fmt.Sprintf("%.3g", cpus/2),
+			Down:     true,
 			resource: result.ResourceStageCPU, limit: cpus / 2,
 			Change: func(o *stage.Stage) { o.HostCPUs = cpus / 2 },
 		}, ""
@@ -87,7 +91,8 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 			o.Env = append(o.Env, contract.EnvHashConcurrency+"=1")
 		}}, ""
 	case result.CauseGenerator:
-		return Knob{}, "more generator than the one machine has cannot be added here: repeat the run with the load from another machine"
+		return Knob{}, "more generator than the one machine has cannot be added here: repeat the run with the load from " +
+			"another machine"
 	case result.CauseUnknown:
 		return Knob{}, "no resource was at its end, so there is no knob to turn"
 	default:
@@ -129,7 +134,8 @@ func Conclude(k Knob, before, after result.Step, noise float64) *result.Proof {
 		p.Confirmed = true
 		p.Conclusion = change + ". More of it helps: it was what limited."
 	default:
-		p.Conclusion = fmt.Sprintf("%s. No effect beyond the noise of %.0f%%: the verdict is not confirmed.", change, 100*least)
+		p.Conclusion = fmt.Sprintf("%s. No effect beyond the noise of %.0f%%: the verdict is not confirmed.", change,
+			100*least)
 	}
 	return p
 }
@@ -148,7 +154,8 @@ func elasticity(k Knob, throughput *float64) *float64 {
 // Effect says whether turning the knob changed anything beyond the noise, for better or worse.
 func Effect(p result.Proof, noise float64) bool {
 	least := max(LeastEffect, noise)
-	return improved(p.ThroughputRatio, p.P95Ratio, least) || improved(inverse(p.ThroughputRatio), inverse(p.P95Ratio), least)
+	return improved(p.ThroughputRatio, p.P95Ratio, least) ||
+		improved(inverse(p.ThroughputRatio), inverse(p.P95Ratio), least)
 }
 
 // improved says whether goodput rose or p95 fell by more than least.

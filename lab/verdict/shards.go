@@ -45,7 +45,8 @@ func shardsGate(steps []result.Step) (g result.Gate, ok bool) {
 	}
 	if g.Passed && g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
-		g.Reason = fmt.Sprintf("a shard of the load generator began %.0f ms after the others (limit %.0f ms)", *g.Value, g.Limit)
+		g.Reason = fmt.Sprintf("a shard of the load generator began %.0f ms after the others (limit %.0f ms)", *g.Value,
+			g.Limit)
 	}
 	return g, ok
 }

@@ -29,7 +29,8 @@ const (
 // Valid passes the measured steps and repeats through the validity gate.
 func Valid(steps []result.Step, bp *result.BreakingPoint, levels []result.Level) *result.Validity {
 	gates := []result.Gate{
-		requestsGate(steps), limitedGate(steps), generatorGate(steps), timerGate(steps), foreignGate(steps), missedGate(steps), spreadGate(bp), noiseGate(levels),
+		requestsGate(steps), limitedGate(steps), generatorGate(steps), timerGate(steps), foreignGate(steps),
+		missedGate(steps), spreadGate(bp), noiseGate(levels),
 	}
 	if g, ok := shardsGate(steps); ok {
 		gates = append(gates, g)
@@ -70,7 +71,10 @@ const maxLimited = 0.01
 
 // limitedGate looks for the shop's own rate limit.
 func limitedGate(steps []result.Step) result.Gate {
-	g := result.Gate{Name: "rate limit", Limit: maxLimited, Unit: "share of a step's requests that the shop's own rate limit refused", Passed: true}
+	g := result.Gate{
+		Name: "rate limit", Limit: maxLimited,
+		Unit: "share of a step's requests that the shop's own rate limit refused", Passed: true,
+	}
 	for _, s := range steps {
 		if n := s.RateLimited(); s.Requests > 0 && (g.Value == nil || float64(n)/float64(s.Requests) > *g.Value) {
 			g.Value = result.Ptr(float64(n) / float64(s.Requests))
@@ -78,7 +82,8 @@ func limitedGate(steps []result.Step) result.Gate {
 	}
 	if g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
-		g.Reason = fmt.Sprintf("the shop's own rate limit refused %.1f%% of the requests (limit %.0f%%); %s", *g.Value*100, g.Limit*100, result.LiftRateLimit)
+		g.Reason = fmt.Sprintf("the shop's own rate limit refused %.1f%% of the requests (limit %.0f%%); %s", *g.Value*100,
+			g.Limit*100, result.LiftRateLimit)
 	}
 	return g
 }
@@ -99,7 +104,10 @@ func takes(g *result.Gate, s result.Step, share float64) {
 
 // generatorGate looks at what the generator took of the cores that it may use.
 func generatorGate(steps []result.Step) result.Gate {
-	g := result.Gate{Name: "generator CPU", Limit: maxGenerator, Unit: "share of the cores that the generator may use", Passed: true}
+	g := result.Gate{
+		Name: "generator CPU", Limit: maxGenerator, Unit: "share of the cores that the generator may use",
+		Passed: true,
+	}
 	for _, one := range generators(steps) {
 		if one.CPU != nil && one.Allowance != nil && *one.Allowance > 0 {
 			worst(&g, *one.CPU / *one.Allowance)
@@ -107,7 +115,8 @@ func generatorGate(steps []result.Step) result.Gate {
 	}
 	if g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
-		g.Reason = fmt.Sprintf("the load generator used %.0f%% of the cores that it may use (limit %.0f%%)", *g.Value*100, g.Limit*100)
+		g.Reason = fmt.Sprintf("the load generator used %.0f%% of the cores that it may use (limit %.0f%%)", *g.Value*100,
+			g.Limit*100)
 	}
 	return g
 }
@@ -122,7 +131,8 @@ func timerGate(steps []result.Step) result.Gate {
 	}
 	if g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
-		g.Reason = fmt.Sprintf("the load generator's own timers were %.0f ms late (p99, limit %.0f ms), and so are all latencies", *g.Value, g.Limit)
+		g.Reason = fmt.Sprintf("the load generator's own timers were %.0f ms late (p99, limit %.0f ms), and so are all "+
+			"latencies", *g.Value, g.Limit)
 	}
 	return g
 }
@@ -136,7 +146,10 @@ func worst(g *result.Gate, value float64) {
 
 // foreignGate looks at what else ran on the machine while it was saturated.
 func foreignGate(steps []result.Step) result.Gate {
-	g := result.Gate{Name: "other processes", Limit: maxForeignShare, Unit: "share of the machine's CPU while it was saturated", Passed: true}
+	g := result.Gate{
+		Name: "other processes", Limit: maxForeignShare,
+		Unit: "share of the machine's CPU while it was saturated", Passed: true,
+	}
 	for _, s := range steps {
 		for _, u := range s.Usage {
 			if u.Resource == result.ResourceForeignCPU && u.Limit != nil {
@@ -146,7 +159,8 @@ func foreignGate(steps []result.Step) result.Gate {
 	}
 	if g.Value != nil && *g.Value > g.Limit {
 		g.Passed = false
-		g.Reason = fmt.Sprintf("the machine was saturated and processes that are not part of the run took %.0f%% of it (limit %.0f%%)", *g.Value*100, g.Limit*100)
+		g.Reason = fmt.Sprintf("the machine was saturated and processes that are not part of the run took %.0f%% of it "+
+			"(limit %.0f%%)", *g.Value*100, g.Limit*100)
 	}
 	return g
 }
@@ -177,7 +191,10 @@ func missedGate(steps []result.Step) result.Gate {
 
 // spreadGate looks at the repeats of the breaking point; one repeat has no spread to measure.
 func spreadGate(bp *result.BreakingPoint) result.Gate {
-	g := result.Gate{Name: "spread of the breaking point", Limit: maxSpread, Unit: "(max-min)/median of the repeats", Passed: true}
+	g := result.Gate{
+		Name: "spread of the breaking point", Limit: maxSpread, Unit: "(max-min)/median of the repeats",
+		Passed: true,
+	}
 	if bp == nil || bp.MedianUsers == nil || len(bp.Searches) < 2 {
 		return g
 	}
@@ -210,7 +227,8 @@ func noiseGate(levels []result.Level) result.Gate {
 		}
 		if spread > g.Limit && g.Passed {
 			g.Passed = false
-			g.Reason = fmt.Sprintf("p95 at %d users differs by %.0f%% between repeats (limit %.0f%%)", l.Users, spread*100, g.Limit*100)
+			g.Reason = fmt.Sprintf("p95 at %d users differs by %.0f%% between repeats (limit %.0f%%)", l.Users, spread*100,
+				g.Limit*100)
 		}
 	}
 	return g

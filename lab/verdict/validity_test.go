@@ -44,11 +44,23 @@ func TestValidityGates(t *testing.T) {
 		"fine":             {steps: []result.Step{step(.2, 1), open}, bp: spread(100, 110), levels: level(100, 110)},
 		"busy machine":     {steps: []result.Step{step(.6, 1), generator(.5, 3)}},
 		"hungry generator": {steps: []result.Step{generator(.5, 3), generator(.95, 3)}, trips: "generator CPU"},
-		"hungry shard":     {steps: []result.Step{sharded(result.Generator{CPU: result.Ptr(.95), Allowance: result.Ptr(1.0)})}, trips: "generator CPU"},
-		"late shard":       {steps: []result.Step{sharded(result.Generator{TimerLateMS: result.Ptr(30.0)})}, trips: "generator's timers"},
-		"shard that began": {steps: []result.Step{sharded(result.Generator{StartLateMS: result.Ptr(900.0)})}, trips: "shards"},
-		"dead shard":       {steps: []result.Step{sharded(result.Generator{Error: "killed"})}, trips: "shards"},
-		"shards":           {steps: []result.Step{sharded(result.Generator{CPU: result.Ptr(.5), Allowance: result.Ptr(1.0), StartLateMS: result.Ptr(1.0)})}},
+		"hungry shard": {steps: []result.Step{sharded(result.Generator{
+			CPU:       result.Ptr(.95),
+			Allowance: result.Ptr(1.0),
+		})}, trips: "generator CPU"},
+		"late shard": {
+			steps: []result.Step{sharded(result.Generator{TimerLateMS: result.Ptr(30.0)})},
+			trips: "generator's timers",
+		},
+		"shard that began": {
+			steps: []result.Step{sharded(result.Generator{StartLateMS: result.Ptr(900.0)})},
+			trips: "shards",
+		},
+		"dead shard": {steps: []result.Step{sharded(result.Generator{Error: "killed"})}, trips: "shards"},
+		"shards": {steps: []result.Step{sharded(result.Generator{
+			CPU: result.Ptr(.5), Allowance: result.Ptr(1.0),
+			StartLateMS: result.Ptr(1.0),
+		})}},
 		"late timers":      {steps: []result.Step{generator(.5, 40)}, trips: "generator's timers"},
 		"somebody else":    {steps: []result.Step{foreign}, trips: "other processes"},
 		"late":             {steps: []result.Step{late}, trips: "missed sends"},
@@ -74,9 +86,13 @@ func TestValidityGates(t *testing.T) {
 
 func TestARateLimitIsNamed(t *testing.T) {
 	steps := func(limited int) []result.Step {
-		return []result.Step{{Purpose: result.PurposeLoad, Requests: 100, Errors: map[string]int{result.ErrorRateLimited: limited, "429": 50}}}
+		return []result.Step{{
+			Purpose: result.PurposeLoad, Requests: 100,
+			Errors: map[string]int{result.ErrorRateLimited: limited, "429": 50},
+		}}
 	}
-	if v := Valid(steps(9), nil, nil); v.Valid || !strings.Contains(strings.Join(v.Reasons, " "), "rate limit refused 9.0%") {
+	if v := Valid(steps(9), nil, nil); v.Valid || !strings.Contains(strings.Join(v.Reasons, " "),
+		"rate limit refused 9.0%") {
 		t.Errorf("9 of 100: %+v", v)
 	}
 	if v := Valid(steps(1), nil, nil); !v.Valid {

@@ -23,7 +23,10 @@ func Judge(step result.Step) *result.Verdict {
 	suspects := suspectsOf(step)
 	v := &result.Verdict{Cause: result.CauseUnknown, Suspects: suspects}
 	for _, s := range suspects {
-		v.Evidence = append(v.Evidence, result.Fact{Text: s.Why, Value: result.Ptr(s.Pressure), Limit: result.Ptr(1.0), Unit: "pressure"})
+		v.Evidence = append(v.Evidence, result.Fact{
+			Text: s.Why, Value: result.Ptr(s.Pressure), Limit: result.Ptr(1.0),
+			Unit: "pressure",
+		})
 	}
 	v.Evidence = append(v.Evidence, result.Fact{Text: Symptoms(step)})
 	switch {
@@ -219,7 +222,8 @@ func (w *weigher) pool() {
 	if mean == 0 || wait < longWait*mean {
 		pressure = min(share, Exhausted-0.01) // full, but nobody waits for long
 	}
-	w.add(result.CausePool, pressure, "%s had %.1f of its %.0f connections in use; an acquire waited %.0f ms, and the mean request, with and without the database, took %.0f ms",
+	w.add(result.CausePool, pressure, "%s had %.1f of its %.0f connections in use; an acquire waited %.0f ms, and the "+
+		"mean request, with and without the database, took %.0f ms",
 		u.Of, u.Mean, *u.Limit, wait, mean)
 }
 
@@ -239,7 +243,8 @@ func (w *weigher) machine() {
 	if u, share, ok := tightest(w.of(result.ResourceStageCPU)); ok {
 		throttled := w.throttled(u.Of)
 		w.add(result.CauseMachine, max(share, throttled),
-			"%s used %.2f of the %.2f CPUs that this machine gives it and was throttled in %.0f%% of the periods", u.Of, u.Mean, *u.Limit, 100*throttled)
+			"%s used %.2f of the %.2f CPUs that this machine gives it and was throttled in %.0f%% of the periods", u.Of, u.Mean,
+			*u.Limit, 100*throttled)
 	}
 	others := ""
 	for _, u := range w.of(result.ResourceForeignCPU) {

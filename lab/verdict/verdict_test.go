@@ -24,8 +24,11 @@ func TestJudge(t *testing.T) {
 		want      result.Cause
 	}{
 		"nothing watched": {want: result.CauseUnknown},
-		"all at ease":     {usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .1, 1)}, want: result.CauseUnknown},
-		"pool":            {usage: pool, want: result.CausePool},
+		"all at ease": {
+			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .1, 1)},
+			want:  result.CauseUnknown,
+		},
+		"pool": {usage: pool, want: result.CausePool},
 		"full pool without waiting": {
 			usage: []result.Usage{use(result.ResourcePoolInUse, "shop-1", 8, 8), use(result.ResourcePoolWait, "shop-1", 1, 0)},
 			want:  result.CauseUnknown,
@@ -34,8 +37,11 @@ func TestJudge(t *testing.T) {
 			usage: append([]result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25)}, pool...), want: result.CauseCPU,
 		},
 		"throttled": {
-			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .2, .25), use(result.ResourceThrottled, "shop-1", .97, 1)},
-			want:  result.CauseCPU,
+			usage: []result.Usage{
+				use(result.ResourceInstanceCPU, "shop-1", .2, .25),
+				use(result.ResourceThrottled, "shop-1", .97, 1),
+			},
+			want: result.CauseCPU,
 		},
 		"database CPU before the pool": {
 			usage: append([]result.Usage{use(result.ResourceDBCPU, "postgres", 1.95, 2)}, pool...), want: result.CauseDatabase,
@@ -44,21 +50,46 @@ func TestJudge(t *testing.T) {
 			usage: []result.Usage{use(result.ResourceDBActive, "", 10, 79), use(result.ResourceDBLockWaits, "", 9.5, 0)},
 			want:  result.CauseDatabase,
 		},
-		"connections":                      {usage: []result.Usage{use(result.ResourceDBConns, "", 79, 79)}, want: result.CauseDBConns},
-		"redis":                            {usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)}, want: result.CauseRedis},
-		"memory":                           {usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)}, want: result.CauseMemory},
-		"the stage's share of the machine": {usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine},
+		"connections": {
+			usage: []result.Usage{use(result.ResourceDBConns, "", 79, 79)},
+			want:  result.CauseDBConns,
+		},
+		"redis": {
+			usage: []result.Usage{use(result.ResourceRedisCPU, "redis", .99, 0)},
+			want:  result.CauseRedis,
+		},
+		"memory": {
+			usage: []result.Usage{use(result.ResourceMemory, "shop-1", 99, 100)},
+			want:  result.CauseMemory,
+		},
+		"the stage's share of the machine": {
+			usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)},
+			want:  result.CauseMachine,
+		},
 		"an instance that may use the whole share": {
-			usage: []result.Usage{use(result.ResourceServerCPU, "server", 1.3, 1.33), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseMachine,
+			usage: []result.Usage{
+				use(result.ResourceServerCPU, "server", 1.3, 1.33),
+				use(result.ResourceStageCPU, "the stage", 1.3, 1.33),
+			}, want: result.CauseMachine,
 		},
 		"an instance with a quota of its own": {
-			usage: []result.Usage{use(result.ResourceInstanceCPU, "shop-1", .25, .25), use(result.ResourceStageCPU, "the stage", 1.3, 1.33)}, want: result.CauseCPU,
+			usage: []result.Usage{
+				use(result.ResourceInstanceCPU, "shop-1", .25, .25),
+				use(result.ResourceStageCPU, "the stage", 1.3, 1.33),
+			}, want: result.CauseCPU,
 		},
-		"machine": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1, want: result.CauseMachine},
+		"machine": {
+			usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .1,
+			want: result.CauseMachine,
+		},
 		"machine before the pool that it fills": {
-			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2, want: result.CauseMachine,
+			usage: append([]result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, pool...), generator: .2,
+			want: result.CauseMachine,
 		},
-		"generator": {usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .6, want: result.CauseGenerator},
+		"generator": {
+			usage: []result.Usage{use(result.ResourceMachineCPU, "", .99, 1)}, generator: .6,
+			want: result.CauseGenerator,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step := result.Step{
@@ -103,7 +134,10 @@ func TestConclude(t *testing.T) {
 }
 
 func TestKnobsChangeOneThing(t *testing.T) {
-	s := stage.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, HostCPUs: 2}
+	s := stage.Stage{
+		Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79,
+		DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, HostCPUs: 2,
+	}
 	for cause, want := range map[result.Cause]stage.Stage{
 		result.CausePool:     {PoolPerInstance: 16},
 		result.CauseCPU:      {CPU: 512},
@@ -120,11 +154,13 @@ func TestKnobsChangeOneThing(t *testing.T) {
 		var o stage.Stage
 		k.Change(&o)
 		if o.PoolPerInstance != want.PoolPerInstance || o.CPU != want.CPU || o.Memory != want.Memory ||
-			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU || o.HostCPUs != want.HostCPUs {
+			o.DatabaseConnections != want.DatabaseConnections || o.DatabaseCPU != want.DatabaseCPU ||
+			o.HostCPUs != want.HostCPUs {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
 	}
-	if k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.3334}); !k.Down || k.From != "1.33" || k.To != "0.667" {
+	if k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.3334}); !k.Down || k.From != "1.33" ||
+		k.To != "0.667" {
 		t.Errorf("half of what the machine gives: %+v", k)
 	}
 	if k, _ := KnobFor(result.CauseCPU, stage.Stage{Instances: 1, CPU: 2048, HostCPUs: 2}); !k.Down || k.To != "1024" {
@@ -145,7 +181,8 @@ func TestWhatMustHurtProvesNothing(t *testing.T) {
 	after := result.Step{Users: 100, Goodput: 45, Latency: &result.Latency{P95MS: 1300}}
 	k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.33})
 	p := Conclude(k, before, after, 0)
-	if p.Confirmed || !strings.Contains(p.Conclusion, "by arithmetic") || p.Elasticity == nil || *p.Elasticity < 1.1 || *p.Elasticity > 1.2 {
+	if p.Confirmed || !strings.Contains(p.Conclusion, "by arithmetic") || p.Elasticity == nil || *p.Elasticity < 1.1 ||
+		*p.Elasticity > 1.2 {
 		t.Errorf("%+v, elasticity %v", p, p.Elasticity)
 	}
 	before.Usage = []result.Usage{use(result.ResourceStageCPU, "the stage", .3, 1.33)}
@@ -155,8 +192,15 @@ func TestWhatMustHurtProvesNothing(t *testing.T) {
 }
 
 func TestControlIsOfAResourceWithRoom(t *testing.T) {
-	s := stage.Stage{Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseCPU: 2048, HostCPUs: 2}
-	suspects := []result.Suspect{{Cause: result.CauseCPU, Pressure: 1}, {Cause: result.CausePool, Pressure: .3}, {Cause: result.CauseMemory, Pressure: .2}}
+	s := stage.Stage{
+		Instances: 2, CPU: 256, Memory: 512, PoolPerInstance: 8, DatabaseConnections: 79, DatabaseCPU: 2048,
+		HostCPUs: 2,
+	}
+	suspects := []result.Suspect{
+		{Cause: result.CauseCPU, Pressure: 1},
+		{Cause: result.CausePool, Pressure: .3},
+		{Cause: result.CauseMemory, Pressure: .2},
+	}
 	if k, ok := Control(suspects, s); !ok || k.Name != "MiB of an instance" {
 		t.Errorf("%+v %v", k, ok)
 	}
@@ -164,7 +208,8 @@ func TestControlIsOfAResourceWithRoom(t *testing.T) {
 		t.Errorf("%+v is at its end", k)
 	}
 	if n := len(Twins(s)); n != 5 {
-		t.Errorf("%d twins, want half and three quarters of the CPUs, twice the task's, half the database's, twice the pool", n)
+		t.Errorf("%d twins, want half and three quarters of the CPUs, twice the task's, half the database's, twice the pool",
+			n)
 	}
 	s.DatabaseCPU, s.CPU = 0, 2048
 	if n := len(Twins(s)); n != 3 {

@@ -79,7 +79,10 @@ func Generators(pids []int) Probe {
 				continue
 			}
 			if cores, ok := used[i].Next(stat.CPUTime()); ok {
-				found = append(found, Reading{Resource: result.ResourceGeneratorCPU, Of: fmt.Sprintf("shard %d", i+1), Unit: "cores", Value: cores})
+				found = append(found, Reading{
+					Resource: result.ResourceGeneratorCPU, Of: fmt.Sprintf("shard %d", i+1),
+					Unit: "cores", Value: cores,
+				})
 			}
 		}
 		return found
@@ -105,7 +108,10 @@ func Machine() Probe {
 			{Resource: result.ResourceGeneratorCPU, Unit: "cores", Value: (now.Self - then.Self) / seconds},
 		}
 		if all > 0 {
-			found = append(found, Reading{Resource: result.ResourceMachineCPU, Unit: "ratio", Limit: 1, Value: (now.Busy - then.Busy) / all})
+			found = append(found, Reading{
+				Resource: result.ResourceMachineCPU, Unit: "ratio", Limit: 1,
+				Value: (now.Busy - then.Busy) / all,
+			})
 		}
 		return found
 	}

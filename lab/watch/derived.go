@@ -57,7 +57,10 @@ func Derived(lines []result.Line, users, cores int) []result.Line {
 			}
 			*v = max(0, *v*float64(cores)-*own[i]-*stage[i])
 		}
-		more = append(more, result.Line{Resource: result.ResourceForeignCPU, Unit: "cores", Limit: result.Ptr(float64(cores)), Values: all})
+		more = append(more, result.Line{
+			Resource: result.ResourceForeignCPU, Unit: "cores", Limit: result.Ptr(float64(cores)),
+			Values: all,
+		})
 	}
 	return more
 }

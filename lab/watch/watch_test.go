@@ -25,7 +25,8 @@ func TestWatchJoinsSecondsAndLeavesGaps(t *testing.T) {
 		t.Fatalf("%+v", lines)
 	}
 	for _, l := range lines {
-		if l.Resource == result.ResourceDBConns && (len(l.Values) != 2 || *l.Values[0] != 2 || l.Values[1] != nil || *l.Limit != 10) {
+		if l.Resource == result.ResourceDBConns && (len(l.Values) != 2 || *l.Values[0] != 2 || l.Values[1] != nil ||
+			*l.Limit != 10) {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -70,7 +71,8 @@ func TestGeneratorsOfOtherProcesses(t *testing.T) {
 	probe(t.Context())
 	time.Sleep(time.Millisecond)
 	found := probe(t.Context())
-	if len(found) != 1 || found[0].Resource != result.ResourceGeneratorCPU || found[0].Of != "shard 1" || found[0].Unit != "cores" {
+	if len(found) != 1 || found[0].Resource != result.ResourceGeneratorCPU || found[0].Of != "shard 1" ||
+		found[0].Unit != "cores" {
 		t.Fatalf("%+v", found)
 	}
 	line := func(r result.Resource, cores float64) result.Line {
@@ -78,7 +80,8 @@ func TestGeneratorsOfOtherProcesses(t *testing.T) {
 	}
 	// One of two cores is busy: the stage has half of one, the laboratory and its shard the rest.
 	all := Derived([]result.Line{
-		line(result.ResourceStageCPU, .5), line(result.ResourceMachineCPU, .5), line(result.ResourceGeneratorCPU, .1), line(result.ResourceGeneratorCPU, .4),
+		line(result.ResourceStageCPU, .5), line(result.ResourceMachineCPU, .5), line(result.ResourceGeneratorCPU, .1),
+		line(result.ResourceGeneratorCPU, .4),
 	}, 0, 2)
 	if len(all) != 1 || *all[0].Values[0] > 1e-9 {
 		t.Errorf("foreign CPU %+v, want none", all)

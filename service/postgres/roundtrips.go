@@ -16,16 +16,23 @@ var _ interface {
 	pgx.BatchTracer
 } = (*roundTrips)(nil)
 
+// TraceQueryStart counts a statement.
 func (t *roundTrips) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	t.n.Add(1)
 	return ctx
 }
 
+// TraceBatchStart counts a batch.
 func (t *roundTrips) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	t.n.Add(1)
 	return ctx
 }
 
+// TraceQueryEnd counts nothing: it completes pgx.QueryTracer.
 func (*roundTrips) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceBatchQuery counts nothing, as its batch is counted.
 func (*roundTrips) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd counts nothing: it completes pgx.BatchTracer.
 func (*roundTrips) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}

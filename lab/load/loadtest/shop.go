@@ -145,7 +145,8 @@ func (f *Shop) handler() http.Handler {
 		return func(*http.Request) (int, string) { return 0, text }
 	}
 	answer("GET /api/info", 200, constant(`{"stage":"fake","topology":"single","payments":"simulated"}`))
-	answer("GET /api/categories", 200, constant(`{"items":[{"name":"tea","count":2}]}`))
+	answer("GET /api/categories", 200, constant(`{"items":
+		[{"name":"tea","count":2}]}`))
 	answer("GET /api/products", 200, constant(`{"items":[{"id":1,"name":"Green tea","stock":9000},{"id":2,"name":"Mug","stock":0}],"next_cursor":null}`))
 	answer("GET /api/products/{id}", 200, nil)
 	answer("GET /api/cart", 200, nil)

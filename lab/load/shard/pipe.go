@@ -65,7 +65,8 @@ func Start(path string, args, env []string) (Conn, error) {
 }
 
 func startPipe(path string, args, env []string) (*pipe, error) {
-	p := &pipe{cmd: exec.Command(path, args...), answers: make(chan Answer, 1), done: make(chan struct{})} //nolint:gosec // this program itself
+	cmd := exec.Command(path, args...) //nolint:gosec // this program itself
+	p := &pipe{cmd: cmd, answers: make(chan Answer, 1), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = &p.said
 	p.cmd.WaitDelay = 2 * time.Second

@@ -69,10 +69,12 @@ func TestProcessesShareALoad(t *testing.T) {
 		if l.Rate > 0 && step.Requests != 360 { // those of the seconds that were measured, whenever answered
 			t.Errorf("%d requests, want 360", step.Requests)
 		}
-		if step.Requests == 0 || step.Requests != sum || step.Failed > 0 || step.Latency.Histogram.Count() != sum || step.Users != l.Users {
+		if step.Requests == 0 || step.Requests != sum || step.Failed > 0 || step.Latency.Histogram.Count() != sum ||
+			step.Users != l.Users {
 			t.Errorf("%d requests, %d of the shards, %d failed (%v)", step.Requests, sum, step.Failed, step.Errors)
 		}
-		if step.GeneratorCPU == nil || math.Abs(*step.GeneratorCPU-cpu) > 1e-9 || l.Users != 1 && *step.GeneratorAllowance < 3 {
+		if step.GeneratorCPU == nil || math.Abs(*step.GeneratorCPU-cpu) > 1e-9 || l.Users != 1 &&
+			*step.GeneratorAllowance < 3 {
 			t.Errorf("CPU %v of %v, want the sum of the shards, %g", step.GeneratorCPU, step.GeneratorAllowance, cpu)
 		}
 		if want := int(l.Duration / time.Second); len(step.Series.Lines[0].Values) != want {
@@ -98,7 +100,8 @@ func TestAShardThatDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if step.Requests == 0 || step.Seconds > 600 || step.Shards[0].Error != "" || !strings.Contains(step.Shards[1].Error, "shard 2 of 2: signal: killed") {
+	if step.Requests == 0 || step.Seconds > 600 || step.Shards[0].Error != "" ||
+		!strings.Contains(step.Shards[1].Error, "shard 2 of 2: signal: killed") {
 		t.Errorf("%d requests, shards %+v", step.Requests, step.Shards)
 	}
 	_, ran := f.Run(t.Context(), l)
@@ -114,10 +117,14 @@ func TestAShardThatDies(t *testing.T) {
 func TestABrokenOffLoadOfShards(t *testing.T) {
 	f := gather(t, 2, loadtest.Serve(t, 0, 5*time.Millisecond))
 	ctx, cancel := context.WithCancel(t.Context())
-	l := load.Load{Purpose: result.PurposeLoad, Users: 8, Duration: time.Hour, StartAt: time.Now().Add(500 * time.Millisecond)}
+	l := load.Load{
+		Purpose: result.PurposeLoad, Users: 8, Duration: time.Hour,
+		StartAt: time.Now().Add(500 * time.Millisecond),
+	}
 	time.AfterFunc(2*time.Second, cancel)
 	step, err := f.Run(ctx, l)
-	if !errors.Is(err, context.Canceled) || step.Requests == 0 || step.Seconds < .5 || step.Seconds > 60 || step.Failed > 0 {
+	if !errors.Is(err, context.Canceled) || step.Requests == 0 || step.Seconds < .5 || step.Seconds > 60 ||
+		step.Failed > 0 {
 		t.Errorf("%v; %d requests in %g s, %d failed", err, step.Requests, step.Seconds, step.Failed)
 	}
 	if err := f.Ready(t.Context()); err != nil {
