@@ -56,13 +56,24 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 // MostUsers is the least number of users in a closed loop without thinking at which p95 misses the
 // objective, as the laboratory's searches look for; 0 where more than most keep it.
 func (n Network) MostUsers(o result.Objective, most int) int {
-	good, bad := 0, 1
 	misses := func(users int) bool {
 		return n.Simulate(Load{Users: users}, max(simulated, 4*users)).P95*1000 > o.P95MS
 	}
-	for ; !misses(bad); bad *= 2 {
+	// By Little's law so many are in flight when the mean answer takes a third of the objective.
+	good, bad := 0, 1
+	if limits := n.Limits(); len(limits) > 0 {
+		bad = int(min(float64(most), max(1, limits[0].Rate*o.P95MS/3000)))
+	}
+	for ; !misses(bad); bad = min(2*bad, most) {
 		if good = bad; bad >= most {
 			return 0
+		}
+	}
+	for good == 0 && bad > 1 {
+		if half := bad / 2; misses(half) {
+			bad = half
+		} else {
+			good = half
 		}
 	}
 	for bad-good > max(1, good/50) {

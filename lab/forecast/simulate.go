@@ -84,6 +84,7 @@ type simulation struct {
 	jobs   []job
 	spare  []int
 	events events
+	queued int // jobs that wait for a core
 	now    float64
 
 	warm, want, done, sent int
@@ -216,6 +217,7 @@ func (s *simulation) proceed(j int, ran float64) {
 		}
 		if s.jobs[j].left -= ran; s.jobs[j].left > 1e-12 {
 			s.cores[o.machine].queue.push(j)
+			s.queued++
 			s.dispatch()
 			return
 		}
@@ -242,6 +244,7 @@ func (s *simulation) next(j int) {
 		grown := 1 + o.growth*s.throttled(o.machine)
 		g.left = o.demand * grown * g.weight * s.rng.ExpFloat64()
 		s.cores[o.machine].queue.push(j)
+		s.queued++
 	case opAcquire:
 		g.asked = s.now
 		if p.free == 0 {
@@ -302,12 +305,16 @@ func (s *simulation) throttled(m int) float64 {
 // dispatch gives free cores with quota left to who waits.
 func (s *simulation) dispatch() {
 	for m := range s.cores {
+		if s.queued == 0 {
+			return
+		}
 		for s.cores[m].queue.len() > 0 {
 			quota, ok := s.room(m)
 			if !ok {
 				break
 			}
 			j := s.cores[m].queue.pop()
+			s.queued--
 			ran := min(s.jobs[j].left, slice, quota)
 			for at := m; at >= 0; at = s.net.Machines[at].Within {
 				c := &s.cores[at]
