@@ -52,7 +52,8 @@ const (
 	EnvPublicURL              = "PUBLIC_URL"
 )
 
-// HeaderNoRetry is in each answer of 503 that is the service's own: a proxy is not to ask another instance. Envoy
+// HeaderNoRetry is in each answer of 503 that is the service's own: a proxy is not to ask another instance. An instance
+// that is still starting leaves it out, because another one can serve what it has not looked at. Envoy
 // heeds it whatever its retry policy is ("x-envoy-ratelimited" in the documentation of its router filter), and tells by
 // it the service's 503 from that of a proxy before a service that is gone.
 const HeaderNoRetry = "X-Envoy-Ratelimited"

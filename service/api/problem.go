@@ -140,6 +140,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		s.log.Log(c.UserContext(), level, "request failed", "request_id", requestID(c),
 			"method", c.Method(), "route", c.Route().Path, "code", e.Code, "error", err)
 	}
+	starting := errors.Is(err, errStarting)
 	body, err := json.Marshal(problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: e.Detail, Code: e.Code, Errors: e.Fields, extra: e.Extra,
@@ -152,7 +153,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 			c.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfterSeconds))
 		}
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable && !starting {
 		c.Set(contract.HeaderNoRetry, "true")
 	}
 	if status == http.StatusUnauthorized {

@@ -215,11 +215,14 @@ func bounded(h fiber.Handler) fiber.Handler {
 	}
 }
 
+// errStarting is the answer of an instance that has not looked at the request, so another one may.
+var errStarting = shop.Errorf(shop.CodeOverloaded, "The shop is starting. Try again in a moment.")
+
 // opened refuses what cannot be served before Open.
 func (s *Server) opened(h fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if !s.isOpen.Load() {
-			return shop.Errorf(shop.CodeOverloaded, "The shop is starting. Try again in a moment.")
+			return errStarting
 		}
 		return h(c)
 	}
