@@ -17,35 +17,46 @@ type Balancer struct {
 	Listening pulumi.Resource
 }
 
-// NewBalancer makes the load balancer of a stage. targetType is "ip" for tasks or "instance".
-func NewBalancer(ctx *pulumi.Context, name string, c Config, network *Network, edge *Edge, targetType string, opts ...pulumi.ResourceOption) (*Balancer, error) {
+// BalancerArgs are the arguments of NewBalancer.
+type BalancerArgs struct {
+	Config  Config
+	Network *Network
+	// Edge is what stands before it, if anything does.
+	Edge *Edge
+	// TargetType of the target group, in the words of Elastic Load Balancing: "ip" for tasks, or "instance".
+	TargetType string
+}
+
+// NewBalancer makes the load balancer of a stage.
+func NewBalancer(ctx *pulumi.Context, name string, args BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
 	b := &Balancer{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Balancer", name, b, opts...); err != nil {
 		return nil, err
 	}
-	group, err := newGroup(ctx, name+"-group", "The load balancer", network.VPC, b)
+	group, err := newGroup(ctx, name+"-group", "The load balancer", args.Network.VPC, b)
 	if err != nil {
 		return nil, err
 	}
-	if err := edge.Admit(ctx, name+"-in", group, b); err != nil {
+	if err := args.Edge.Admit(ctx, name+"-in", group, b); err != nil {
 		return nil, err
 	}
 	if err := openOut(ctx, name+"-out", group, b); err != nil {
 		return nil, err
 	}
-	if err := openTo(ctx, name+"-to-compute", network.Compute, group, contract.Port, b); err != nil {
+	if err := openTo(ctx, name+"-to-compute", args.Network.Compute, group, contract.Port, b); err != nil {
 		return nil, err
 	}
-	if b.LoadBalancer, err = newLoadBalancer(ctx, name, network, edge, group, b); err != nil {
+	if err := b.loadBalancer(ctx, name, args, group); err != nil {
 		return nil, err
 	}
+	interval := args.Config.HealthCheckInterval
 	b.TargetGroup, err = lb.NewTargetGroup(ctx, name+"-targets", &lb.TargetGroupArgs{
-		VpcId: network.VPC.ID(), TargetType: pulumi.String(targetType),
+		VpcId: args.Network.VPC.ID(), TargetType: pulumi.String(args.TargetType),
 		Port: pulumi.Int(contract.Port), Protocol: pulumi.String("HTTP"),
 		DeregistrationDelay: pulumi.Int(15), // longer than any request; the default of 300 slows every deploy
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Path: pulumi.String(contract.ReadyPath), Matcher: pulumi.String("200"),
-			Interval: pulumi.Int(c.HealthCheckInterval), Timeout: pulumi.Int(min(5, c.HealthCheckInterval-1)),
+			Interval: pulumi.Int(interval), Timeout: pulumi.Int(min(5, interval-1)),
 			HealthyThreshold: pulumi.Int(2), UnhealthyThreshold: pulumi.Int(2),
 		},
 	}, child(b, pulumi.ReplaceWith([]pulumi.Resource{b.LoadBalancer}))...) // which serves one load balancer only
@@ -64,20 +75,21 @@ func NewBalancer(ctx *pulumi.Context, name string, c Config, network *Network, e
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"dnsName": b.LoadBalancer.DnsName})
 }
 
-// newLoadBalancer makes an internal load balancer in private subnets, or a public one where there is no edge
+// loadBalancer makes an internal load balancer in private subnets, or a public one where there is no edge
 // before it.
-func newLoadBalancer(ctx *pulumi.Context, name string, network *Network, edge *Edge, group *ec2.SecurityGroup, parent pulumi.Resource) (*lb.LoadBalancer, error) {
+func (b *Balancer) loadBalancer(ctx *pulumi.Context, name string, args BalancerArgs, group *ec2.SecurityGroup) (err error) {
 	// CloudFront has written the shopper's address at the end of X-Forwarded-For; the load balancer would add
 	// CloudFront's. Without CloudFront it is the load balancer that has to add the shopper's (0091).
-	subnets, forwardedFor := network.PublicSubnets, "append"
-	if edge.Private() {
-		subnets, forwardedFor = network.PrivateSubnets, "preserve"
+	subnets, forwardedFor := args.Network.PublicSubnets, "append"
+	if args.Edge.Private() {
+		subnets, forwardedFor = args.Network.PrivateSubnets, "preserve"
 	}
-	return lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
-		LoadBalancerType: pulumi.String("application"), Internal: pulumi.Bool(edge.Private()),
+	b.LoadBalancer, err = lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
+		LoadBalancerType: pulumi.String("application"), Internal: pulumi.Bool(args.Edge.Private()),
 		Subnets: subnets, SecurityGroups: pulumi.StringArray{group.ID()},
 		IdleTimeout:             pulumi.Int(60), // less than the service's own, or it would answer 502 at times
 		DropInvalidHeaderFields: pulumi.Bool(true), EnableDeletionProtection: pulumi.Bool(false),
 		XffHeaderProcessingMode: pulumi.String(forwardedFor),
-	}, child(parent, pulumi.DependsOn(network.Online))...) // a VPC origin asks for the internet gateway too
+	}, child(b, pulumi.DependsOn(args.Network.Online))...) // a VPC origin asks for the internet gateway too
+	return err
 }

@@ -19,24 +19,30 @@ type Cache struct {
 	URL pulumi.StringOutput
 }
 
+// CacheArgs are the arguments of NewCache.
+type CacheArgs struct {
+	Config  Config
+	Network *Network
+}
+
 // NewCache makes the cache of a stage. It is a replication group of one: AWS offers a password with
 // no other kind.
-func NewCache(ctx *pulumi.Context, name string, c Config, network *Network, opts ...pulumi.ResourceOption) (*Cache, error) {
-	cache := &Cache{}
+func NewCache(ctx *pulumi.Context, name string, args CacheArgs, opts ...pulumi.ResourceOption) (*Cache, error) {
+	c, cache := args.Config, &Cache{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Cache", name, cache, opts...); err != nil {
 		return nil, err
 	}
 	subnets, err := elasticache.NewSubnetGroup(ctx, name+"-subnets", &elasticache.SubnetGroupArgs{
-		SubnetIds: network.PrivateSubnets,
+		SubnetIds: args.Network.PrivateSubnets,
 	}, child(cache)...)
 	if err != nil {
 		return nil, err
 	}
-	group, err := newGroup(ctx, name+"-group", "Valkey", network.VPC, cache)
+	group, err := newGroup(ctx, name+"-group", "Valkey", args.Network.VPC, cache)
 	if err != nil {
 		return nil, err
 	}
-	if err := openTo(ctx, name+"-from-compute", group, network.Compute, redisPort, cache); err != nil {
+	if err := openTo(ctx, name+"-from-compute", group, args.Network.Compute, redisPort, cache); err != nil {
 		return nil, err
 	}
 	password, err := random.NewRandomPassword(ctx, name+"-password", &random.RandomPasswordArgs{

@@ -19,24 +19,30 @@ type Database struct {
 	URL pulumi.StringOutput
 }
 
+// DatabaseArgs are the arguments of NewDatabase.
+type DatabaseArgs struct {
+	Config  Config
+	Network *Network
+}
+
 // NewDatabase makes the database of a stage. Nothing of it outlives the stack: a laboratory's data
 // is seeded again.
-func NewDatabase(ctx *pulumi.Context, name string, c Config, network *Network, opts ...pulumi.ResourceOption) (*Database, error) {
-	d := &Database{}
+func NewDatabase(ctx *pulumi.Context, name string, args DatabaseArgs, opts ...pulumi.ResourceOption) (*Database, error) {
+	c, d := args.Config, &Database{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Database", name, d, opts...); err != nil {
 		return nil, err
 	}
 	subnets, err := rds.NewSubnetGroup(ctx, name+"-subnets", &rds.SubnetGroupArgs{
-		SubnetIds: network.PrivateSubnets,
+		SubnetIds: args.Network.PrivateSubnets,
 	}, child(d)...)
 	if err != nil {
 		return nil, err
 	}
-	group, err := newGroup(ctx, name+"-group", "PostgreSQL", network.VPC, d)
+	group, err := newGroup(ctx, name+"-group", "PostgreSQL", args.Network.VPC, d)
 	if err != nil {
 		return nil, err
 	}
-	if err := openTo(ctx, name+"-from-compute", group, network.Compute, postgresPort, d); err != nil {
+	if err := openTo(ctx, name+"-from-compute", group, args.Network.Compute, postgresPort, d); err != nil {
 		return nil, err
 	}
 	password, err := random.NewRandomPassword(ctx, name+"-password", &random.RandomPasswordArgs{

@@ -35,8 +35,8 @@ func DeployGenerator(ctx *pulumi.Context) (err error) {
 	}
 	check(explainErrors(ctx, c))
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(newImage(ctx, "image", c, filepath.Dir(ctx.RootDirectory()), "./lab/generator"))
-	g := must(NewGenerator(ctx, "generator", c, network, image.Reference))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c, Module: filepath.Dir(ctx.RootDirectory()), Package: "./lab/generator"}))
+	g := must(NewGenerator(ctx, "generator", GeneratorArgs{Config: c, Network: network, Image: image.Reference}))
 	ctx.Export("bucket", g.Bucket.Bucket)
 	ctx.Export("cluster", g.Cluster.Arn)
 	ctx.Export("region", pulumi.String(c.Region))
@@ -70,8 +70,16 @@ type Generator struct {
 	Cluster *ecs.Cluster
 }
 
+// GeneratorArgs are the arguments of NewGenerator.
+type GeneratorArgs struct {
+	Config  Config
+	Network *Network
+	// Image is the reference of the container image that the tasks run.
+	Image pulumi.StringOutput
+}
+
 // NewGenerator makes the tasks.
-func NewGenerator(ctx *pulumi.Context, name string, c Config, network *Network, image pulumi.StringOutput, opts ...pulumi.ResourceOption) (*Generator, error) {
+func NewGenerator(ctx *pulumi.Context, name string, args GeneratorArgs, opts ...pulumi.ResourceOption) (*Generator, error) {
 	g := &Generator{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Generator", name, g, opts...); err != nil {
 		return nil, err
@@ -101,21 +109,22 @@ func NewGenerator(ctx *pulumi.Context, name string, c Config, network *Network, 
 	if err != nil {
 		return nil, err
 	}
-	task, err := g.definition(ctx, name, c, image, execution, role)
+	task, err := g.definition(ctx, name, args, execution, role)
 	if err != nil {
 		return nil, err
 	}
-	needs := append([]pulumi.Resource{pull, allowed, closed}, network.Online...)
+	needs := append([]pulumi.Resource{pull, allowed, closed}, args.Network.Online...)
 	_, err = ecs.NewService(ctx, name+"-service", &ecs.ServiceArgs{
-		Cluster: g.Cluster.Arn, TaskDefinition: task.Arn, DesiredCount: pulumi.Int(c.Instances),
+		Cluster: g.Cluster.Arn, TaskDefinition: task.Arn, DesiredCount: pulumi.Int(args.Config.Instances),
 		LaunchType: pulumi.String("FARGATE"), PlatformVersion: pulumi.String("1.4.0"),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
-			Subnets: network.PublicSubnets, SecurityGroups: pulumi.StringArray{network.Compute.ID()}, // which lets nothing in
-			AssignPublicIp: pulumi.Bool(true), // the way to ECR and to the shop without a NAT gateway
+			Subnets:        args.Network.PublicSubnets,
+			SecurityGroups: pulumi.StringArray{args.Network.Compute.ID()}, // which lets nothing in
+			AssignPublicIp: pulumi.Bool(true),                             // the way to ECR and to the shop without a NAT gateway
 		},
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(false)},
 		PropagateTags:            pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
-		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(c.Wait),
+		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(args.Config.Wait),
 	}, child(g, pulumi.DependsOn(needs))...)
 	if err != nil {
 		return nil, err
@@ -163,7 +172,8 @@ func (g *Generator) role(ctx *pulumi.Context, name string) (*iam.Role, pulumi.Re
 }
 
 // definition says what a task is: one container, read-only, not root, without a secret.
-func (g *Generator) definition(ctx *pulumi.Context, name string, c Config, image pulumi.StringOutput, execution, role *iam.Role) (*ecs.TaskDefinition, error) {
+func (g *Generator) definition(ctx *pulumi.Context, name string, args GeneratorArgs, execution, role *iam.Role) (*ecs.TaskDefinition, error) {
+	c := args.Config
 	logs, err := c.newLogGroup(ctx, name, g)
 	if err != nil {
 		return nil, err
@@ -172,7 +182,7 @@ func (g *Generator) definition(ctx *pulumi.Context, name string, c Config, image
 		return pulumi.Map{"name": pulumi.String(key), "value": value}
 	}
 	container := pulumi.Map{
-		"name": pulumi.String("generator"), "image": image, "essential": pulumi.Bool(true), "command": pulumi.ToStringArray([]string{"serve"}),
+		"name": pulumi.String("generator"), "image": args.Image, "essential": pulumi.Bool(true), "command": pulumi.ToStringArray([]string{"serve"}),
 		"user":                   pulumi.Sprintf("%d:%d", contract.UID, contract.UID),
 		"readonlyRootFilesystem": pulumi.Bool(true), "stopTimeout": pulumi.Int(10),
 		"environment": pulumi.Array{

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -22,15 +23,19 @@ type Image struct {
 	policy *ecr.RepositoryPolicy // nil but with topology lambda
 }
 
-// NewImage builds the service from ./service and pushes it to an ECR repository of its own. A
-// preview builds it too, so that a change of the digest shows, and pushes nothing.
-func NewImage(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Image, error) {
-	return newImage(ctx, name, c, ctx.RootDirectory(), "./service", opts...)
+// ImageArgs are the arguments of NewImage.
+type ImageArgs struct {
+	Config Config
+	// Module is the folder of the Go module; empty: the Pulumi program's.
+	Module string
+	// Package of the module is the program that the image runs; empty: the service.
+	Package string
 }
 
-// newImage is NewImage for a program of the module in a folder.
-func newImage(ctx *pulumi.Context, name string, c Config, module, program string, opts ...pulumi.ResourceOption) (*Image, error) {
-	i := &Image{}
+// NewImage builds a program and pushes its image to an ECR repository of its own. A preview builds it too, so that a
+// change of the digest shows, and pushes nothing.
+func NewImage(ctx *pulumi.Context, name string, args ImageArgs, opts ...pulumi.ResourceOption) (*Image, error) {
+	c, i := args.Config, &Image{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Image", name, i, opts...); err != nil {
 		return nil, err
 	}
@@ -59,7 +64,8 @@ func newImage(ctx *pulumi.Context, name string, c Config, module, program string
 			return nil, err
 		}
 	}
-	image, err := buildContainer(ctx.Context(), module, program, c.Architecture)
+	image, err := buildContainer(ctx.Context(),
+		cmp.Or(args.Module, ctx.RootDirectory()), cmp.Or(args.Package, "./service"), c.Architecture)
 	if err != nil {
 		return nil, err
 	}

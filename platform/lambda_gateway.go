@@ -71,10 +71,16 @@ type Schedule struct {
 	pulumi.ResourceState
 }
 
+// ScheduleArgs are the arguments of NewSchedule.
+type ScheduleArgs struct {
+	Config   Config
+	Function *Function
+}
+
 // NewSchedule makes the schedule. Its event is one that API Gateway cannot send, and nobody but it and who may invoke any
 // function of the account can.
-func NewSchedule(ctx *pulumi.Context, name string, c Config, f *Function, opts ...pulumi.ResourceOption) (*Schedule, error) {
-	s := &Schedule{}
+func NewSchedule(ctx *pulumi.Context, name string, args ScheduleArgs, opts ...pulumi.ResourceOption) (*Schedule, error) {
+	c, live, s := args.Config, args.Function.Alias, &Schedule{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Schedule", name, s, opts...); err != nil {
 		return nil, err
 	}
@@ -90,7 +96,7 @@ func NewSchedule(ctx *pulumi.Context, name string, c Config, f *Function, opts .
 		return nil, err
 	}
 	invoke, err := grant(ctx, name+"-invoke", role, s, pulumi.Map{
-		"Effect": pulumi.String("Allow"), "Action": pulumi.String("lambda:InvokeFunction"), "Resource": f.Alias.Arn,
+		"Effect": pulumi.String("Allow"), "Action": pulumi.String("lambda:InvokeFunction"), "Resource": live.Arn,
 	})
 	if err != nil {
 		return nil, err
@@ -100,7 +106,7 @@ func NewSchedule(ctx *pulumi.Context, name string, c Config, f *Function, opts .
 		ScheduleExpression: pulumi.String("rate(1 minute)"),
 		FlexibleTimeWindow: scheduler.ScheduleFlexibleTimeWindowArgs{Mode: pulumi.String("OFF")},
 		Target: scheduler.ScheduleTargetArgs{
-			Arn: f.Alias.Arn, RoleArn: role.Arn, Input: pulumi.String(contract.BackgroundEvent),
+			Arn: live.Arn, RoleArn: role.Arn, Input: pulumi.String(contract.BackgroundEvent),
 			RetryPolicy: scheduler.ScheduleTargetRetryPolicyArgs{MaximumRetryAttempts: pulumi.Int(0), MaximumEventAgeInSeconds: pulumi.Int(60)},
 		},
 	}, child(s, pulumi.DependsOn([]pulumi.Resource{invoke}))...)

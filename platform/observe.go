@@ -56,9 +56,15 @@ const (
 	below   = "LessThanThreshold"
 )
 
+// ObservabilityArgs are the arguments of NewObservability.
+type ObservabilityArgs struct {
+	Config  Config
+	Watched Watched
+}
+
 // NewObservability makes the dashboard and the alarms for what a stage has.
-func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opts ...pulumi.ResourceOption) (*Observability, error) {
-	o := &Observability{}
+func NewObservability(ctx *pulumi.Context, name string, args ObservabilityArgs, opts ...pulumi.ResourceOption) (*Observability, error) {
+	c, o := args.Config, &Observability{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Observability", name, o, opts...); err != nil {
 		return nil, err
 	}
@@ -70,7 +76,7 @@ func NewObservability(ctx *pulumi.Context, name string, c Config, w Watched, opt
 	if o.Alerts = topic; topic != nil {
 		actions = pulumi.Array{topic}
 	}
-	graphs, alarms := w.watch(c)
+	graphs, alarms := args.Watched.watch(c)
 	for _, a := range alarms {
 		dimensions := pulumi.StringMap{}
 		for key, value := range a.metric.dimensions {

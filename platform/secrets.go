@@ -29,16 +29,25 @@ type Secrets struct {
 	Values map[string]pulumi.StringOutput
 }
 
+// SecretsArgs are the arguments of NewSecrets.
+type SecretsArgs struct {
+	Config Config
+	// Values are secrets of other components, by the name of the environment variable. They may be none.
+	Values map[string]pulumi.StringOutput
+}
+
 // NewSecrets stores the given secrets and those of ownSecrets.
-func NewSecrets(ctx *pulumi.Context, name string, c Config, values map[string]pulumi.StringOutput, opts ...pulumi.ResourceOption) (*Secrets, error) {
-	s := &Secrets{Path: "/shoplab/" + c.Stack, ARNs: map[string]pulumi.StringOutput{}, Values: maps.Clone(values)}
+func NewSecrets(ctx *pulumi.Context, name string, args SecretsArgs, opts ...pulumi.ResourceOption) (*Secrets, error) {
+	s := &Secrets{
+		Path: "/shoplab/" + args.Config.Stack, ARNs: map[string]pulumi.StringOutput{}, Values: maps.Clone(args.Values),
+	}
 	if s.Values == nil {
 		s.Values = map[string]pulumi.StringOutput{}
 	}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Secrets", name, s, opts...); err != nil {
 		return nil, err
 	}
-	own, err := ownSecrets(ctx, name, c, s)
+	own, err := ownSecrets(ctx, name, args.Config, s)
 	if err != nil {
 		return nil, err
 	}

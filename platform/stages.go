@@ -45,7 +45,7 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	s.dashboards = pulumi.StringMap{}
 	if c.Kubeconfig == "" {
 		must(NewBudget(ctx, "budget", c))
-		observe := must(NewObservability(ctx, "observe", c, s.watched))
+		observe := must(NewObservability(ctx, "observe", ObservabilityArgs{Config: c, Watched: s.watched}))
 		s.dashboards["cloudwatch"] = observe.URL
 		if expiry != nil {
 			check(expiry.Announce(ctx, observe.Alerts))
@@ -58,14 +58,14 @@ func Deploy(ctx *pulumi.Context) (err error) {
 // single: nginx, the shop, PostgreSQL and Redis on one server.
 func single(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	edge := must(NewEdge(ctx, "edge", c))
 	own := map[string]pulumi.StringOutput{}
 	header := ""
 	if edge.Proven() {
 		own[contract.EnvOriginSecret], header = edge.Secret, contract.OriginHeader
 	}
-	secrets := must(NewSecrets(ctx, "secrets", c, own))
+	secrets := must(NewSecrets(ctx, "secrets", SecretsArgs{Config: c, Values: own}))
 	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
 	server := must(NewServer(ctx, "server", ServerArgs{
 		Config: c, Network: network, Paths: secrets.Folders(), HopLimit: 1, Needs: []pulumi.Resource{secrets},
@@ -86,12 +86,14 @@ func single(ctx *pulumi.Context, c Config) stage {
 // balanced: a load balancer before an Auto Scaling group, RDS and ElastiCache.
 func balanced(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	edge := must(NewEdge(ctx, "edge", c))
-	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "instance"))
-	database := must(NewDatabase(ctx, "database", c, network))
-	cache := must(NewCache(ctx, "cache", c, network))
-	secrets := must(NewSecrets(ctx, "secrets", c, dataSecrets(database, cache)))
+	balancer := must(NewBalancer(ctx, "balancer", BalancerArgs{
+		Config: c, Network: network, Edge: edge, TargetType: "instance",
+	}))
+	database := must(NewDatabase(ctx, "database", DatabaseArgs{Config: c, Network: network}))
+	cache := must(NewCache(ctx, "cache", CacheArgs{Config: c, Network: network}))
+	secrets := must(NewSecrets(ctx, "secrets", SecretsArgs{Config: c, Values: dataSecrets(database, cache)}))
 	fleet := must(NewFleet(ctx, "fleet", FleetArgs{
 		Config: c, Network: network, Balancer: balancer, Secrets: secrets,
 		UserData: image.Reference.ApplyT(func(reference string) (string, error) {
@@ -108,12 +110,12 @@ func balanced(ctx *pulumi.Context, c Config) stage {
 // fargate: a load balancer before an ECS service on Fargate, RDS and ElastiCache.
 func fargate(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	edge := must(NewEdge(ctx, "edge", c))
-	balancer := must(NewBalancer(ctx, "balancer", c, network, edge, "ip"))
-	database := must(NewDatabase(ctx, "database", c, network))
-	cache := must(NewCache(ctx, "cache", c, network))
-	secrets := must(NewSecrets(ctx, "secrets", c, dataSecrets(database, cache)))
+	balancer := must(NewBalancer(ctx, "balancer", BalancerArgs{Config: c, Network: network, Edge: edge, TargetType: "ip"}))
+	database := must(NewDatabase(ctx, "database", DatabaseArgs{Config: c, Network: network}))
+	cache := must(NewCache(ctx, "cache", CacheArgs{Config: c, Network: network}))
+	secrets := must(NewSecrets(ctx, "secrets", SecretsArgs{Config: c, Values: dataSecrets(database, cache)}))
 	tasks := must(NewTasks(ctx, "tasks", TasksArgs{
 		Config: c, Network: network, Balancer: balancer, Secrets: secrets,
 		Image: image.Reference, Env: c.env(edge, vpcCIDR),
@@ -128,22 +130,22 @@ func fargate(ctx *pulumi.Context, c Config) stage {
 // serverless: an HTTP API before a Lambda function, RDS and ElastiCache.
 func serverless(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	edge := must(NewEdge(ctx, "edge", c))
-	database := must(NewDatabase(ctx, "database", c, network))
-	cache := must(NewCache(ctx, "cache", c, network))
+	database := must(NewDatabase(ctx, "database", DatabaseArgs{Config: c, Network: network}))
+	cache := must(NewCache(ctx, "cache", CacheArgs{Config: c, Network: network}))
 	own := dataSecrets(database, cache)
 	if edge.Proven() {
 		own[contract.EnvOriginSecret] = edge.Secret
 	}
-	secrets := must(NewSecrets(ctx, "secrets", c, own))
+	secrets := must(NewSecrets(ctx, "secrets", SecretsArgs{Config: c, Values: own}))
 	gateway := must(NewGateway(ctx, "gateway", c))
 	url := must(edge.ServeGateway(ctx, gateway))
 	shop := must(NewFunction(ctx, "function", FunctionArgs{
 		Config: c, Network: network, Secrets: secrets, Image: image, URL: url, Env: c.env(edge, "127.0.0.1/32"),
 	}))
 	check(gateway.Invoke(ctx, shop))
-	must(NewSchedule(ctx, "schedule", c, shop))
+	must(NewSchedule(ctx, "schedule", ScheduleArgs{Config: c, Function: shop}))
 	return stage{
 		url: url, image: image.Reference,
 		watched: Watched{Function: shop, Gateway: gateway, Database: database, Cache: cache},
@@ -153,12 +155,12 @@ func serverless(ctx *pulumi.Context, c Config) stage {
 // mesh: k3s with Istio on one server, RDS and ElastiCache.
 func mesh(ctx *pulumi.Context, c Config) stage {
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	edge := must(NewEdge(ctx, "edge", c))
 	check(edge.Admit(ctx, "network-compute-in", network.Compute, network))
 	c.OperatorCIDR = must(operatorNetwork(ctx, c))
-	database := must(NewDatabase(ctx, "database", c, network))
-	cache := must(NewCache(ctx, "cache", c, network))
+	database := must(NewDatabase(ctx, "database", DatabaseArgs{Config: c, Network: network}))
+	cache := must(NewCache(ctx, "cache", CacheArgs{Config: c, Network: network}))
 	cluster := must(NewCluster(ctx, "cluster", ClusterArgs{Config: c, Network: network, Registry: registryOf(image.Reference)}))
 	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
 		Config: c, Kubeconfig: cluster.Kubeconfig, Cluster: cluster, Image: image.Reference, Edge: edge,
@@ -174,7 +176,7 @@ func mesh(ctx *pulumi.Context, c Config) stage {
 // foreignMesh: the mesh on a cluster that is not ours, its data inside. Nothing is made in AWS, but
 // for the image's repository if shoplab:image is empty.
 func foreignMesh(ctx *pulumi.Context, c Config) stage {
-	image := must(NewImage(ctx, "image", c))
+	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	host := must(serverHost(c.Kubeconfig))
 	kubeconfig := secret(c.Kubeconfig)
 	c.HTTPS = contract.HTTPSOff // there is no edge before it
