@@ -23,7 +23,8 @@ func TestRDSRoots(t *testing.T) {
 		pool.AddCert(root)
 		// Signed by itself, an authority, and for long enough.
 		if _, err := root.Verify(x509.VerifyOptions{
-			Roots: pool, CurrentTime: time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+			Roots: pool, CurrentTime: time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC),
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 		}); err != nil || !root.IsCA || root.CheckSignatureFrom(root) != nil {
 			t.Errorf("%s: %v, an authority: %v", region, err, root.IsCA)
 		}

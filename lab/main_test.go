@@ -14,7 +14,9 @@ func TestFirstRunCompilesLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pkg := range strings.Lines(string(out)) {
-		for _, heavy := range []string{"github.com/aws/aws-sdk-go-v2", "github.com/pulumi/", "gonum.org/v1/plot", "github.com/redis/"} {
+		for _, heavy := range []string{
+			"github.com/aws/aws-sdk-go-v2", "github.com/pulumi/", "gonum.org/v1/plot", "github.com/redis/",
+		} {
 			if strings.HasPrefix(pkg, heavy) {
 				t.Errorf("lab imports %s", strings.TrimSpace(pkg))
 			}

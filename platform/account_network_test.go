@@ -159,7 +159,10 @@ func outsideOfAccount(t *testing.T, pushes *atomic.Int32) (env []string) {
 		tunnel(w, server.Listener.Addr().String())
 	}))
 	t.Cleanup(proxy.Close)
-	return []string{"HTTPS_PROXY=" + proxy.URL, "https_proxy=" + proxy.URL, "SSL_CERT_FILE=" + authority, "GOFLAGS=-ldflags=-s", "GOPROXY=off"}
+	return []string{
+		"HTTPS_PROXY=" + proxy.URL, "https_proxy=" + proxy.URL, "SSL_CERT_FILE=" + authority, "GOFLAGS=-ldflags=-s",
+		"GOPROXY=off",
+	}
 }
 
 // tunnel joins a CONNECT request with an address.
@@ -193,7 +196,8 @@ func selfSigned(t *testing.T, hosts ...string) (certificate tls.Certificate, fil
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -175,7 +175,8 @@ func (a *account) try(t *testing.T, args ...string) (string, error) {
 func (a *account) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	first, _, _ := strings.Cut(a.variable("PATH"), string(os.PathListSeparator))
-	cmd := exec.CommandContext(t.Context(), filepath.Join(first, "pulumi"), append(args, "--non-interactive", "--color=never")...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(first, "pulumi"), append(args, "--non-interactive",
+		"--color=never")...)
 	cmd.Dir, cmd.Env = a.repository, a.env
 	return cmd
 }
@@ -248,7 +249,8 @@ var copiedRepository = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	// Nothing runs in the account: what ends a stage there need not take minutes to compile.
-	if err := os.WriteFile(filepath.Join(to, expirePackage, "main.go"), []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, expirePackage, "main.go"), []byte("package main\n\nfunc main() {}\n"),
+		0o600); err != nil {
 		return "", err
 	}
 	return to, buildLab(to)

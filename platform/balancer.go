@@ -28,7 +28,9 @@ type BalancerArgs struct {
 }
 
 // NewBalancer makes the load balancer of a stage.
-func NewBalancer(ctx *pulumi.Context, name string, args BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
+func NewBalancer(
+	ctx *pulumi.Context, name string, args BalancerArgs, opts ...pulumi.ResourceOption,
+) (*Balancer, error) {
 	b := &Balancer{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Balancer", name, b, opts...); err != nil {
 		return nil, err
@@ -77,7 +79,9 @@ func NewBalancer(ctx *pulumi.Context, name string, args BalancerArgs, opts ...pu
 
 // loadBalancer makes an internal load balancer in private subnets, or a public one where there is no edge
 // before it.
-func (b *Balancer) loadBalancer(ctx *pulumi.Context, name string, args BalancerArgs, group *ec2.SecurityGroup) (err error) {
+func (b *Balancer) loadBalancer(
+	ctx *pulumi.Context, name string, args BalancerArgs, group *ec2.SecurityGroup,
+) (err error) {
 	// CloudFront has written the shopper's address at the end of X-Forwarded-For; the load balancer would add
 	// CloudFront's. Without CloudFront it is the load balancer that has to add the shopper's (0091).
 	subnets, forwardedFor := args.Network.PublicSubnets, "append"

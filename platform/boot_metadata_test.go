@@ -13,7 +13,8 @@ var metadataAddresses = []string{boottest.MetadataAddress, "[" + boottest.Metada
 
 // reachesMetadata says whether a user gets a token of the instance metadata service in the network of a process.
 func reachesMetadata(machine *boottest.Machine, user, process, address string) bool {
-	return machine.Succeeds("nsenter", "--net", "--target", process, "setpriv", "--reuid", user, "--regid", user, "--clear-groups",
+	return machine.Succeeds("nsenter", "--net", "--target", process, "setpriv", "--reuid", user, "--regid", user,
+		"--clear-groups",
 		"curl", "-sS", "--globoff", "--max-time", "2", "-o", "/dev/null", "-X", "PUT",
 		"-H", "X-aws-ec2-metadata-token-ttl-seconds: 60", "http://"+address+"/latest/api/token")
 }

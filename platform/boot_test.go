@@ -34,14 +34,20 @@ import (
 func TestBootSingle(t *testing.T) {
 	kit := boottest.Kit(t)
 	stage := built(t, "stage1")
-	machine := boottest.Boot(t, kit, stage.options("boot-single", text(t, stage.inputs("server-instance"), "userData"), 80))
+	machine := boottest.Boot(t, kit, stage.options("boot-single", text(t, stage.inputs("server-instance"), "userData"),
+		80))
 	outside := caller{t: t, url: machine.URL(80)}
 	if status, _ := outside.try(http.MethodGet, "/", nil, nil); status != http.StatusForbidden {
 		t.Errorf("a request that CloudFront did not send is answered with %d, want 403", status)
 	}
-	shopper := caller{t: t, url: machine.URL(80), header: map[string]string{contract.OriginHeader: stage.aws.Parameters["/shoplab/stage1/ORIGIN_SECRET"]}}
+	shopper := caller{
+		t: t, url: machine.URL(80),
+		header: map[string]string{contract.OriginHeader: stage.aws.Parameters["/shoplab/stage1/ORIGIN_SECRET"]},
+	}
 	order := shopper.buys()
-	for port, open := range map[int]bool{80: true, contract.Port: false, contract.AdminPort: false, postgresPort: false, redisPort: false} {
+	for port, open := range map[int]bool{
+		80: true, contract.Port: false, contract.AdminPort: false, postgresPort: false, redisPort: false,
+	} {
 		if machine.Reaches(port) != open {
 			t.Errorf("port %d is reachable from outside: %t, want %t", port, !open, open)
 		}
@@ -90,10 +96,12 @@ func TestBootDump(t *testing.T) {
 			t.Errorf("the dump %s is not below shoplab/stage1/", key)
 		}
 	}
-	log := first.Run("sh", "-ec", "journalctl -b -1 -o cat -u shop -u dump-at-shutdown -u postgresql@17-main | grep ^Stopped")
+	log := first.Run("sh", "-ec", "journalctl -b -1 -o cat -u shop -u dump-at-shutdown -u postgresql@17-main | grep "+
+		"^Stopped")
 	got := strings.Split(log, "\n")
 	got = got[max(0, len(got)-3):] // PostgreSQL was restarted with its configuration before
-	if len(got) != 3 || !strings.Contains(got[0], "The shop") || !strings.Contains(got[1], "Dump") || !strings.Contains(got[2], "PostgreSQL") {
+	if len(got) != 3 || !strings.Contains(got[0], "The shop") || !strings.Contains(got[1], "Dump") ||
+		!strings.Contains(got[2], "PostgreSQL") {
 		t.Errorf("stopped in the order %q, want the shop, the dump, PostgreSQL", got)
 	}
 
@@ -235,7 +243,9 @@ func (s *builtStage) options(name, userData string, port int) boottest.Options {
 			s.t.Fatal(err)
 		}
 	}
-	return boottest.Options{Name: name, UserData: userData, Registry: s.root, RegistryHost: s.registry, Ports: []int{port}, AWS: s.aws}
+	return boottest.Options{
+		Name: name, UserData: userData, Registry: s.root, RegistryHost: s.registry, Ports: []int{port}, AWS: s.aws,
+	}
 }
 
 func text(t *testing.T, inputs resource.PropertyMap, key string) string {
@@ -327,7 +337,9 @@ func (c *caller) buys() string {
 	order := c.do(http.MethodPost, "/api/orders", map[string]string{"Idempotency-Key": "boot-test"}, nil)
 	path := fmt.Sprint("/api/orders/", order["id"])
 	payment := c.do(http.MethodPost, path+"/payment", nil, nil)
-	c.do(http.MethodPost, "/api/payments/simulate", nil, map[string]any{"client_secret": payment["client_secret"], "outcome": "succeeded"})
+	c.do(http.MethodPost, "/api/payments/simulate", nil, map[string]any{
+		"client_secret": payment["client_secret"], "outcome": "succeeded",
+	})
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if c.get(path)["status"] == "paid" {
 			return fmt.Sprint(order["id"])

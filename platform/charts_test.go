@@ -14,7 +14,8 @@ import (
 
 // retiredCharts are addresses whose charts are frozen, gone or about to go, and where that is said.
 var retiredCharts = map[string]string{
-	"istio-release.storage.googleapis.com":     "istio.io/latest/blog/2026/retirement-of-gcp: nothing from 1.31 on, removed in December 2026",
+	"istio-release.storage.googleapis.com": "istio.io/latest/blog/2026/retirement-of-gcp: nothing from 1.31 on, " +
+		"removed in December 2026",
 	"storage.googleapis.com/istio-release":     "istio.io/latest/blog/2026/retirement-of-gcp: the same bucket",
 	"gcr.io/istio-release":                     "istio.io/latest/blog/2026/retirement-of-gcp: removed in December 2026",
 	"grafana.github.io/helm-charts":            "grafana/helm-charts#4087: frozen since January 2026",

@@ -70,7 +70,8 @@ func (s *clientSettings) options() (options []func(*config.LoadOptions) error) {
 		add(config.WithSharedConfigProfile(own["profile"]))
 	}
 	if own["accessKey"] != "" {
-		add(config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(own["accessKey"], own["secretKey"], own["token"])))
+		add(config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(own["accessKey"], own["secretKey"],
+			own["token"])))
 	}
 	var files []string
 	if s.read("sharedConfigFiles", &files); len(files) > 0 {
@@ -189,14 +190,15 @@ func (s *clientSettings) assume(c *aws.Config) error {
 		if err != nil {
 			return err
 		}
-		c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client(), r.RoleARN, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName, o.ExternalID, o.Duration = r.SessionName, optional(r.ExternalID), cmp.Or(duration, o.Duration)
-			o.Policy, o.PolicyARNs, o.SourceIdentity = optional(r.Policy), r.policies(), optional(r.SourceIdentity)
-			o.TransitiveTagKeys = r.TransitiveTagKeys
-			for _, key := range names(r.Tags) {
-				o.Tags = append(o.Tags, types.Tag{Key: aws.String(key), Value: aws.String(r.Tags[key])})
-			}
-		}))
+		c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client(), r.RoleARN,
+			func(o *stscreds.AssumeRoleOptions) {
+				o.RoleSessionName, o.ExternalID, o.Duration = r.SessionName, optional(r.ExternalID), cmp.Or(duration, o.Duration)
+				o.Policy, o.PolicyARNs, o.SourceIdentity = optional(r.Policy), r.policies(), optional(r.SourceIdentity)
+				o.TransitiveTagKeys = r.TransitiveTagKeys
+				for _, key := range names(r.Tags) {
+					o.Tags = append(o.Tags, types.Tag{Key: aws.String(key), Value: aws.String(r.Tags[key])})
+				}
+			}))
 	}
 	return nil
 }

@@ -39,7 +39,8 @@ func checkExpiry(expires string) error {
 	if expires == "" || err == nil && at.After(now()) {
 		return nil
 	}
-	return fmt.Errorf("shoplab:expires is %s, which has passed: set a later time, or none (pulumi config rm expires)", expires)
+	return fmt.Errorf("shoplab:expires is %s, which has passed: set a later time, or none (pulumi config rm expires)",
+		expires)
 }
 
 // addUnknown adds this project's keys that are set and that nothing reads, for stack.Read to refuse.

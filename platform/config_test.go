@@ -88,40 +88,89 @@ func TestConfigProblems(t *testing.T) {
 		change map[string]string
 		want   string
 	}{
-		"unknown key":           {"stage3", map[string]string{"shoplab:instanses": "3"}, "shoplab:instanses is not a key"},
-		"missing key":           {"stage3", map[string]string{"shoplab:cpu": ""}, "shoplab:cpu is required"},
-		"missing region":        {"stage3", map[string]string{"aws:region": ""}, "aws:region is required"},
-		"unknown region":        {"stage3", map[string]string{"aws:region": "mars-north-1"}, "add rds-ca-rsa2048-g1 of that region"},
-		"not a number":          {"stage3", map[string]string{"shoplab:instances": "two"}, `"two", not a whole number`},
-		"not a boolean":         {"stage3", map[string]string{"shoplab:meshery": "maybe"}, "neither true nor false"},
-		"unknown topology":      {"stage3", map[string]string{"shoplab:topology": "serverless"}, `"serverless"; choose one of`},
-		"connection budget":     {"stage3", map[string]string{"shoplab:poolPerInstance": "25"}, "2 x 8 maxInstances x 25 poolPerInstance + 10 in reserve = 410 connections, but the database accepts 79"},
-		"max below start":       {"stage3", map[string]string{"shoplab:instances": "9"}, "maxInstances is 8, not between 9"},
-		"one server":            {"stage1", map[string]string{"shoplab:maxInstances": "2", "shoplab:poolPerInstance": "5"}, "topology single is one server"},
-		"no such task size":     {"stage3", map[string]string{"shoplab:memory": "4096"}, "with 256 CPU units Fargate takes 512 to 2048"},
-		"no such task CPU":      {"stage3", map[string]string{"shoplab:cpu": "300"}, "Fargate takes 256, 512"},
-		"wrong architecture":    {"stage2", map[string]string{"shoplab:instanceType": "t3.small"}, "t3.small does not run arm64"},
-		"image by tag":          {"stage3", map[string]string{"shoplab:image": "registry/shop:latest"}, "not registry/name@sha256"},
-		"domain without a name": {"stage3", map[string]string{"shoplab:https": "domain"}, "needs shoplab:domain and shoplab:zone"},
-		"domain elsewhere":      {"stage3", map[string]string{"shoplab:https": "domain", "shoplab:domain": "shop.example.org", "shoplab:zone": "example.com"}, "is not in the zone"},
-		"Stripe without keys":   {"stage3", map[string]string{"shoplab:payments": "stripe"}, "needs shoplab:stripeSecretKey"},
-		"expiry in the past":    {"stage3", map[string]string{"shoplab:expires": "2026-01-01T00:00:00+02:00"}, "which has passed"},
-		"expiry not a time":     {"stage3", map[string]string{"shoplab:expires": "tomorrow"}, `"tomorrow", not a time`},
-		"key in the clear":      {"stage4", map[string]string{"shoplab:kubeconfig": "x"}, "pulumi config set --secret kubeconfig"},
-		"dumps of RDS":          {"stage3", map[string]string{"shoplab:dumpBucket": "mine"}, "dumpBucket belongs to topology single"},
-		"no bucket":             {"stage1", map[string]string{"shoplab:dumpBucket": "My_Bucket"}, `"My_Bucket", not bucket or bucket/prefix`},
-		"no calendar":           {"stage1", map[string]string{"shoplab:dumpBucket": "mine", "shoplab:dumpCalendar": "now; reboot"}, "not a time such as hourly"},
-		"odd retention":         {"stage3", map[string]string{"shoplab:logRetentionDays": "8"}, "logRetentionDays is 8"},
-		"no key version":        {"stage3", map[string]string{"shoplab:sessionKeyVersion": "0"}, "sessionKeyVersion is 0, not between 1"},
-		"everybody operates":    {"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower"},
-		"IPv6 operates":         {"stage4", map[string]string{"shoplab:operatorCidr": "2001:db8::/64"}, "name an IPv4 network"},
-		"no network operates":   {"stage4", map[string]string{"shoplab:operatorCidr": "203.0.113.7/24"}, "begins at 203.0.113.0/24"},
-		"function's CPU":        {"stage5", map[string]string{"shoplab:cpu": "1024"}, "Lambda gives a function of 1024 MiB 592 CPU units"},
-		"function's memory":     {"stage5", map[string]string{"shoplab:memory": "64", "shoplab:cpu": "37"}, "memory is 64, not between 128 and 10240"},
-		"functions at once":     {"stage5", map[string]string{"shoplab:maxInstances": "35"}, "2 x 35 maxInstances x 1 poolPerInstance"},
-		"functions to start":    {"stage5", map[string]string{"shoplab:instances": "2"}, "write 1"},
-		"image of a function":   {"stage5", map[string]string{"shoplab:image": "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)}, "private ECR repository"},
-		"cluster elsewhere":     {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
+		"unknown key":    {"stage3", map[string]string{"shoplab:instanses": "3"}, "shoplab:instanses is not a key"},
+		"missing key":    {"stage3", map[string]string{"shoplab:cpu": ""}, "shoplab:cpu is required"},
+		"missing region": {"stage3", map[string]string{"aws:region": ""}, "aws:region is required"},
+		"unknown region": {
+			"stage3", map[string]string{"aws:region": "mars-north-1"}, "add rds-ca-rsa2048-g1 of that region",
+		},
+		"not a number":     {"stage3", map[string]string{"shoplab:instances": "two"}, `"two", not a whole number`},
+		"not a boolean":    {"stage3", map[string]string{"shoplab:meshery": "maybe"}, "neither true nor false"},
+		"unknown topology": {"stage3", map[string]string{"shoplab:topology": "serverless"}, `"serverless"; choose one of`},
+		"connection budget": {
+			"stage3", map[string]string{"shoplab:poolPerInstance": "25"}, "2 x 8 maxInstances x 25 poolPerInstance + 10 in " +
+				"reserve = 410 connections, but the database accepts 79",
+		},
+		"max below start": {"stage3", map[string]string{"shoplab:instances": "9"}, "maxInstances is 8, not between 9"},
+		"one server": {
+			"stage1",
+			map[string]string{"shoplab:maxInstances": "2", "shoplab:poolPerInstance": "5"},
+			"topology single is one server",
+		},
+		"no such task size": {
+			"stage3", map[string]string{"shoplab:memory": "4096"}, "with 256 CPU units Fargate takes 512 to 2048",
+		},
+		"no such task CPU": {"stage3", map[string]string{"shoplab:cpu": "300"}, "Fargate takes 256, 512"},
+		"wrong architecture": {
+			"stage2", map[string]string{"shoplab:instanceType": "t3.small"}, "t3.small does not run arm64",
+		},
+		"image by tag": {
+			"stage3", map[string]string{"shoplab:image": "registry/shop:latest"}, "not registry/name@sha256",
+		},
+		"domain without a name": {
+			"stage3", map[string]string{"shoplab:https": "domain"}, "needs shoplab:domain and shoplab:zone",
+		},
+		"domain elsewhere": {
+			"stage3", map[string]string{
+				"shoplab:https": "domain", "shoplab:domain": "shop.example.org", "shoplab:zone": "example.com",
+			}, "is not in the zone",
+		},
+		"Stripe without keys": {"stage3", map[string]string{"shoplab:payments": "stripe"}, "needs shoplab:stripeSecretKey"},
+		"expiry in the past": {
+			"stage3", map[string]string{"shoplab:expires": "2026-01-01T00:00:00+02:00"}, "which has passed",
+		},
+		"expiry not a time": {"stage3", map[string]string{"shoplab:expires": "tomorrow"}, `"tomorrow", not a time`},
+		"key in the clear": {
+			"stage4", map[string]string{"shoplab:kubeconfig": "x"}, "pulumi config set --secret kubeconfig",
+		},
+		"dumps of RDS": {
+			"stage3", map[string]string{"shoplab:dumpBucket": "mine"}, "dumpBucket belongs to topology single",
+		},
+		"no bucket": {
+			"stage1", map[string]string{"shoplab:dumpBucket": "My_Bucket"}, `"My_Bucket", not bucket or bucket/prefix`,
+		},
+		"no calendar": {
+			"stage1",
+			map[string]string{"shoplab:dumpBucket": "mine", "shoplab:dumpCalendar": "now; reboot"},
+			"not a time such as hourly",
+		},
+		"odd retention": {"stage3", map[string]string{"shoplab:logRetentionDays": "8"}, "logRetentionDays is 8"},
+		"no key version": {
+			"stage3", map[string]string{"shoplab:sessionKeyVersion": "0"}, "sessionKeyVersion is 0, not between 1",
+		},
+		"everybody operates": {
+			"stage4", map[string]string{"shoplab:operatorCidr": "0.0.0.0/0"}, "not a network of /8 or narrower",
+		},
+		"IPv6 operates": {"stage4", map[string]string{"shoplab:operatorCidr": "2001:db8::/64"}, "name an IPv4 network"},
+		"no network operates": {
+			"stage4", map[string]string{"shoplab:operatorCidr": "203.0.113.7/24"}, "begins at 203.0.113.0/24",
+		},
+		"function's CPU": {
+			"stage5", map[string]string{"shoplab:cpu": "1024"}, "Lambda gives a function of 1024 MiB 592 CPU units",
+		},
+		"function's memory": {
+			"stage5", map[string]string{"shoplab:memory": "64", "shoplab:cpu": "37"}, "memory is 64, not between 128 and 10240",
+		},
+		"functions at once": {
+			"stage5", map[string]string{"shoplab:maxInstances": "35"}, "2 x 35 maxInstances x 1 poolPerInstance",
+		},
+		"functions to start": {"stage5", map[string]string{"shoplab:instances": "2"}, "write 1"},
+		"image of a function": {
+			"stage5",
+			map[string]string{"shoplab:image": "registry.example.com/shop@sha256:" + strings.Repeat("a", 64)},
+			"private ECR repository",
+		},
+		"cluster elsewhere": {"stage3", map[string]string{"shoplab:kubeconfig": "x"}, "belongs to topology mesh"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, test.stack, test.change)
@@ -146,7 +195,8 @@ func TestStackNames(t *testing.T) {
 // TestConfigListsAllProblems: whoever has three mistakes learns of three.
 func TestConfigListsAllProblems(t *testing.T) {
 	_, err := load(t, "stage3", map[string]string{
-		"shoplab:https": "maybe", "shoplab:instanses": "1", "shoplab:poolPerInstance": "25", "shoplab:cpu": "", "aws:region": "",
+		"shoplab:https": "maybe", "shoplab:instanses": "1", "shoplab:poolPerInstance": "25", "shoplab:cpu": "",
+		"aws:region": "",
 	})
 	if err == nil {
 		t.Fatal("no error")

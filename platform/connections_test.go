@@ -88,7 +88,8 @@ func percent(res registered, path string, standard float64) float64 {
 // userData is the text that a server's cloud-init gets.
 func (res registered) userData() string {
 	text := res.text("userData")
-	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil && res.Type == "aws:ec2/launchTemplate:LaunchTemplate" {
+	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil &&
+		res.Type == "aws:ec2/launchTemplate:LaunchTemplate" {
 		return string(decoded)
 	}
 	return text
@@ -170,7 +171,9 @@ func TestConnectionBudgetCanFail(t *testing.T) {
 			i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Name == test.resource })
 			test.spoil(&r.resources[i])
 			got := violations(r.resources)
-			if !slices.ContainsFunc(got, func(v string) bool { return strings.HasPrefix(v, "connections ") && strings.Contains(v, test.want) }) {
+			if !slices.ContainsFunc(got, func(v string) bool {
+				return strings.HasPrefix(v, "connections ") && strings.Contains(v, test.want)
+			}) {
 				t.Errorf("got %q, want a violation with %q", got, test.want)
 			}
 		})

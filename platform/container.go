@@ -61,8 +61,10 @@ func buildContainer(ctx context.Context, dir, pkg, arch string) (v1.Image, error
 	file.OS, file.Architecture, file.Created = "linux", arch, v1.Time{Time: time.Unix(0, 0).UTC()}
 	file.Config = v1.Config{
 		Entrypoint: []string{"/shop"}, User: user + ":" + user, WorkingDir: "/", StopSignal: "SIGTERM",
-		ExposedPorts: map[string]struct{}{fmt.Sprintf("%d/tcp", contract.Port): {}, fmt.Sprintf("%d/tcp", contract.AdminPort): {}},
-		Labels:       map[string]string{"org.opencontainers.image.title": "shoplab"},
+		ExposedPorts: map[string]struct{}{
+			fmt.Sprintf("%d/tcp", contract.Port): {}, fmt.Sprintf("%d/tcp", contract.AdminPort): {},
+		},
+		Labels: map[string]string{"org.opencontainers.image.title": "shoplab"},
 	}
 	if image, err = mutate.ConfigFile(image, file); err != nil {
 		return nil, fmt.Errorf("configure the image: %w", err)
@@ -79,7 +81,8 @@ func compile(ctx context.Context, dir, pkg, arch string) ([]byte, error) {
 	defer os.RemoveAll(out)
 	binary := filepath.Join(out, "shop")
 	//nolint:gosec // no shell; the caller is this program
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags", contract.BuildTags,
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
+		"-tags", contract.BuildTags,
 		"-ldflags=-s -w -buildid=", "-o", binary, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch,

@@ -63,7 +63,8 @@ func TestServiceContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.Config.User != "65532:65532" || config.Config.StopSignal != "SIGTERM" || config.Architecture != "arm64" {
-		t.Errorf("user %s, stop signal %s, architecture %s", config.Config.User, config.Config.StopSignal, config.Architecture)
+		t.Errorf("user %s, stop signal %s, architecture %s", config.Config.User, config.Config.StopSignal,
+			config.Architecture)
 	}
 	var files []string
 	content := mutate.Extract(image)

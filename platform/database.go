@@ -27,7 +27,9 @@ type DatabaseArgs struct {
 
 // NewDatabase makes the database of a stage. Nothing of it outlives the stack: a laboratory's data
 // is seeded again.
-func NewDatabase(ctx *pulumi.Context, name string, args DatabaseArgs, opts ...pulumi.ResourceOption) (*Database, error) {
+func NewDatabase(
+	ctx *pulumi.Context, name string, args DatabaseArgs, opts ...pulumi.ResourceOption,
+) (*Database, error) {
 	c, d := args.Config, &Database{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Database", name, d, opts...); err != nil {
 		return nil, err
@@ -60,7 +62,8 @@ func NewDatabase(ctx *pulumi.Context, name string, args DatabaseArgs, opts ...pu
 		DbName: pulumi.String("shop"), Username: pulumi.String("shop"), Password: password.Result,
 		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
 		// Named, so that an instance with another group comes back to it.
-		ParameterGroupName: pulumi.Sprintf("default.postgres%d", stack.PostgresMajor(c.DatabaseVersion)), CaCertIdentifier: pulumi.String(contract.RDSAuthority),
+		ParameterGroupName: pulumi.Sprintf("default.postgres%d", stack.PostgresMajor(c.DatabaseVersion)),
+		CaCertIdentifier:   pulumi.String(contract.RDSAuthority),
 		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
 		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
 		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),

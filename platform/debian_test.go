@@ -19,7 +19,9 @@ func TestNewImageReplacesNothing(t *testing.T) {
 			update := func(before *recorder, image string, change map[string]string) *recorder {
 				values := maps.Clone(config)
 				maps.Copy(values, change)
-				r := &recorder{before: before, answers: map[string]map[string]any{"aws:ssm/getParameter:getParameter": {"value": image}}}
+				r := &recorder{
+					before: before, answers: map[string]map[string]any{"aws:ssm/getParameter:getParameter": {"value": image}},
+				}
 				deployTo(t, stack, t.TempDir(), r, values)
 				return r
 			}

@@ -79,7 +79,9 @@ func (d deployment) run(ctx context.Context) error {
 }
 
 func (d deployment) look(ctx context.Context) (*types.Service, error) {
-	found, err := d.client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &d.cluster, Services: []string{d.service}})
+	found, err := d.client.DescribeServices(ctx, &ecs.DescribeServicesInput{
+		Cluster: &d.cluster, Services: []string{d.service},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask for the service: %w", err)
 	}
@@ -91,7 +93,9 @@ func (d deployment) look(ctx context.Context) (*types.Service, error) {
 
 // primary is the deployment that a service aims at; while the circuit breaker rolls back, the old one.
 func primary(service *types.Service) (types.Deployment, bool) {
-	i := slices.IndexFunc(service.Deployments, func(d types.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
+	i := slices.IndexFunc(service.Deployments, func(d types.Deployment) bool {
+		return aws.ToString(d.Status) == "PRIMARY"
+	})
 	if i < 0 {
 		return types.Deployment{}, false
 	}
@@ -101,7 +105,9 @@ func primary(service *types.Service) (types.Deployment, bool) {
 // reasons are what AWS says of a deployment that failed, and of its tasks that stopped. They explain an error,
 // so a question that fails is only said too.
 func (d deployment) reasons(ctx context.Context, id string) (all []string) {
-	list, err := d.client.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{Cluster: &d.cluster, Service: &d.service, MaxResults: aws.Int32(1)})
+	list, err := d.client.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{
+		Cluster: &d.cluster, Service: &d.service, MaxResults: aws.Int32(1),
+	})
 	if err != nil {
 		all = append(all, err.Error())
 	} else if len(list.ServiceDeployments) > 0 {

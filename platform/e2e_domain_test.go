@@ -13,9 +13,11 @@ import (
 // has CloudFront's certificate.
 func TestEndToEndDomain(t *testing.T) {
 	account, stack := newAccount(t), "stage1"
-	account.stack(t, stack, "image", anImage, "https", contract.HTTPSDomain, "domain", "shop.example.com", "zone", "example.com")
-	zone := account.route53(t, http.MethodPost, "/2013-04-01/hostedzone", `<CreateHostedZoneRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">`+
-		`<Name>example.com.</Name><CallerReference>a</CallerReference></CreateHostedZoneRequest>`)
+	account.stack(t, stack, "image", anImage, "https", contract.HTTPSDomain, "domain", "shop.example.com", "zone",
+		"example.com")
+	zone := account.route53(t, http.MethodPost, "/2013-04-01/hostedzone",
+		`<CreateHostedZoneRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">`+
+			`<Name>example.com.</Name><CallerReference>a</CallerReference></CreateHostedZoneRequest>`)
 	account.pulumi(t, "config", "set", "-s", stack, "--path", "aws:defaultTags.tags.owner", "ada")
 	account.up(t, stack)
 	asked := 0
@@ -29,7 +31,8 @@ func TestEndToEndDomain(t *testing.T) {
 			tagged = tagged || strings.HasPrefix(name, "Tags.") && value == "owner"
 		}
 		if call.Region != "us-east-1" || !tagged {
-			t.Errorf("the certificate is asked for in %s with %v; the stack says that everything has a tag owner", call.Region, call.Params)
+			t.Errorf("the certificate is asked for in %s with %v; the stack says that everything has a tag owner", call.Region,
+				call.Params)
 		}
 	}
 	if asked == 0 {
@@ -43,11 +46,13 @@ func TestEndToEndDomain(t *testing.T) {
 // route53 calls Route 53, for which this module has no client, and returns the path of what was made.
 func (a *account) route53(t *testing.T, method, path, body string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, a.variable("AWS_ENDPOINT_URL")+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, a.variable("AWS_ENDPOINT_URL")+path,
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/route53/aws4_request, "+
+		"SignedHeaders=host, Signature=0")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

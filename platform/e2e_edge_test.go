@@ -54,7 +54,9 @@ func leaves(t *testing.T, calls []awstest.Call) {
 		t.Errorf("%s was never called", action)
 		return -1
 	}
-	if order := []int{last("DeleteDistribution"), last("DeleteVpcOrigin"), last("DeleteLoadBalancer"), last("DeleteSubnet")}; !slices.IsSorted(order) {
+	if order := []int{
+		last("DeleteDistribution"), last("DeleteVpcOrigin"), last("DeleteLoadBalancer"), last("DeleteSubnet"),
+	}; !slices.IsSorted(order) {
 		t.Errorf("the distribution, the VPC origin, the load balancer and the subnets go in the order %v", order)
 	}
 	balancers := map[any]string{} // by target group
@@ -79,7 +81,9 @@ func leaves(t *testing.T, calls []awstest.Call) {
 func (a *account) forgetAlarms(t *testing.T) {
 	t.Helper()
 	c := cloudwatch.NewFromConfig(a.client(t))
-	found, err := c.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("TargetTracking-")})
+	found, err := c.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{
+		AlarmNamePrefix: aws.String("TargetTracking-"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

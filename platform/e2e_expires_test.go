@@ -59,7 +59,8 @@ func TestExpires(t *testing.T) {
 	}
 	allowed := mayDo(t, function.policies)
 	for _, call := range account.Calls(t)[began:] {
-		if action := iamAction(call.Service, call.Action); action != "sts:GetCallerIdentity" && !slices.Contains(allowed, action) {
+		if action := iamAction(call.Service, call.Action); action != "sts:GetCallerIdentity" && !slices.Contains(allowed,
+			action) {
 			t.Errorf("the function calls %s, which its policies do not allow", action)
 		}
 	}
@@ -79,9 +80,12 @@ func (tr trial) destroysSchedules(t *testing.T) {
 
 // deletions each fail once; those that a stage's end needs.
 var deletions = []string{
-	"DeleteService", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteDBInstance", "DeleteDBSubnetGroup", "DeleteReplicationGroup",
-	"DeleteCacheSubnetGroup", "DeleteSecurityGroup", "DeleteSubnet", "DeleteRouteTable", "DeleteInternetGateway", "DeleteVpc",
-	"DeleteLogGroup", "DeleteParameter", "DeleteCluster", "DeleteScheduleGroup", "DeleteRolePolicy", "DeleteDashboards", "DeleteTopic",
+	"DeleteService", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteDBInstance", "DeleteDBSubnetGroup",
+	"DeleteReplicationGroup",
+	"DeleteCacheSubnetGroup", "DeleteSecurityGroup", "DeleteSubnet", "DeleteRouteTable", "DeleteInternetGateway",
+	"DeleteVpc",
+	"DeleteLogGroup", "DeleteParameter", "DeleteCluster", "DeleteScheduleGroup", "DeleteRolePolicy", "DeleteDashboards",
+	"DeleteTopic",
 }
 
 // scheduled wants the stage's end to be scheduled from a time on, in UTC.
@@ -152,7 +156,9 @@ func (a *account) function(t *testing.T, rolePrefix string) function {
 			f.policies = append(f.policies, document)
 		}
 		session := "expire"
-		taken, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Arn, RoleSessionName: &session})
+		taken, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+			RoleArn: role.Arn, RoleSessionName: &session,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,7 +40,8 @@ func TestEndToEndRefreshFails(t *testing.T) {
 	account.launches(t, "2")
 	account.pulumi(t, "preview", "-s", stack, "--expect-no-changes")
 	for _, call := range account.Calls(t) {
-		if call.Action == "StartInstanceRefresh" && fmt.Sprint(call.Params["Preferences.MaxHealthyPercentage"]) != fmt.Sprint(contract.RefreshMost) {
+		if call.Action == "StartInstanceRefresh" &&
+			fmt.Sprint(call.Params["Preferences.MaxHealthyPercentage"]) != fmt.Sprint(contract.RefreshMost) {
 			t.Errorf("a refresh needs more of the quota than one server: %v", call.Params)
 		}
 	}
@@ -50,7 +51,8 @@ func TestEndToEndRefreshFails(t *testing.T) {
 // launches wants the only group of the account, and each of its servers, to have a version of the launch template.
 func (a *account) launches(t *testing.T, version string) {
 	t.Helper()
-	found, err := autoscaling.NewFromConfig(a.client(t)).DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+	found, err := autoscaling.NewFromConfig(a.client(t)).DescribeAutoScalingGroups(t.Context(),
+		&autoscaling.DescribeAutoScalingGroupsInput{})
 	if err != nil || len(found.AutoScalingGroups) != 1 {
 		t.Fatalf("groups: %+v, %v", found, err)
 	}
@@ -73,7 +75,8 @@ func TestEndToEndDeploymentFails(t *testing.T) {
 	account.config(t, stack, "rateLimit", "off")
 	account.Fault(t, "ecs-rollback", "")
 	for range 2 {
-		account.fails(t, stack, "the deployment of shoplab-stage3:", "and the service runs shoplab-stage3:1", "circuit breaker", "tasks failed to start")
+		account.fails(t, stack, "the deployment of shoplab-stage3:", "and the service runs shoplab-stage3:1",
+			"circuit breaker", "tasks failed to start")
 		account.runs(t, "shoplab-stage3:1")
 	}
 	if out, err := account.try(t, "preview", "-s", stack, "--expect-no-changes"); err == nil {
@@ -98,7 +101,9 @@ func (a *account) runs(t *testing.T, definition string) {
 	if err != nil || len(services.ServiceArns) != 1 {
 		t.Fatalf("services: %+v, %v", services, err)
 	}
-	found, err := client.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &clusters.ClusterArns[0], Services: services.ServiceArns})
+	found, err := client.DescribeServices(t.Context(), &ecs.DescribeServicesInput{
+		Cluster: &clusters.ClusterArns[0], Services: services.ServiceArns,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,8 @@ func (g *gate) listOrigins(w http.ResponseWriter, account http.Handler) {
 	for _, id := range g.origins {
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequest(http.MethodGet, "/2020-05-31/vpc-origin/"+id, nil)
-		request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cloudfront/aws4_request, SignedHeaders=host, Signature=0")
+		request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cloudfront/aws4_request, "+
+			"SignedHeaders=host, Signature=0")
 		account.ServeHTTP(answer, request)
 		if answer.Code != http.StatusOK {
 			continue

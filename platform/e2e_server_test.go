@@ -33,7 +33,8 @@ func TestEndToEndServer(t *testing.T) {
 
 	servers := account.servers(t)
 	if len(servers) != 3 || servers[1].image != servers[0].image || servers[2].image == servers[0].image {
-		t.Fatalf("servers %+v, want three, the second from the first one's image, the third from the build that was named", servers)
+		t.Fatalf("servers %+v, want three, the second from the first one's image, the third from the build that was named",
+			servers)
 	}
 	for _, s := range servers {
 		if s.networkInterface == "" || s.networkInterface != servers[0].networkInterface {
@@ -47,7 +48,8 @@ func TestEndToEndServer(t *testing.T) {
 	account.down(t, "stage1")
 	terminated, loose := account.places(t, "TerminateInstances"), account.places(t, "DisassociateAddress")
 	if len(terminated) != 3 || len(loose) != 1 || loose[0] < terminated[2] {
-		t.Errorf("servers were terminated by the calls %v, the address taken away by %v; want it once, after the last server", terminated, loose)
+		t.Errorf("servers were terminated by the calls %v, the address taken away by %v; want it once, after the last server",
+			terminated, loose)
 	}
 }
 

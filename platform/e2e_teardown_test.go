@@ -14,7 +14,8 @@ import (
 
 // billable are the calls that make what costs money while it is there.
 var billable = []string{
-	"AllocateAddress", "RunInstances", "CreateAutoScalingGroup", "CreateLoadBalancer", "CreateDBInstance", "CreateReplicationGroup",
+	"AllocateAddress", "RunInstances", "CreateAutoScalingGroup", "CreateLoadBalancer", "CreateDBInstance",
+	"CreateReplicationGroup",
 	"CreateService", "CreateRepository", "PutDashboard", "PutMetricAlarm",
 }
 
@@ -23,7 +24,9 @@ var billable = []string{
 // (make teardown-test), beside each call that makes something billable; without it, at one of each, of one stage.
 func TestTeardown(t *testing.T) {
 	places, _ := strconv.Atoi(os.Getenv("SHOPLAB_TEARDOWN"))
-	for stack, other := range map[string]string{"stage1": "stage2", "stage2": "stage1", "stage3": "stage1", "stage4": "stage1"} {
+	for stack, other := range map[string]string{
+		"stage1": "stage2", "stage2": "stage1", "stage3": "stage1", "stage4": "stage1",
+	} {
 		if places == 0 && stack != "stage3" {
 			continue
 		}

@@ -26,7 +26,10 @@ func TestEndToEnd(t *testing.T) {
 			stack: "stage4", key: "maxInstances", value: "3", output: "capacity", want: `"maxInstances":3`,
 			config: []string{"wait", "false"}, // no server boots there
 		},
-		{stack: "stage1", key: "https", value: contract.HTTPSOff, output: "url", want: `"http://ec2-`, config: []string{"dumpBucket", "my-dumps"}},
+		{
+			stack: "stage1", key: "https", value: contract.HTTPSOff, output: "url", want: `"http://ec2-`,
+			config: []string{"dumpBucket", "my-dumps"},
+		},
 		{stack: "stage5", key: "maxInstances", value: "30", output: "capacity", want: `"maxInstances":30`},
 	} {
 		t.Run(test.stack, func(t *testing.T) {

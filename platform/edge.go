@@ -173,7 +173,9 @@ func (e *Edge) vpcOrigin(ctx *pulumi.Context, b *Balancer) (*cloudfront.VpcOrigi
 				Items: pulumi.ToStringArray([]string{"TLSv1.2"}), Quantity: pulumi.Int(1), // asked for, unused with http-only
 			},
 		},
-		Timeouts: cloudfront.VpcOriginTimeoutsArgs{Create: pulumi.String(vpcOriginTimeout), Delete: pulumi.String(vpcOriginTimeout)},
+		Timeouts: cloudfront.VpcOriginTimeoutsArgs{
+			Create: pulumi.String(vpcOriginTimeout), Delete: pulumi.String(vpcOriginTimeout),
+		},
 	}, child(e, pulumi.DependsOn([]pulumi.Resource{b.Listening}),
 		pulumi.ReplaceOnChanges([]string{"vpcOriginEndpointConfig"}), pulumi.IgnoreChanges([]string{"tags", "tagsAll"}))...)
 }
@@ -183,7 +185,8 @@ func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOri
 	args := e.distribution(origin)
 	var zone string
 	if e.config.HTTPS == contract.HTTPSDomain {
-		found, err := route53.LookupZone(ctx, &route53.LookupZoneArgs{Name: pulumi.StringRef(e.config.Zone)}, pulumi.Parent(e))
+		found, err := route53.LookupZone(ctx, &route53.LookupZoneArgs{Name: pulumi.StringRef(e.config.Zone)},
+			pulumi.Parent(e))
 		if err != nil {
 			return pulumi.StringOutput{}, fmt.Errorf("find the Route 53 zone %s: %w", e.config.Zone, err)
 		}
@@ -263,7 +266,8 @@ func (e *Edge) certificate(ctx *pulumi.Context, zone string) (pulumi.StringOutpu
 	challenge := certificate.DomainValidationOptions.Index(pulumi.Int(0))
 	answer, err := route53.NewRecord(ctx, e.name+"-certificate-challenge", &route53.RecordArgs{
 		ZoneId: pulumi.String(zone), Name: challenge.ResourceRecordName().Elem(), Type: challenge.ResourceRecordType().Elem(),
-		Records: pulumi.StringArray{challenge.ResourceRecordValue().Elem()}, Ttl: pulumi.Int(60), AllowOverwrite: pulumi.Bool(true),
+		Records: pulumi.StringArray{challenge.ResourceRecordValue().Elem()}, Ttl: pulumi.Int(60),
+		AllowOverwrite: pulumi.Bool(true),
 	}, child(e)...)
 	if err != nil {
 		return none, err

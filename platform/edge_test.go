@@ -27,7 +27,8 @@ func (g *graphOf) publicSubnets() (ids []string) {
 		}
 	}
 	for _, res := range g.all {
-		if res.Type == "aws:ec2/routeTableAssociation:RouteTableAssociation" && slices.Contains(tables, res.text("routeTableId")) {
+		if res.Type == "aws:ec2/routeTableAssociation:RouteTableAssociation" &&
+			slices.Contains(tables, res.text("routeTableId")) {
 			ids = append(ids, res.text("subnetId"))
 		}
 	}
@@ -49,7 +50,8 @@ func (g *graphOf) frontDoor(res registered) {
 		if world && g.has(distributionType) {
 			g.violate(res, "is a way in that does not pass CloudFront")
 		}
-		if (world || res.text("prefixListId") != "") && g.has(balancerType) && strings.HasPrefix(res.text("securityGroupId"), "network-compute-group") {
+		if (world || res.text("prefixListId") != "") && g.has(balancerType) && strings.HasPrefix(res.text("securityGroupId"),
+			"network-compute-group") {
 			g.violate(res, "is a way to the shop that does not pass the load balancer")
 		}
 		if (world || res.text("prefixListId") != "") && !slices.Equal(res.ReplacedOn, []string{"cidrIpv4", "prefixListId"}) {
@@ -126,23 +128,45 @@ func TestEdgeInvariantsCanFail(t *testing.T) {
 		spoil                  func(*registered)
 		want                   string
 	}{
-		"back door":              {"stage2", "", "balancer-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront"},
-		"back door, one server":  {"stage1", "", "network-compute-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront"},
-		"past the balancer":      {"stage3", contract.HTTPSOff, "balancer-in", set("securityGroupId", "network-compute-group-id"), "does not pass the load balancer"},
-		"source changed":         {"stage3", contract.HTTPSOff, "balancer-in", func(r *registered) { r.ReplacedOn = nil }, "kind of its source"},
-		"public balancer":        {"stage2", "", "balancer-alb", set("internal", false), "internal is false"},
-		"internal balancer":      {"stage3", contract.HTTPSOff, "balancer-alb", set("internal", true), "internal is true"},
-		"in public subnets":      {"stage2", "", "balancer-alb", set("subnets", []any{"network-public-0-id", "network-public-1-id"}), "stands in network-public-0-id"},
-		"in private subnets":     {"stage2", contract.HTTPSOff, "balancer-alb", set("subnets", []any{"network-private-0-id", "network-private-1-id"}), "stands in network-private-0-id"},
-		"adds CloudFront":        {"stage3", "", "balancer-alb", set("xffHeaderProcessingMode", "append"), "want preserve"},
-		"believes the shopper":   {"stage3", contract.HTTPSOff, "balancer-alb", set("xffHeaderProcessingMode", "preserve"), "want append"},
-		"two balancers' targets": {"stage3", "", "balancer-targets", func(r *registered) { r.ReplacedWith = nil }, "outlives its load balancer"},
-		"plain HTTP origin":      {"stage2", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "over public addresses"},
-		"no secret":              {"stage4", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "proves nothing"},
-		"VPC origin in place":    {"stage2", "", "edge-vpc-origin", func(r *registered) { r.ReplacedOn = nil }, "in place"},
-		"VPC origin retagged":    {"stage2", "", "edge-vpc-origin", func(r *registered) { r.Ignored = nil }, "in place"},
-		"impatient":              {"stage2", "", "edge-vpc-origin", set("timeouts.delete", "5m"), "want 30m"},
-		"somebody else's list": {"stage4", "", "mesh-deployment", set("spec.template.spec.containers", []any{map[string]any{"env": []any{
+		"back door": {"stage2", "", "balancer-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront"},
+		"back door, one server": {
+			"stage1", "", "network-compute-in", set("cidrIpv4", "0.0.0.0/0"), "does not pass CloudFront",
+		},
+		"past the balancer": {
+			"stage3", contract.HTTPSOff, "balancer-in", set("securityGroupId", "network-compute-group-id"),
+			"does not pass the load balancer",
+		},
+		"source changed": {
+			"stage3", contract.HTTPSOff, "balancer-in", func(r *registered) { r.ReplacedOn = nil }, "kind of its source",
+		},
+		"public balancer":   {"stage2", "", "balancer-alb", set("internal", false), "internal is false"},
+		"internal balancer": {"stage3", contract.HTTPSOff, "balancer-alb", set("internal", true), "internal is true"},
+		"in public subnets": {
+			"stage2", "", "balancer-alb", set("subnets", []any{"network-public-0-id", "network-public-1-id"}),
+			"stands in network-public-0-id",
+		},
+		"in private subnets": {
+			"stage2", contract.HTTPSOff, "balancer-alb", set("subnets", []any{"network-private-0-id", "network-private-1-id"}),
+			"stands in network-private-0-id",
+		},
+		"adds CloudFront": {"stage3", "", "balancer-alb", set("xffHeaderProcessingMode", "append"), "want preserve"},
+		"believes the shopper": {
+			"stage3", contract.HTTPSOff, "balancer-alb", set("xffHeaderProcessingMode", "preserve"), "want append",
+		},
+		"two balancers' targets": {
+			"stage3", "", "balancer-targets", func(r *registered) { r.ReplacedWith = nil }, "outlives its load balancer",
+		},
+		"plain HTTP origin": {
+			"stage2", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "over public addresses",
+		},
+		"no secret": {
+			"stage4", "", "edge-distribution", origins(map[string]any{"customOriginConfig": public}), "proves nothing",
+		},
+		"VPC origin in place": {"stage2", "", "edge-vpc-origin", func(r *registered) { r.ReplacedOn = nil }, "in place"},
+		"VPC origin retagged": {"stage2", "", "edge-vpc-origin", func(r *registered) { r.Ignored = nil }, "in place"},
+		"impatient":           {"stage2", "", "edge-vpc-origin", set("timeouts.delete", "5m"), "want 30m"},
+		"somebody else's " +
+			"list": {"stage4", "", "mesh-deployment", set("spec.template.spec.containers", []any{map[string]any{"env": []any{
 			map[string]any{"name": contract.EnvTrustedProxies, "value": "10.42.0.0/16,120.52.22.96/27"},
 		}}}), "120.52.22.96/27"},
 	} {
@@ -163,7 +187,9 @@ func TestEdgeInvariantsCanFail(t *testing.T) {
 func TestUnchangedUp(t *testing.T) {
 	for name, later := range map[string]map[string]map[string]any{
 		"another prefix list": {"aws:ec2/getManagedPrefixList:getManagedPrefixList": {"id": "pl-3b927c52", "entries": []any{
-			map[string]any{"cidr": "120.52.22.96/27"}, map[string]any{"cidr": "15.158.0.0/16"}, map[string]any{"cidr": "3.172.0.0/18"},
+			map[string]any{"cidr": "120.52.22.96/27"},
+			map[string]any{"cidr": "15.158.0.0/16"},
+			map[string]any{"cidr": "3.172.0.0/18"},
 		}}},
 		"other zones": {
 			"aws:index/getAvailabilityZones:getAvailabilityZones": {
@@ -227,13 +253,15 @@ func TestGatewayNamesTheShopper(t *testing.T) {
 					t.Errorf("https %s: the gateway counts CloudFront: %t", https, counts)
 				}
 			case "mesh-routes":
-				secrets, names := strings.Count(string(text), strings.ToLower(contract.OriginHeader)), strings.Count(string(text), `{"x-forwarded-for":"`+shopper+`"}`)
+				secrets, names := strings.Count(string(text), strings.ToLower(contract.OriginHeader)), strings.Count(string(text),
+					`{"x-forwarded-for":"`+shopper+`"}`)
 				matches, routes := 4, 3
 				if !behind {
 					matches, routes = 0, 0
 				}
 				if secrets != matches || names != routes {
-					t.Errorf("https %s: %d matches ask for the secret, want %d; %d routes name the shopper, want %d", https, secrets, matches, names, routes)
+					t.Errorf("https %s: %d matches ask for the secret, want %d; %d routes name the shopper, want %d", https, secrets,
+						matches, names, routes)
 				}
 			}
 		}

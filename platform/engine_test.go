@@ -18,14 +18,18 @@ import (
 
 // runProgram runs a program as the engine would, with mocks for the providers. pulumi.WithMocks does not do:
 // its monitor panics when a program registers a hook (pulumi/pulumi#24161, mended in SDK 3.256).
-func runProgram(t *testing.T, stack string, mocks pulumi.MockResourceMonitor, body pulumi.RunFunc, opts ...pulumi.RunOption) error {
+func runProgram(
+	t *testing.T, stack string, mocks pulumi.MockResourceMonitor, body pulumi.RunFunc, opts ...pulumi.RunOption,
+) error {
 	t.Helper()
 	_, err := runLogged(t, stack, mocks, body, opts...)
 	return err
 }
 
 // runLogged is runProgram, with what the program logged.
-func runLogged(t *testing.T, stack string, mocks pulumi.MockResourceMonitor, body pulumi.RunFunc, opts ...pulumi.RunOption) (*engine, error) {
+func runLogged(
+	t *testing.T, stack string, mocks pulumi.MockResourceMonitor, body pulumi.RunFunc, opts ...pulumi.RunOption,
+) (*engine, error) {
 	t.Helper()
 	e, stop := &engine{stack: stack, mocks: mocks}, make(chan bool)
 	server, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{Cancel: stop, Init: func(s *grpc.Server) error {
@@ -71,12 +75,16 @@ func (l *engineLog) Log(_ context.Context, r *pulumirpc.LogRequest) (*emptypb.Em
 	return &emptypb.Empty{}, nil
 }
 
-func (l *engineLog) RequirePulumiVersion(context.Context, *pulumirpc.RequirePulumiVersionRequest) (*pulumirpc.RequirePulumiVersionResponse, error) {
+func (l *engineLog) RequirePulumiVersion(
+	context.Context, *pulumirpc.RequirePulumiVersionRequest,
+) (*pulumirpc.RequirePulumiVersionResponse, error) {
 	return &pulumirpc.RequirePulumiVersionResponse{}, nil
 }
 
 // Without output values, as pulumi's own mocks: inputs are then plain.
-func (e *engine) SupportsFeature(_ context.Context, r *pulumirpc.SupportsFeatureRequest) (*pulumirpc.SupportsFeatureResponse, error) {
+func (e *engine) SupportsFeature(
+	_ context.Context, r *pulumirpc.SupportsFeatureRequest,
+) (*pulumirpc.SupportsFeatureResponse, error) {
 	return &pulumirpc.SupportsFeatureResponse{HasSupport: r.GetId() != "outputValues"}, nil
 }
 
@@ -94,7 +102,9 @@ func (e *engine) Invoke(_ context.Context, r *pulumirpc.ResourceInvokeRequest) (
 	return &pulumirpc.InvokeResponse{Return: out}, err
 }
 
-func (e *engine) RegisterResource(_ context.Context, r *pulumirpc.RegisterResourceRequest) (*pulumirpc.RegisterResourceResponse, error) {
+func (e *engine) RegisterResource(
+	_ context.Context, r *pulumirpc.RegisterResourceRequest,
+) (*pulumirpc.RegisterResourceResponse, error) {
 	parent := tokens.Type("")
 	if urn := resource.URN(r.GetParent()); urn != "" && urn.QualifiedType() != resource.RootStackType {
 		parent = urn.QualifiedType()
@@ -119,7 +129,9 @@ func (e *engine) RegisterResource(_ context.Context, r *pulumirpc.RegisterResour
 	return &pulumirpc.RegisterResourceResponse{Urn: urn, Id: id, Object: out}, err
 }
 
-func (e *engine) RegisterResourceOutputs(context.Context, *pulumirpc.RegisterResourceOutputsRequest) (*emptypb.Empty, error) {
+func (e *engine) RegisterResourceOutputs(
+	context.Context, *pulumirpc.RegisterResourceOutputsRequest,
+) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 

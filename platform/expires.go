@@ -82,8 +82,10 @@ func (e *Expiry) Announce(ctx *pulumi.Context, topic pulumi.StringInput) error {
 	return e.schedule(ctx, "warning", &scheduler.ScheduleArgs{
 		Description:        pulumi.String("Says that the stage " + e.config.Stack + " ends in a day"),
 		ScheduleExpression: pulumi.String("at(" + day.Format("2006-01-02T15:04:05") + ")"),
-	}, "sns:Publish", topic, pulumi.String(fmt.Sprintf("Shoplab %[1]s ends by itself at %[2]s: everything of it is deleted then, its data too. "+
-		"To keep it: pulumi config set -s %[1]s expires LATER && pulumi up -s %[1]s", e.config.Stack, e.at.Format(time.RFC3339))))
+	}, "sns:Publish", topic,
+		pulumi.String(fmt.Sprintf("Shoplab %[1]s ends by itself at %[2]s: everything of it is deleted then, its data too. "+
+			"To keep it: pulumi config set -s %[1]s expires LATER && pulumi up -s %[1]s", e.config.Stack,
+			e.at.Format(time.RFC3339))))
 }
 
 // now is the clock, which tests set.
@@ -151,9 +153,10 @@ func (e *Expiry) end(ctx *pulumi.Context) error {
 	}
 	e.function, err = lambda.NewFunction(ctx, name+"-function", &lambda.FunctionArgs{
 		Description: pulumi.String("Ends the stage " + c.Stack),
-		Runtime:     pulumi.String("provided.al2023"), Handler: pulumi.String("bootstrap"), Architectures: pulumi.ToStringArray([]string{"arm64"}),
-		Code: pulumi.NewFileArchive(e.archive(ctx)),
-		Role: role.Arn, MemorySize: pulumi.Int(256), Timeout: pulumi.Int(expireSeconds),
+		Runtime:     pulumi.String("provided.al2023"), Handler: pulumi.String("bootstrap"),
+		Architectures: pulumi.ToStringArray([]string{"arm64"}),
+		Code:          pulumi.NewFileArchive(e.archive(ctx)),
+		Role:          role.Arn, MemorySize: pulumi.Int(256), Timeout: pulumi.Int(expireSeconds),
 		Environment: lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{
 			"SHOPLAB_STAGE": pulumi.String(c.Stack), "SHOPLAB_EXPIRES": pulumi.String(e.at.Format(time.RFC3339)),
 		}},
@@ -164,7 +167,8 @@ func (e *Expiry) end(ctx *pulumi.Context) error {
 
 // schedule makes a schedule and its role, which may do this one thing with the target.
 func (e *Expiry) schedule(
-	ctx *pulumi.Context, short string, args *scheduler.ScheduleArgs, action string, target pulumi.StringInput, input pulumi.StringPtrInput,
+	ctx *pulumi.Context, short string, args *scheduler.ScheduleArgs, action string, target pulumi.StringInput,
+	input pulumi.StringPtrInput,
 ) error {
 	name := e.name + "-" + short
 	role, err := newScheduleRole(ctx, name, e.group, e)
@@ -177,14 +181,18 @@ func (e *Expiry) schedule(
 	if err != nil {
 		return err
 	}
-	args.GroupName, args.FlexibleTimeWindow = e.group.Name, scheduler.ScheduleFlexibleTimeWindowArgs{Mode: pulumi.String("OFF")}
+	args.GroupName, args.FlexibleTimeWindow = e.group.Name, scheduler.ScheduleFlexibleTimeWindowArgs{
+		Mode: pulumi.String("OFF"),
+	}
 	args.Target = scheduler.ScheduleTargetArgs{Arn: target, RoleArn: role.Arn, Input: input}
 	_, err = scheduler.NewSchedule(ctx, name+"-schedule", args, child(e, pulumi.DependsOn([]pulumi.Resource{right}))...)
 	return err
 }
 
 // newScheduleRole makes the role of the schedules in a group.
-func newScheduleRole(ctx *pulumi.Context, name string, group *scheduler.ScheduleGroup, parent pulumi.Resource) (*iam.Role, error) {
+func newScheduleRole(
+	ctx *pulumi.Context, name string, group *scheduler.ScheduleGroup, parent pulumi.Resource,
+) (*iam.Role, error) {
 	return iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
 		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{
 			"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),

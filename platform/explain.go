@@ -22,14 +22,17 @@ func (c Config) explanations() map[string]string {
 		"account must be verified before you can add new CloudFront resources": fmt.Sprintf("AWS lets a new account have no "+
 			"CloudFront distribution before it has verified it, and verifies it on request: open a case in its Support Center "+
 			"(Account and billing) with the error above, and run up again when it is answered. Until then the stage "+
-			"does without: pulumi config set -s %s https off (plain HTTP to the origin, for tests only), then up again.", c.Stack),
+			"does without: pulumi config set -s %s https off (plain HTTP to the origin, for tests only), then up again.",
+			c.Stack),
 		// The quota starts at 10 in a young account, and 100 of it may not be reserved.
-		"UnreservedConcurrentExecution below its minimum": fmt.Sprintf("The account's quota of concurrent executions does not let %d be "+
-			"reserved for the function (shoplab:maxInstances). Ask AWS for more, which is free: aws service-quotas request-service-quota-increase "+
-			"--region %s --service-code lambda --quota-code %s --desired-value 1000; or take fewer: pulumi config set -s %s maxInstances N.",
+		"UnreservedConcurrentExecution below its minimum": fmt.Sprintf("The account's quota of concurrent executions does "+
+			"not let %d be reserved for the function (shoplab:maxInstances). Ask AWS for more, which is free: aws "+
+			"service-quotas request-service-quota-increase --region %s --service-code lambda --quota-code %s --desired-value "+
+			"1000; or take fewer: pulumi config set -s %s maxInstances N.",
 			c.MaxInstances, c.Region, concurrencyQuota, c.Stack),
-		"more vCPU capacity than your current vCPU limit": fmt.Sprintf("The account's quota of vCPUs is used up: aws service-quotas request-service-quota-increase "+
-			"--region %s --service-code ec2 --quota-code %s --desired-value N, with N by the table in docs/deploy.md.", c.Region, vcpuQuota),
+		"more vCPU capacity than your current vCPU limit": fmt.Sprintf("The account's quota of vCPUs is used up: aws "+
+			"service-quotas request-service-quota-increase --region %s --service-code ec2 --quota-code %s --desired-value N, "+
+			"with N by the table in docs/deploy.md.", c.Region, vcpuQuota),
 	}
 }
 

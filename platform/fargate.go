@@ -44,7 +44,9 @@ func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.R
 	var err error
 	t.Cluster, err = ecs.NewCluster(ctx, name+"-cluster", &ecs.ClusterArgs{
 		// Off even where the account's default is on: its log group would outlive the stack.
-		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String("disabled")}},
+		Settings: ecs.ClusterSettingArray{
+			ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String("disabled")},
+		},
 	}, child(t)...)
 	if err != nil {
 		return nil, err
@@ -73,7 +75,8 @@ func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.R
 	if err != nil {
 		return nil, err
 	}
-	needs := append([]pulumi.Resource{providers, pull, read, args.Secrets, args.Balancer.Listening}, args.Network.Online...)
+	needs := append([]pulumi.Resource{providers, pull, read, args.Secrets, args.Balancer.Listening},
+		args.Network.Online...)
 	if err := t.service(ctx, name, args, task, needs); err != nil {
 		return nil, err
 	}
@@ -84,7 +87,9 @@ func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.R
 }
 
 // definition says what a task is: one container, read-only, not root, its secrets by reference.
-func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, role *iam.Role) (*ecs.TaskDefinition, error) {
+func (t *Tasks) definition(
+	ctx *pulumi.Context, name string, args TasksArgs, role *iam.Role,
+) (*ecs.TaskDefinition, error) {
 	c := args.Config
 	logs, err := c.newLogGroup(ctx, name, t)
 	if err != nil {
@@ -101,11 +106,16 @@ func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, rol
 		"name": pulumi.String("shop"), "image": args.Image, "essential": pulumi.Bool(true),
 		"user":                   pulumi.Sprintf("%d:%d", contract.UID, contract.UID),
 		"readonlyRootFilesystem": pulumi.Bool(true), "stopTimeout": pulumi.Int(60),
-		"portMappings": pulumi.Array{pulumi.Map{"containerPort": pulumi.Int(contract.Port), "hostPort": pulumi.Int(contract.Port), "protocol": pulumi.String("tcp")}},
-		"environment":  env, "secrets": secrets,
+		"portMappings": pulumi.Array{
+			pulumi.Map{
+				"containerPort": pulumi.Int(contract.Port), "hostPort": pulumi.Int(contract.Port), "protocol": pulumi.String("tcp"),
+			},
+		},
+		"environment": env, "secrets": secrets,
 		"logConfiguration": pulumi.Map{"logDriver": pulumi.String("awslogs"), "options": pulumi.Map{
-			"awslogs-group": logs.Name, "awslogs-region": pulumi.String(c.Region), "awslogs-stream-prefix": pulumi.String("shop"),
-			"mode": pulumi.String("non-blocking"), // a slow log must not slow the shop
+			"awslogs-group": logs.Name, "awslogs-region": pulumi.String(c.Region),
+			"awslogs-stream-prefix": pulumi.String("shop"),
+			"mode":                  pulumi.String("non-blocking"), // a slow log must not slow the shop
 		}},
 	}
 	architecture := map[string]string{"arm64": "ARM64", "amd64": "X86_64"}[c.Architecture]
@@ -123,7 +133,9 @@ func (t *Tasks) definition(ctx *pulumi.Context, name string, args TasksArgs, rol
 
 // service keeps the tasks running. The first task and the given share of the others run on
 // on-demand capacity. A deploy that does not get healthy is rolled back, and up fails.
-func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *ecs.TaskDefinition, needs []pulumi.Resource) error {
+func (t *Tasks) service(
+	ctx *pulumi.Context, name string, args TasksArgs, task *ecs.TaskDefinition, needs []pulumi.Resource,
+) error {
 	c := args.Config
 	capacity := ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{
 		// Never of weight 0, with which a provider "can't be used to place tasks", the base perhaps included.
@@ -147,10 +159,13 @@ func (t *Tasks) service(ctx *pulumi.Context, name string, args TasksArgs, task *
 			AssignPublicIp: pulumi.Bool(true), // the way to ECR and SSM without a NAT gateway
 		},
 		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
-			TargetGroupArn: args.Balancer.TargetGroup.Arn, ContainerName: pulumi.String("shop"), ContainerPort: pulumi.Int(contract.Port),
+			TargetGroupArn: args.Balancer.TargetGroup.Arn, ContainerName: pulumi.String("shop"),
+			ContainerPort: pulumi.Int(contract.Port),
 		}},
 		DeploymentMinimumHealthyPercent: pulumi.Int(100), DeploymentMaximumPercent: pulumi.Int(200),
-		DeploymentCircuitBreaker:      ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
+		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+		},
 		HealthCheckGracePeriodSeconds: pulumi.Int(60),
 		PropagateTags:                 pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
 		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(c.Wait),

@@ -48,7 +48,9 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 	var tags autoscaling.GroupTagArray
 	all := c.tags(name)
 	for _, key := range names(all) {
-		tags = append(tags, autoscaling.GroupTagArgs{Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true)})
+		tags = append(tags, autoscaling.GroupTagArgs{
+			Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true),
+		})
 	}
 	needs := append(append(role.Ready, args.Secrets, args.Balancer.Listening), args.Network.Online...)
 	rolled, err := c.before(ctx, name+"-refresh", f, refreshGroup)
@@ -61,7 +63,8 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 	}
 	f.Group, err = autoscaling.NewGroup(ctx, name+"-group", &autoscaling.GroupArgs{
 		VpcZoneIdentifiers: args.Network.PublicSubnets,
-		MinSize:            pulumi.Int(c.Instances), DesiredCapacity: pulumi.Int(c.Instances), MaxSize: pulumi.Int(c.MaxInstances),
+		MinSize:            pulumi.Int(c.Instances), DesiredCapacity: pulumi.Int(c.Instances),
+		MaxSize:         pulumi.Int(c.MaxInstances),
 		TargetGroupArns: pulumi.StringArray{args.Balancer.TargetGroup.Arn},
 		HealthCheckType: pulumi.String("ELB"), HealthCheckGracePeriod: pulumi.Int(gracePeriod),
 		LaunchTemplate: autoscaling.GroupLaunchTemplateArgs{
@@ -90,7 +93,9 @@ func NewFleet(ctx *pulumi.Context, name string, args FleetArgs, opts ...pulumi.R
 }
 
 // template says what a server of the fleet is.
-func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, role *InstanceRole) (*ec2.LaunchTemplate, error) {
+func (f *Fleet) template(
+	ctx *pulumi.Context, name string, args FleetArgs, role *InstanceRole,
+) (*ec2.LaunchTemplate, error) {
 	image, err := debianImage(ctx, name, args.Config, f)
 	if err != nil {
 		return nil, err
@@ -110,7 +115,8 @@ func (f *Fleet) template(ctx *pulumi.Context, name string, args FleetArgs, role 
 			SecurityGroups: pulumi.StringArray{args.Network.Compute.ID()},
 		}},
 		MetadataOptions: ec2.LaunchTemplateMetadataOptionsArgs{
-			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"), HttpPutResponseHopLimit: pulumi.Int(1),
+			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"),
+			HttpPutResponseHopLimit: pulumi.Int(1),
 		},
 		BlockDeviceMappings: ec2.LaunchTemplateBlockDeviceMappingArray{ec2.LaunchTemplateBlockDeviceMappingArgs{
 			DeviceName: pulumi.String("/dev/xvda"), // the root device of Debian's images

@@ -104,7 +104,9 @@ func gatewayOf(t *testing.T, https string) (hops int, route map[string]any, secr
 			if request, ok := read["headers"].(map[string]any)["request"].(map[string]any); ok {
 				var add []any
 				for name, value := range request["set"].(map[string]any) {
-					add = append(add, values{"header": values{"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+					add = append(add, values{
+						"header": values{"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+					})
 				}
 				route["request_headers_to_add"] = add
 			}
@@ -150,7 +152,8 @@ func startEnvoy(t *testing.T, program string, hops int, route map[string]any, up
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, "-c", file, "--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart", "-l", "warning")
+	cmd := exec.CommandContext(t.Context(), program, "-c", file, "--concurrency", "1", "--use-dynamic-base-id",
+		"--disable-hot-restart", "-l", "warning")
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

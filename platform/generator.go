@@ -35,7 +35,9 @@ func DeployGenerator(ctx *pulumi.Context) (err error) {
 	}
 	check(explainErrors(ctx, c))
 	network := must(NewNetwork(ctx, "network", c))
-	image := must(NewImage(ctx, "image", ImageArgs{Config: c, Module: filepath.Dir(ctx.RootDirectory()), Package: "./lab/generator"}))
+	image := must(NewImage(ctx, "image", ImageArgs{
+		Config: c, Module: filepath.Dir(ctx.RootDirectory()), Package: "./lab/generator",
+	}))
 	g := must(NewGenerator(ctx, "generator", GeneratorArgs{Config: c, Network: network, Image: image.Reference}))
 	ctx.Export("bucket", g.Bucket.Bucket)
 	ctx.Export("cluster", g.Cluster.Arn)
@@ -55,7 +57,8 @@ func generatorConfig(ctx *pulumi.Context) (Config, error) {
 		return Config{}, fmt.Errorf("shoplab-generator:shards is %q, want 1 to %d", text, maxGenerators)
 	}
 	c := Config{stack.Config{
-		Stack: ctx.Stack(), Region: region, Topology: contract.Fargate, Architecture: "arm64", CPU: generatorCPU, Memory: generatorMemory,
+		Stack: ctx.Stack(), Region: region, Topology: contract.Fargate, Architecture: "arm64", CPU: generatorCPU,
+		Memory:    generatorMemory,
 		Instances: shards, MaxInstances: shards, LogRetentionDays: 1, Wait: true,
 	}}
 	c.Image, _ = ctx.GetConfig("shoplab-generator:image")
@@ -79,7 +82,9 @@ type GeneratorArgs struct {
 }
 
 // NewGenerator makes the tasks.
-func NewGenerator(ctx *pulumi.Context, name string, args GeneratorArgs, opts ...pulumi.ResourceOption) (*Generator, error) {
+func NewGenerator(
+	ctx *pulumi.Context, name string, args GeneratorArgs, opts ...pulumi.ResourceOption,
+) (*Generator, error) {
 	g := &Generator{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Generator", name, g, opts...); err != nil {
 		return nil, err
@@ -90,7 +95,9 @@ func NewGenerator(ctx *pulumi.Context, name string, args GeneratorArgs, opts ...
 	}
 	g.Cluster, err = ecs.NewCluster(ctx, name+"-cluster", &ecs.ClusterArgs{
 		// Off even where the account's default is on: its log group would outlive the stack.
-		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String("disabled")}},
+		Settings: ecs.ClusterSettingArray{
+			ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String("disabled")},
+		},
 	}, child(g)...)
 	if err != nil {
 		return nil, err
@@ -100,7 +107,8 @@ func NewGenerator(ctx *pulumi.Context, name string, args GeneratorArgs, opts ...
 		return nil, err
 	}
 	pull, err := iam.NewRolePolicyAttachment(ctx, name+"-execution-pull", &iam.RolePolicyAttachmentArgs{
-		Role: execution.Name, PolicyArn: pulumi.String("arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"),
+		Role:      execution.Name,
+		PolicyArn: pulumi.String("arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"),
 	}, child(g)...)
 	if err != nil {
 		return nil, err
@@ -120,10 +128,13 @@ func NewGenerator(ctx *pulumi.Context, name string, args GeneratorArgs, opts ...
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        args.Network.PublicSubnets,
 			SecurityGroups: pulumi.StringArray{args.Network.Compute.ID()}, // which lets nothing in
-			AssignPublicIp: pulumi.Bool(true),                             // the way to ECR and to the shop without a NAT gateway
+			// the way to ECR and to the shop without a NAT gateway
+			AssignPublicIp: pulumi.Bool(true),
 		},
-		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(false)},
-		PropagateTags:            pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
+		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(false),
+		},
+		PropagateTags: pulumi.String("SERVICE"), EnableEcsManagedTags: pulumi.Bool(true),
 		ForceDelete: pulumi.Bool(true), WaitForSteadyState: pulumi.Bool(args.Config.Wait),
 	}, child(g, pulumi.DependsOn(needs))...)
 	if err != nil {
@@ -160,7 +171,10 @@ func (g *Generator) role(ctx *pulumi.Context, name string) (*iam.Role, pulumi.Re
 			"Version": pulumi.String("2012-10-17"),
 			"Statement": pulumi.Array{
 				pulumi.Map{"Effect": pulumi.String("Allow"), "Action": pulumi.String("s3:ListBucket"), "Resource": g.Bucket.Arn},
-				pulumi.Map{"Effect": pulumi.String("Allow"), "Action": pulumi.String("s3:GetObject"), "Resource": pulumi.Sprintf("%s/orders/*", g.Bucket.Arn)},
+				pulumi.Map{
+					"Effect": pulumi.String("Allow"), "Action": pulumi.String("s3:GetObject"),
+					"Resource": pulumi.Sprintf("%s/orders/*", g.Bucket.Arn),
+				},
 				pulumi.Map{
 					"Effect": pulumi.String("Allow"), "Action": pulumi.String("s3:PutObject"),
 					"Resource": pulumi.Array{pulumi.Sprintf("%s/hello/*", g.Bucket.Arn), pulumi.Sprintf("%s/answers/*", g.Bucket.Arn)},
@@ -172,7 +186,9 @@ func (g *Generator) role(ctx *pulumi.Context, name string) (*iam.Role, pulumi.Re
 }
 
 // definition says what a task is: one container, read-only, not root, without a secret.
-func (g *Generator) definition(ctx *pulumi.Context, name string, args GeneratorArgs, execution, role *iam.Role) (*ecs.TaskDefinition, error) {
+func (g *Generator) definition(
+	ctx *pulumi.Context, name string, args GeneratorArgs, execution, role *iam.Role,
+) (*ecs.TaskDefinition, error) {
 	c := args.Config
 	logs, err := c.newLogGroup(ctx, name, g)
 	if err != nil {
@@ -182,7 +198,8 @@ func (g *Generator) definition(ctx *pulumi.Context, name string, args GeneratorA
 		return pulumi.Map{"name": pulumi.String(key), "value": value}
 	}
 	container := pulumi.Map{
-		"name": pulumi.String("generator"), "image": args.Image, "essential": pulumi.Bool(true), "command": pulumi.ToStringArray([]string{"serve"}),
+		"name": pulumi.String("generator"), "image": args.Image, "essential": pulumi.Bool(true),
+		"command":                pulumi.ToStringArray([]string{"serve"}),
 		"user":                   pulumi.Sprintf("%d:%d", contract.UID, contract.UID),
 		"readonlyRootFilesystem": pulumi.Bool(true), "stopTimeout": pulumi.Int(10),
 		"environment": pulumi.Array{
@@ -192,7 +209,8 @@ func (g *Generator) definition(ctx *pulumi.Context, name string, args GeneratorA
 			variable("GOMAXPROCS", pulumi.String(strconv.Itoa(c.CPU/1024))),
 		},
 		"logConfiguration": pulumi.Map{"logDriver": pulumi.String("awslogs"), "options": pulumi.Map{
-			"awslogs-group": logs.Name, "awslogs-region": pulumi.String(c.Region), "awslogs-stream-prefix": pulumi.String("generator"),
+			"awslogs-group": logs.Name, "awslogs-region": pulumi.String(c.Region),
+			"awslogs-stream-prefix": pulumi.String("generator"),
 		}},
 	}
 	return ecs.NewTaskDefinition(ctx, name+"-task", &ecs.TaskDefinitionArgs{

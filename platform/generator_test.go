@@ -59,18 +59,22 @@ func TestGenerator(t *testing.T) {
 			}
 		}
 	}
-	if want := "s3:ListBucket , s3:GetObject orders/*, s3:PutObject hello/*, s3:PutObject answers/*"; strings.Join(allowed, ", ") != want {
+	if want := "s3:ListBucket , s3:GetObject orders/*, s3:PutObject hello/*, s3:PutObject answers/*"; strings.Join(allowed,
+		", ") != want {
 		t.Errorf("a task may %q, want %q", allowed, want)
 	}
 }
 
 func TestGeneratorConfiguration(t *testing.T) {
 	for shards, want := range map[string]string{"0": "want 1 to 64", "many": "want 1 to 64", "65": "want 1 to 64"} {
-		if _, err := deployGenerator(t, map[string]string{"aws:region": "us-east-1", "shoplab-generator:shards": shards}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := deployGenerator(t, map[string]string{
+			"aws:region": "us-east-1", "shoplab-generator:shards": shards,
+		}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s shards: %v", shards, err)
 		}
 	}
-	if _, err := deployGenerator(t, map[string]string{"shoplab-generator:shards": "1"}); err == nil || !strings.Contains(err.Error(), "aws:region") {
+	if _, err := deployGenerator(t, map[string]string{"shoplab-generator:shards": "1"}); err == nil ||
+		!strings.Contains(err.Error(), "aws:region") {
 		t.Errorf("no region: %v", err)
 	}
 }

@@ -46,7 +46,9 @@ func NewImage(ctx *pulumi.Context, name string, args ImageArgs, opts ...pulumi.R
 	var err error
 	i.Repository, err = ecr.NewRepository(ctx, name+"-repository", &ecr.RepositoryArgs{
 		ForceDelete: pulumi.Bool(true), ImageTagMutability: pulumi.String("IMMUTABLE"),
-		EncryptionConfigurations:   ecr.RepositoryEncryptionConfigurationArray{ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")}},
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
+			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
+		},
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
 	}, child(i)...)
 	if err != nil {
@@ -79,12 +81,15 @@ func NewImage(ctx *pulumi.Context, name string, args ImageArgs, opts ...pulumi.R
 	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
 		RegistryId: i.Repository.RegistryId,
 	}, pulumi.Parent(i))
-	i.Reference = pulumi.All(i.Repository.RepositoryUrl, token.UserName(), token.Password()).ApplyT(func(all []any) (string, error) {
+	i.Reference = pulumi.All(i.Repository.RepositoryUrl, token.UserName(),
+		token.Password()).ApplyT(func(all []any) (string, error) {
 		repository := all[0].(string)
 		if ctx.DryRun() {
 			return repository + "@" + digest.String(), nil
 		}
-		return pushContainer(ctx.Context(), image, repository, &authn.Basic{Username: all[1].(string), Password: all[2].(string)})
+		return pushContainer(ctx.Context(), image, repository, &authn.Basic{
+			Username: all[1].(string), Password: all[2].(string),
+		})
 	}).(pulumi.StringOutput)
 	// The token makes the reference a secret, which it is not.
 	i.Reference = pulumi.Unsecret(i.Reference).(pulumi.StringOutput)
@@ -100,7 +105,8 @@ func (i *Image) openToLambda(ctx *pulumi.Context, name string, c Config) error {
 			"Effect": pulumi.String("Allow"), "Principal": pulumi.Map{"Service": pulumi.String("lambda.amazonaws.com")},
 			"Action": pulumi.ToStringArray([]string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}),
 			"Condition": pulumi.Map{"ArnLike": pulumi.Map{
-				"aws:SourceArn": pulumi.Sprintf("arn:aws:lambda:%s:%s:function:%s*", c.Region, i.Repository.RegistryId, c.functionName()),
+				"aws:SourceArn": pulumi.Sprintf("arn:aws:lambda:%s:%s:function:%s*", c.Region, i.Repository.RegistryId,
+					c.functionName()),
 			}},
 		}}}),
 	}, child(i)...)

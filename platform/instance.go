@@ -38,7 +38,9 @@ type InstanceRole struct {
 
 // newInstanceRole makes the instance role of a component, and the log group. paths are the ARNs of SSM
 // parameter folders.
-func newInstanceRole(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource, paths ...pulumi.StringInput) (*InstanceRole, error) {
+func newInstanceRole(
+	ctx *pulumi.Context, name string, c Config, parent pulumi.Resource, paths ...pulumi.StringInput,
+) (*InstanceRole, error) {
 	role, err := newRole(ctx, name, "ec2.amazonaws.com", parent)
 	if err != nil {
 		return nil, err
@@ -84,7 +86,8 @@ func newInstanceRole(ctx *pulumi.Context, name string, c Config, parent pulumi.R
 		}
 		m.Ready = append(m.Ready, keepDumps)
 	}
-	m.Profile, err = iam.NewInstanceProfile(ctx, name+"-profile", &iam.InstanceProfileArgs{Role: role.Name}, child(parent)...)
+	m.Profile, err = iam.NewInstanceProfile(ctx, name+"-profile", &iam.InstanceProfileArgs{Role: role.Name},
+		child(parent)...)
 	return m, err
 }
 
@@ -99,7 +102,9 @@ func newRole(ctx *pulumi.Context, name, service string, parent pulumi.Resource) 
 
 // readParameters lets a role read and decrypt the parameters in folders, given by their ARNs. The
 // account's own key for parameters needs no grant.
-func readParameters(ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, paths ...pulumi.StringInput) (*iam.RolePolicy, error) {
+func readParameters(
+	ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, paths ...pulumi.StringInput,
+) (*iam.RolePolicy, error) {
 	var resources pulumi.Array
 	for _, path := range paths {
 		resources = append(resources, path, pulumi.Sprintf("%s/*", path))
@@ -128,7 +133,9 @@ func dumpStatements(target string) []pulumi.Input {
 }
 
 // grant adds an inline policy to a role.
-func grant(ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, statements ...pulumi.Input) (*iam.RolePolicy, error) {
+func grant(
+	ctx *pulumi.Context, name string, role *iam.Role, parent pulumi.Resource, statements ...pulumi.Input,
+) (*iam.RolePolicy, error) {
 	return iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role: role.Name,
 		Policy: pulumi.JSONMarshal(pulumi.Map{
@@ -146,7 +153,8 @@ func debianImage(ctx *pulumi.Context, name string, c Config, parent pulumi.Resou
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("find the Debian image %s (shoplab:debian): %w", path, err)
 	}
-	kept, err := pulumi.NewStash(ctx, fmt.Sprintf("%s-debian-%s-%s", name, strings.ReplaceAll(c.Debian, "/", "-"), c.Architecture),
+	kept, err := pulumi.NewStash(ctx, fmt.Sprintf("%s-debian-%s-%s", name, strings.ReplaceAll(c.Debian, "/", "-"),
+		c.Architecture),
 		&pulumi.StashArgs{Input: pulumi.String(found.Value)}, child(parent, pulumi.IgnoreChanges([]string{"input"}))...)
 	if err != nil {
 		return pulumi.StringOutput{}, err
@@ -228,7 +236,9 @@ func NewServer(ctx *pulumi.Context, name string, args ServerArgs, opts ...pulumi
 }
 
 // connect makes the network interface that every instance of the server uses in its turn, and gives it the address.
-func (s *Server) connect(ctx *pulumi.Context, name string, network *Network, address *ec2.Eip) (*ec2.NetworkInterface, pulumi.Resource, error) {
+func (s *Server) connect(
+	ctx *pulumi.Context, name string, network *Network, address *ec2.Eip,
+) (*ec2.NetworkInterface, pulumi.Resource, error) {
 	nic, err := ec2.NewNetworkInterface(ctx, name+"-interface", &ec2.NetworkInterfaceArgs{
 		SubnetId: network.PublicSubnets[0], SecurityGroups: pulumi.StringArray{network.Compute.ID()},
 		Description: pulumi.String("The server's own, whichever instance it is"),

@@ -24,7 +24,8 @@ type graphOf struct {
 func violations(all []registered) []string {
 	g := &graphOf{all: all}
 	for _, rule := range []func(registered){
-		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway, g.inCluster, g.granted, g.alerting,
+		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway,
+		g.inCluster, g.granted, g.alerting,
 		g.frontDoor, g.balanced, g.trusting, g.onDemand, g.rolledOut, g.lasting, g.settled, g.functions, g.invoked,
 	} {
 		for _, res := range all {
@@ -77,7 +78,8 @@ var untaggable = []string{
 	"lambda/alias:Alias", "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "lambda/invocation:Invocation",
 	"lambda/permission:Permission", "scheduler/schedule:Schedule",
 	"ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation",
-	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy", "ecs/clusterCapacityProviders:ClusterCapacityProviders",
+	"ec2/eipAssociation:EipAssociation", "ecr/lifecyclePolicy:LifecyclePolicy",
+	"ecs/clusterCapacityProviders:ClusterCapacityProviders",
 	"iam/rolePolicy:RolePolicy", "iam/rolePolicyAttachment:RolePolicyAttachment", "route53/record:Record",
 	"s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
 	"sns/topicSubscription:TopicSubscription",
@@ -112,7 +114,9 @@ func (g *graphOf) tagged(res registered) {
 		complete(res.at("rootBlockDevice.tags"), "root volume")
 	case "ec2/launchTemplate:LaunchTemplate":
 		for _, kind := range []string{"instance", "volume", "network-interface"} {
-			i := slices.IndexFunc(res.list("tagSpecifications"), func(s map[string]any) bool { return s["resourceType"] == kind })
+			i := slices.IndexFunc(res.list("tagSpecifications"), func(s map[string]any) bool {
+				return s["resourceType"] == kind
+			})
 			if i < 0 {
 				g.violate(res, "%s gets no tags", kind)
 				continue
@@ -154,7 +158,8 @@ func (g *graphOf) closed(res registered) {
 	case "aws:ec2/natGateway:NatGateway":
 		// Only a function has no other way to Stripe.
 		if !slices.ContainsFunc(g.all, func(other registered) bool {
-			return other.Type == "aws:lambda/function:Function" && slices.Contains(other.settings(contract.EnvPayments), contract.PaymentsStripe)
+			return other.Type == "aws:lambda/function:Function" && slices.Contains(other.settings(contract.EnvPayments),
+				contract.PaymentsStripe)
 		}) {
 			g.violate(res, "is not built here")
 		}
@@ -287,7 +292,8 @@ var limits = map[string]int{
 	"aws:lb/loadBalancer:LoadBalancer": 32, "aws:lb/targetGroup:TargetGroup": 32, "aws:iam/role:Role": 64,
 	"aws:iam/instanceProfile:InstanceProfile": 128, "aws:elasticache/replicationGroup:ReplicationGroup": 40,
 	"aws:rds/instance:Instance": 63, "aws:ecr/repository:Repository": 256, "aws:ecs/cluster:Cluster": 255,
-	"aws:autoscaling/group:Group": 255, "aws:ec2/launchTemplate:LaunchTemplate": 128, "aws:ec2/securityGroup:SecurityGroup": 255,
+	"aws:autoscaling/group:Group": 255, "aws:ec2/launchTemplate:LaunchTemplate": 128,
+	"aws:ec2/securityGroup:SecurityGroup": 255,
 }
 
 // measured: names and user data stay within what AWS takes.
@@ -296,7 +302,8 @@ func (g *graphOf) measured(res registered) {
 		g.violate(res, "its name gets longer than %d characters", limit)
 	}
 	data := res.text("userData")
-	if decoded, err := base64.StdEncoding.DecodeString(data); err == nil && res.Type == "aws:ec2/launchTemplate:LaunchTemplate" {
+	if decoded, err := base64.StdEncoding.DecodeString(data); err == nil &&
+		res.Type == "aws:ec2/launchTemplate:LaunchTemplate" {
 		data = string(decoded)
 	}
 	if len(data) > boot.MaxSize {
@@ -326,12 +333,15 @@ func (g *graphOf) destroyable(res registered) {
 			g.violate(res, "has no retention or stays behind")
 		}
 	case "aws:ecs/cluster:Cluster":
-		if !slices.ContainsFunc(res.list("settings"), func(s map[string]any) bool { return s["name"] == "containerInsights" && s["value"] == "disabled" }) {
+		if !slices.ContainsFunc(res.list("settings"), func(s map[string]any) bool {
+			return s["name"] == "containerInsights" && s["value"] == "disabled"
+		}) {
 			g.violate(res, "Container Insights would write a log group of its own")
 		}
 	case "aws:ecs/service:Service":
 		g.expect(res, "forceDelete", true)
-		g.dependsOnTypes(res, "aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:lb/listener")
+		g.dependsOnTypes(res, "aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+			"aws:lb/listener")
 	case "aws:iam/role:Role":
 		g.expect(res, "forceDetachPolicies", true)
 	case "aws:ec2/securityGroup:SecurityGroup":
@@ -344,7 +354,8 @@ func (g *graphOf) destroyable(res registered) {
 // afterGateway: what has a public address is made after the internet gateway and gone before it.
 func (g *graphOf) afterGateway(res registered) {
 	switch res.Type {
-	case "aws:ec2/eip:Eip", "aws:ec2/instance:Instance", "aws:lb/loadBalancer:LoadBalancer", "aws:autoscaling/group:Group", "aws:ecs/service:Service":
+	case "aws:ec2/eip:Eip", "aws:ec2/instance:Instance", "aws:lb/loadBalancer:LoadBalancer", "aws:autoscaling/group:Group",
+		"aws:ecs/service:Service":
 		g.dependsOnTypes(res, "aws:ec2/internetGateway:InternetGateway")
 	}
 	switch res.Type {

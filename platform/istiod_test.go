@@ -43,11 +43,14 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 	}
 	wrong := object{json: []byte(`{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
 		"metadata": {"name": "x", "namespace": "shop"}, "spec": {"hosts": ["x"], "http": [{"name": "leads nowhere"}]}}`)}
-	if out, err := istiod.check(t, wrong); err == nil || !bytes.Contains(out, []byte("HTTP route, redirect or direct_response is required")) {
+	if out, err := istiod.check(t, wrong); err == nil ||
+		!bytes.Contains(out, []byte("HTTP route, redirect or direct_response is required")) {
 		t.Errorf("a route that leads nowhere: %v\n%s", err, out)
 	}
 
-	behindCloudFront := newMesh("mesh", ServiceMeshArgs{Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront, NodePort: 30080}}}})
+	behindCloudFront := newMesh("mesh", ServiceMeshArgs{
+		Edge: &Edge{config: Config{stack.Config{Topology: contract.Mesh, HTTPS: contract.HTTPSCloudFront, NodePort: 30080}}},
+	})
 	manifests := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), behindCloudFront.istioCharts()[gatewayRelease])
 	istiod.must(t, manifests, "apply", "--server-side", "--validate=strict", "-f", "-")
 	for _, o := range objects(t, clusters["own"]) {
@@ -82,7 +85,8 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2`,
 			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset-before-request","numRetries":2`,
 			`"retriableStatusCodes":[503]`, `"responseHeadersToRemove":["x-envoy-ratelimited"]`,
-			`"enforcingConsecutive5xx":0`, `"splitExternalLocalOriginErrors":true,"consecutiveLocalOriginFailure":5`, `{"idleTimeout":"60s"}`,
+			`"enforcingConsecutive5xx":0`, `"splitExternalLocalOriginErrors":true,"consecutiveLocalOriginFailure":5`,
+			`{"idleTimeout":"60s"}`,
 		}, `"name":"blackhole:80"`)
 	})
 	t.Run("sidecar", func(t *testing.T) {
@@ -110,7 +114,8 @@ func startIstiod(t *testing.T) istiod {
 		t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")) // helm
 	}
 	if pilot == "" {
-		t.Skipf("no istiod: go build ./pilot/cmd/pilot-discovery in a copy of %s, then set SHOPLAB_PILOT to it; and helm: go build ./cmd/helm in a copy of helm.sh/helm/v4@v4.2.0, into PATH", istioModule)
+		t.Skipf("no istiod: go build ./pilot/cmd/pilot-discovery in a copy of %s, then set SHOPLAB_PILOT to it; and helm: "+
+			"go build ./cmd/helm in a copy of helm.sh/helm/v4@v4.2.0, into PATH", istioModule)
 	}
 	webhooks, debug, xds := freeAddress(t), freeAddress(t), freeAddress(t)
 	var install [][]byte
@@ -148,8 +153,10 @@ func startIstiod(t *testing.T) istiod {
 		}
 	})
 	// An istiod that answers puts its certificate into the webhooks; from then on nothing passes without it.
-	i.must(t, nil, "wait", "--timeout=90s", "--for=jsonpath={.webhooks[0].failurePolicy}=Fail", "validatingwebhookconfiguration/istiod-default-validator")
-	i.must(t, nil, "wait", "--timeout=90s", "--for=jsonpath={.webhooks[0].clientConfig.caBundle}", "mutatingwebhookconfiguration/istio-sidecar-injector")
+	i.must(t, nil, "wait", "--timeout=90s", "--for=jsonpath={.webhooks[0].failurePolicy}=Fail",
+		"validatingwebhookconfiguration/istiod-default-validator")
+	i.must(t, nil, "wait", "--timeout=90s", "--for=jsonpath={.webhooks[0].clientConfig.caBundle}",
+		"mutatingwebhookconfiguration/istio-sidecar-injector")
 	return i
 }
 
@@ -167,10 +174,14 @@ func freeAddress(t *testing.T) string {
 func (i istiod) pod(t *testing.T, namespace, deployment string) corev1.Pod {
 	t.Helper()
 	var d appsv1.Deployment
-	if err := json.Unmarshal(i.must(t, nil, "get", "deployment", deployment, "--namespace", namespace, "--output=json"), &d); err != nil {
+	if err := json.Unmarshal(i.must(t, nil, "get", "deployment", deployment, "--namespace", namespace, "--output=json"),
+		&d); err != nil {
 		t.Fatal(err)
 	}
-	pod := corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec}
+	pod := corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: d.Spec.Template.ObjectMeta,
+		Spec: d.Spec.Template.Spec,
+	}
 	pod.Name, pod.Namespace = deployment, namespace
 	pod.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default") // as a server with controllers says
 	text, err := json.Marshal(pod)
@@ -178,7 +189,8 @@ func (i istiod) pod(t *testing.T, namespace, deployment string) corev1.Pod {
 		t.Fatal(err)
 	}
 	var whole corev1.Pod
-	if err := json.Unmarshal(i.must(t, text, "create", "--dry-run=server", "--output=json", "-f", "-"), &whole); err != nil {
+	if err := json.Unmarshal(i.must(t, text, "create", "--dry-run=server", "--output=json", "-f", "-"),
+		&whole); err != nil {
 		t.Fatal(err)
 	}
 	return whole
@@ -252,13 +264,16 @@ func (i istiod) connect(t *testing.T, id string, pod corev1.Pod, routes string) 
 		t.Fatal(err)
 	}
 	about, err := structpb.NewStruct(map[string]any{
-		"NAMESPACE": pod.Namespace, "CLUSTER_ID": "Kubernetes", "ISTIO_VERSION": istioVersion, "LABELS": labels, "POD_PORTS": string(ports),
+		"NAMESPACE": pod.Namespace, "CLUSTER_ID": "Kubernetes", "ISTIO_VERSION": istioVersion, "LABELS": labels,
+		"POD_PORTS":    string(ports),
 		"PROXY_CONFIG": proxyConfig(t, pod),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, names := range map[string][]string{"cluster.v3.Cluster": nil, "listener.v3.Listener": nil, "route.v3.RouteConfiguration": {routes}} {
+	for kind, names := range map[string][]string{
+		"cluster.v3.Cluster": nil, "listener.v3.Listener": nil, "route.v3.RouteConfiguration": {routes},
+	} {
 		if err := stream.Send(&discovery.DiscoveryRequest{
 			Node: &core.Node{Id: id, Metadata: about}, TypeUrl: "type.googleapis.com/envoy.config." + kind, ResourceNames: names,
 		}); err != nil {

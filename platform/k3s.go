@@ -58,7 +58,8 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	if err := openToNetwork(ctx, name+"-api", args.Network.Compute, args.Config.OperatorCIDR, kubernetesPort, cluster); err != nil {
+	if err := openToNetwork(ctx, name+"-api", args.Network.Compute, args.Config.OperatorCIDR, kubernetesPort,
+		cluster); err != nil {
 		return nil, err
 	}
 	cluster.Server, err = NewServer(ctx, name+"-server", ServerArgs{
@@ -81,14 +82,17 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"], certificate, key,
+	cluster.Kubeconfig = pulumi.ToSecret(pulumi.All(cluster.Server.Address, authorities.files["server-ca.crt"],
+		certificate, key,
 		cluster.Server.Instance.ID()).ApplyT(func(all []any) (string, error) {
 		admin := access{
 			server:    fmt.Sprintf("https://%s:%d", all[0], kubernetesPort),
 			authority: all[1].(string), certificate: all[2].(string), key: all[3].(string),
 		}
 		if args.Config.Wait && !ctx.DryRun() {
-			if err := ctx.Log.Info("waiting for the Kubernetes API at "+admin.server, &pulumi.LogArgs{Resource: cluster}); err != nil {
+			if err := ctx.Log.Info("waiting for the Kubernetes API at "+admin.server, &pulumi.LogArgs{
+				Resource: cluster,
+			}); err != nil {
 				return "", err
 			}
 			if err := admin.await(ctx.Context(), bootMinutes*time.Minute); err != nil {
@@ -117,8 +121,10 @@ func newAuthorities(ctx *pulumi.Context, name string, parent pulumi.Resource) (*
 		}
 		certificate, err := tls.NewSelfSignedCert(ctx, resource, &tls.SelfSignedCertArgs{
 			PrivateKeyPem: key.PrivateKeyPem, IsCaCertificate: pulumi.Bool(true), SetSubjectKeyId: pulumi.Bool(true),
-			AllowedUses:         pulumi.ToStringArray([]string{"cert_signing", "digital_signature", "key_encipherment"}),
-			Subject:             tls.SelfSignedCertSubjectArgs{CommonName: pulumi.String("k3s-" + strings.ReplaceAll(file, "/", "-"))},
+			AllowedUses: pulumi.ToStringArray([]string{"cert_signing", "digital_signature", "key_encipherment"}),
+			Subject: tls.SelfSignedCertSubjectArgs{
+				CommonName: pulumi.String("k3s-" + strings.ReplaceAll(file, "/", "-")),
+			},
 			ValidityPeriodHours: pulumi.Int(authorityHours),
 		}, child(parent)...)
 		if err != nil {
@@ -143,7 +149,9 @@ func ecKey(ctx *pulumi.Context, name string, parent pulumi.Resource) (*tls.Priva
 }
 
 // admin makes a certificate of the group system:masters, which Kubernetes lets do everything.
-func (a *authorities) admin(ctx *pulumi.Context, name string, parent pulumi.Resource) (certificate, key pulumi.StringOutput, err error) {
+func (a *authorities) admin(
+	ctx *pulumi.Context, name string, parent pulumi.Resource,
+) (certificate, key pulumi.StringOutput, err error) {
 	private, err := ecKey(ctx, name+"-admin-key", parent)
 	if err != nil {
 		return certificate, key, err
@@ -158,7 +166,8 @@ func (a *authorities) admin(ctx *pulumi.Context, name string, parent pulumi.Reso
 		return certificate, key, err
 	}
 	signed, err := tls.NewLocallySignedCert(ctx, name+"-admin", &tls.LocallySignedCertArgs{
-		CertRequestPem: request.CertRequestPem, CaCertPem: a.files["client-ca.crt"], CaPrivateKeyPem: a.files["client-ca.key"],
+		CertRequestPem: request.CertRequestPem, CaCertPem: a.files["client-ca.crt"],
+		CaPrivateKeyPem:     a.files["client-ca.key"],
 		AllowedUses:         pulumi.ToStringArray([]string{"client_auth", "digital_signature", "key_encipherment"}),
 		ValidityPeriodHours: pulumi.Int(adminHours),
 		EarlyRenewalHours:   pulumi.Int(adminHours / 4),
@@ -170,18 +179,23 @@ func (a *authorities) admin(ctx *pulumi.Context, name string, parent pulumi.Reso
 }
 
 // storeAuthorities puts the files where the server fetches them before k3s first starts.
-func storeAuthorities(ctx *pulumi.Context, name, folder string, a *authorities, parent pulumi.Resource) ([]pulumi.Resource, pulumi.StringOutput, error) {
+func storeAuthorities(
+	ctx *pulumi.Context, name, folder string, a *authorities, parent pulumi.Resource,
+) ([]pulumi.Resource, pulumi.StringOutput, error) {
 	var all []pulumi.Resource
 	var folderARN pulumi.StringOutput
 	for _, file := range names(a.files) {
-		parameter, err := ssm.NewParameter(ctx, name+"-"+strings.NewReplacer("/", "-", ".", "-").Replace(file)+"-file", &ssm.ParameterArgs{
-			Name: pulumi.String(path.Join(folder, file)), Type: pulumi.String("SecureString"), Value: a.files[file],
-		}, child(parent)...)
+		parameter, err := ssm.NewParameter(ctx, name+"-"+strings.NewReplacer("/", "-", ".", "-").Replace(file)+"-file",
+			&ssm.ParameterArgs{
+				Name: pulumi.String(path.Join(folder, file)), Type: pulumi.String("SecureString"), Value: a.files[file],
+			}, child(parent)...)
 		if err != nil {
 			return nil, folderARN, err
 		}
 		all = append(all, parameter)
-		folderARN = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+file) }).(pulumi.StringOutput)
+		folderARN = parameter.Arn.ApplyT(func(arn string) string {
+			return strings.TrimSuffix(arn, "/"+file)
+		}).(pulumi.StringOutput)
 	}
 	return all, folderARN, nil
 }

@@ -121,7 +121,9 @@ func readCertificate(t *testing.T, text string) *x509.Certificate {
 }
 
 // sign makes what the TLS provider's inputs ask for. Without an issuer it signs itself.
-func sign(t *testing.T, inputs resource.PropertyMap, public crypto.PublicKey, issuer *x509.Certificate, by crypto.Signer) string {
+func sign(
+	t *testing.T, inputs resource.PropertyMap, public crypto.PublicKey, issuer *x509.Certificate, by crypto.Signer,
+) string {
 	t.Helper()
 	subject, _ := revealed(inputs["subject"]).(map[string]any)
 	var asked struct{ CommonName, Organization string }
@@ -170,7 +172,9 @@ func sign(t *testing.T, inputs resource.PropertyMap, public crypto.PublicKey, is
 // server CA, clients by its client CA) and calls it with what the kubeconfig says.
 func TestKubeconfig(t *testing.T) {
 	c := certifier{&recorder{}, t}
-	deployTo(t, "stage4", "", c, map[string]string{"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32", "shoplab:wait": "false"})
+	deployTo(t, "stage4", "", c, map[string]string{
+		"shoplab:image": anImage, "shoplab:operatorCidr": "203.0.113.7/32", "shoplab:wait": "false",
+	})
 	files, config := map[string]string{}, ""
 	for _, res := range c.resources {
 		if res.Type == "aws:ssm/parameter:Parameter" {
@@ -237,7 +241,8 @@ func callAsAdmin(t *testing.T, files map[string]string, admin access) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "k3s"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, readCertificate(t, files["server-ca.crt"]), key.Public(), readKey(t, files["server-ca.key"]))
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +266,8 @@ func callAsAdmin(t *testing.T, files map[string]string, admin access) {
 		t.Fatal(err)
 	}
 	subject := callers[0].Subject
-	if len(callers) != 2 || subject.CommonName != "system:admin" || !slices.Equal(subject.Organization, []string{"system:masters"}) {
+	if len(callers) != 2 || subject.CommonName != "system:admin" || !slices.Equal(subject.Organization,
+		[]string{"system:masters"}) {
 		t.Errorf("the API server sees %s, %d times", subject, len(callers))
 	}
 	admin.authority = files["client-ca.crt"]

@@ -31,7 +31,9 @@ func (a access) kubeconfig() (string, error) {
 		"users": []any{map[string]any{"name": "admin", "user": map[string]string{
 			"client-certificate-data": encode(a.certificate), "client-key-data": encode(a.key),
 		}}},
-		"contexts": []any{map[string]any{"name": "shoplab", "context": map[string]string{"cluster": "shoplab", "user": "admin"}}},
+		"contexts": []any{
+			map[string]any{"name": "shoplab", "context": map[string]string{"cluster": "shoplab", "user": "admin"}},
+		},
 	}, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("write the kubeconfig: %w", err)
@@ -49,7 +51,9 @@ func (a access) await(ctx context.Context, atMost time.Duration) error {
 	if !roots.AppendCertsFromPEM([]byte(a.authority)) {
 		return errors.New("read the cluster's authority: no certificate in it")
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	ctx, cancel := context.WithTimeout(ctx, atMost)
@@ -61,7 +65,8 @@ func (a access) await(ctx context.Context, atMost time.Duration) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the Kubernetes API at %s does not answer; shoplab:operatorCidr has to include this machine's address, and the server's log is at Session Manager: journalctl -u k3s: %w", a.server, err)
+			return fmt.Errorf("the Kubernetes API at %s does not answer; shoplab:operatorCidr has to include this machine's "+
+				"address, and the server's log is at Session Manager: journalctl -u k3s: %w", a.server, err)
 		case <-time.After(3 * time.Second):
 		}
 	}

@@ -120,13 +120,16 @@ func TestObjectsDecode(t *testing.T) {
 	kubernetesTypes := map[string]func() any{
 		"Namespace": func() any { return new(corev1.Namespace) }, "Secret": func() any { return new(corev1.Secret) },
 		"Service": func() any { return new(corev1.Service) }, "Deployment": func() any { return new(appsv1.Deployment) },
-		"StatefulSet": func() any { return new(appsv1.StatefulSet) }, "ServiceAccount": func() any { return new(corev1.ServiceAccount) },
+		"StatefulSet":             func() any { return new(appsv1.StatefulSet) },
+		"ServiceAccount":          func() any { return new(corev1.ServiceAccount) },
 		"NetworkPolicy":           func() any { return new(networkingv1.NetworkPolicy) },
 		"HorizontalPodAutoscaler": func() any { return new(autoscalingv2.HorizontalPodAutoscaler) },
 		"PodDisruptionBudget":     func() any { return new(policyv1.PodDisruptionBudget) },
 	}
 	istioTypes := map[string]func() proto.Message{
-		"Gateway": func() proto.Message { return new(networking.Gateway) }, "VirtualService": func() proto.Message { return new(networking.VirtualService) },
+		"Gateway": func() proto.Message { return new(networking.Gateway) }, "VirtualService": func() proto.Message {
+			return new(networking.VirtualService)
+		},
 		"DestinationRule":     func() proto.Message { return new(networking.DestinationRule) },
 		"PeerAuthentication":  func() proto.Message { return new(security.PeerAuthentication) },
 		"AuthorizationPolicy": func() proto.Message { return new(security.AuthorizationPolicy) },
@@ -226,7 +229,8 @@ func TestClusterGoesWithItsServer(t *testing.T) {
 			continue
 		}
 		count++
-		if res.DeletedWith != "cluster-server-instance" || !slices.Equal(res.ReplacedWith, []string{"cluster-server-instance"}) {
+		if res.DeletedWith != "cluster-server-instance" || !slices.Equal(res.ReplacedWith,
+			[]string{"cluster-server-instance"}) {
 			t.Errorf("%s is deleted with %q and replaced with %q", res.Name, res.DeletedWith, res.ReplacedWith)
 		}
 	}
@@ -249,7 +253,9 @@ func TestIstioFirst(t *testing.T) {
 	for cluster, r := range meshes(t) {
 		for _, res := range r.resources {
 			waits := slices.Contains(res.DependsOn, "mesh-istiod")
-			for _, first := range []string{"mesh-mtls", "mesh-nobody-policy", "mesh-nobody-network", "mesh-shop-policy", "mesh-shop-network"} {
+			for _, first := range []string{
+				"mesh-mtls", "mesh-nobody-policy", "mesh-nobody-network", "mesh-shop-policy", "mesh-shop-network",
+			} {
 				if strings.HasPrefix(res.Type, "kubernetes:apps/") && !slices.Contains(res.DependsOn, first) {
 					t.Errorf("%s: %s does not wait for %s, but for %v", cluster, res.Name, first, res.DependsOn)
 				}
@@ -277,7 +283,8 @@ func startServer(t *testing.T, options ...string) apiServer {
 		t.Skipf("no Kubernetes kit: %v", err)
 	}
 	dir := t.TempDir()
-	up := exec.CommandContext(t.Context(), kit, append([]string{"up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid())}, options...)...)
+	up := exec.CommandContext(t.Context(), kit,
+		append([]string{"up", "--dir", dir, "--until-exit", strconv.Itoa(os.Getpid())}, options...)...)
 	up.Stderr = os.Stderr
 	kubeconfig, err := up.Output()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// functionTimeout is how long one event may take in seconds. The service gives up a request after 10 s; the rest is for
-	// a cold start.
+	// functionTimeout is how long one event may take in seconds. The service gives up a request after 10 s; the rest is
+	// for a cold start.
 	functionTimeout = 20
 	// liveAlias is the alias that requests and schedules invoke.
 	liveAlias = "live"
@@ -38,7 +38,9 @@ type FunctionArgs struct {
 
 // NewFunction makes the function. A new version is tried before the alias names it: it opens the shop and does a
 // round of background work; if it cannot, up fails and the version before it goes on serving.
-func NewFunction(ctx *pulumi.Context, name string, args FunctionArgs, opts ...pulumi.ResourceOption) (*Function, error) {
+func NewFunction(
+	ctx *pulumi.Context, name string, args FunctionArgs, opts ...pulumi.ResourceOption,
+) (*Function, error) {
 	f := &Function{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Function", name, f, opts...); err != nil {
 		return nil, err
@@ -88,7 +90,9 @@ func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs,
 	if err != nil {
 		return err
 	}
-	env := pulumi.StringMap{contract.EnvParameters: pulumi.String(args.Secrets.Path), contract.EnvDrainDelay: pulumi.String("0s")}
+	env := pulumi.StringMap{
+		contract.EnvParameters: pulumi.String(args.Secrets.Path), contract.EnvDrainDelay: pulumi.String("0s"),
+	}
 	maps.Copy(env, pulumi.ToStringMap(args.Env))
 	if c.HTTPS != contract.HTTPSOff {
 		env[contract.EnvPublicURL] = args.URL
@@ -101,7 +105,8 @@ func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs,
 	f.Function, err = lambda.NewFunction(ctx, name+"-shop", &lambda.FunctionArgs{
 		Name: pulumi.String(c.functionName()), Description: pulumi.String("Shoplab " + c.Stack),
 		PackageType: pulumi.String("Image"), ImageUri: args.Image.Reference, Publish: pulumi.Bool(true),
-		Architectures: pulumi.ToStringArray([]string{architecture}), MemorySize: pulumi.Int(c.Memory), Timeout: pulumi.Int(functionTimeout),
+		Architectures: pulumi.ToStringArray([]string{architecture}), MemorySize: pulumi.Int(c.Memory),
+		Timeout:                      pulumi.Int(functionTimeout),
 		ReservedConcurrentExecutions: pulumi.Int(c.MaxInstances), Role: role.Arn,
 		Environment: lambda.FunctionEnvironmentArgs{Variables: env},
 		VpcConfig: lambda.FunctionVpcConfigArgs{
@@ -134,7 +139,8 @@ func runStatements(c Config, logs *cloudwatch.LogGroup) []pulumi.Input {
 			}},
 		},
 		pulumi.Map{
-			"Effect": pulumi.String("Allow"), "Action": pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:PutLogEvents"}),
+			"Effect":   pulumi.String("Allow"),
+			"Action":   pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:PutLogEvents"}),
 			"Resource": pulumi.Sprintf("%s:*", logs.Arn),
 		},
 	}

@@ -34,7 +34,9 @@ func NewGateway(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 
 // Host is the API's public host name.
 func (g *Gateway) Host() pulumi.StringOutput {
-	return g.API.ApiEndpoint.ApplyT(func(url string) string { return strings.TrimPrefix(url, "https://") }).(pulumi.StringOutput)
+	return g.API.ApiEndpoint.ApplyT(func(url string) string {
+		return strings.TrimPrefix(url, "https://")
+	}).(pulumi.StringOutput)
 }
 
 // Invoke hands every request to the function.
@@ -60,7 +62,8 @@ func (g *Gateway) Invoke(ctx *pulumi.Context, f *Function) error {
 	}
 	if _, err := apigatewayv2.NewStage(ctx, g.name+"-stage", &apigatewayv2.StageArgs{
 		ApiId: g.API.ID(), Name: pulumi.String("$default"), AutoDeploy: pulumi.Bool(true),
-	}, child(g, pulumi.DependsOn([]pulumi.Resource{route}), pulumi.IgnoreChanges([]string{"deploymentId"}))...); err != nil {
+	}, child(g, pulumi.DependsOn([]pulumi.Resource{route}),
+		pulumi.IgnoreChanges([]string{"deploymentId"}))...); err != nil {
 		return err
 	}
 	return ctx.RegisterResourceOutputs(g, pulumi.Map{"endpoint": g.API.ApiEndpoint})
@@ -77,9 +80,11 @@ type ScheduleArgs struct {
 	Function *Function
 }
 
-// NewSchedule makes the schedule. Its event is one that API Gateway cannot send, and nobody but it and who may invoke any
-// function of the account can.
-func NewSchedule(ctx *pulumi.Context, name string, args ScheduleArgs, opts ...pulumi.ResourceOption) (*Schedule, error) {
+// NewSchedule makes the schedule. Its event is one that API Gateway cannot send, and nobody but it and who may invoke
+// any function of the account can.
+func NewSchedule(
+	ctx *pulumi.Context, name string, args ScheduleArgs, opts ...pulumi.ResourceOption,
+) (*Schedule, error) {
 	c, live, s := args.Config, args.Function.Alias, &Schedule{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Schedule", name, s, opts...); err != nil {
 		return nil, err
@@ -107,7 +112,9 @@ func NewSchedule(ctx *pulumi.Context, name string, args ScheduleArgs, opts ...pu
 		FlexibleTimeWindow: scheduler.ScheduleFlexibleTimeWindowArgs{Mode: pulumi.String("OFF")},
 		Target: scheduler.ScheduleTargetArgs{
 			Arn: live.Arn, RoleArn: role.Arn, Input: pulumi.String(contract.BackgroundEvent),
-			RetryPolicy: scheduler.ScheduleTargetRetryPolicyArgs{MaximumRetryAttempts: pulumi.Int(0), MaximumEventAgeInSeconds: pulumi.Int(60)},
+			RetryPolicy: scheduler.ScheduleTargetRetryPolicyArgs{
+				MaximumRetryAttempts: pulumi.Int(0), MaximumEventAgeInSeconds: pulumi.Int(60),
+			},
 		},
 	}, child(s, pulumi.DependsOn([]pulumi.Resource{invoke}))...)
 	if err != nil {

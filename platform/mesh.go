@@ -45,7 +45,9 @@ type ServiceMeshArgs struct {
 }
 
 // NewServiceMesh installs Istio, then the shop, and beside it what watches both.
-func NewServiceMesh(ctx *pulumi.Context, name string, args ServiceMeshArgs, opts ...pulumi.ResourceOption) (*ServiceMesh, error) {
+func NewServiceMesh(
+	ctx *pulumi.Context, name string, args ServiceMeshArgs, opts ...pulumi.ResourceOption,
+) (*ServiceMesh, error) {
 	m := newMesh(name, args)
 	if err := ctx.RegisterComponentResource("shoplab:platform:ServiceMesh", name, m, opts...); err != nil {
 		return nil, err
@@ -106,7 +108,9 @@ func (m *ServiceMesh) nodePort() int {
 }
 
 // namespace makes a namespace with a label that says whose it is, and others, which may be nil.
-func (m *ServiceMesh) namespace(ctx *pulumi.Context, resource, name string, labels map[string]string) (*corev1.Namespace, error) {
+func (m *ServiceMesh) namespace(
+	ctx *pulumi.Context, resource, name string, labels map[string]string,
+) (*corev1.Namespace, error) {
 	all := pulumi.ToStringMap(labels)
 	if all == nil {
 		all = pulumi.StringMap{}
@@ -138,7 +142,8 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 		"values":         pulumi.ToMap(c.values), "timeout": pulumi.Int(600),
 	}
 	if c.version == "" {
-		if err := ctx.Log.Warn(fmt.Sprintf("The chart %s has no pinned version: Helm installs the newest of %s, whatever it is",
+		if err := ctx.Log.Warn(fmt.Sprintf("The chart %s has no pinned version: Helm installs the newest of %s, whatever "+
+			"it is",
 			c.name, c.repository), &pulumi.LogArgs{Resource: m}); err != nil {
 			return nil, err
 		}

@@ -37,7 +37,9 @@ func (m *ServiceMesh) doors() []door {
 
 // access makes the service accounts by which the mesh knows pods, and says who may talk to whom, twice: to the
 // sidecars, which know callers by their certificates, and to the cluster's network, where it enforces policies.
-func (m *ServiceMesh) access(ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource) ([]pulumi.Resource, error) {
+func (m *ServiceMesh) access(
+	ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource,
+) ([]pulumi.Resource, error) {
 	nobody, err := m.object(ctx, "security", "AuthorizationPolicy", "nobody", pulumi.Map{}, needs...)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,9 @@ func fromPods(namespace string, labels pulumi.StringMap, ports ...int) networkin
 	return networkingv1.NetworkPolicyIngressRuleArgs{From: networkingv1.NetworkPolicyPeerArray{peer}, Ports: open}
 }
 
-func (m *ServiceMesh) networkPolicy(ctx *pulumi.Context, name string, spec networkingv1.NetworkPolicySpecArgs, namespace *corev1.Namespace) (pulumi.Resource, error) {
+func (m *ServiceMesh) networkPolicy(
+	ctx *pulumi.Context, name string, spec networkingv1.NetworkPolicySpecArgs, namespace *corev1.Namespace,
+) (pulumi.Resource, error) {
 	spec.PolicyTypes = pulumi.ToStringArray([]string{"Ingress"})
 	return networkingv1.NewNetworkPolicy(ctx, m.name+"-"+name+"-network", &networkingv1.NetworkPolicyArgs{
 		Metadata: m.metadata(name), Spec: spec,

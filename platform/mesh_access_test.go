@@ -23,7 +23,8 @@ func TestNobodyElse(t *testing.T) {
 		"foreign": {"shop": nodeIngress + "/istio-gateway", "database": nodeShop + "/shop", "cache": nodeShop + "/shop"},
 	}
 	for cluster, r := range meshes(t) {
-		policies, networks, accounts, pods := map[string]*security.AuthorizationPolicy{}, map[string]networkingv1.NetworkPolicySpec{}, []string{}, map[string]corev1.PodTemplateSpec{}
+		policies, networks, accounts, pods := map[string]*security.AuthorizationPolicy{},
+			map[string]networkingv1.NetworkPolicySpec{}, []string{}, map[string]corev1.PodTemplateSpec{}
 		for _, o := range objects(t, r) {
 			var head struct {
 				Metadata struct{ Name string }
@@ -58,28 +59,34 @@ func TestNobodyElse(t *testing.T) {
 		if nobody := policies["nobody"]; nobody == nil || len(nobody.GetRules()) > 0 || nobody.GetSelector() != nil {
 			t.Errorf("%s: the mesh is open by default: %v", cluster, nobody)
 		}
-		if nobody, ok := networks["nobody"]; !ok || len(nobody.PodSelector.MatchLabels) > 0 || !slices.Equal(nobody.PolicyTypes, []networkingv1.PolicyType{"Ingress"}) {
+		if nobody, ok := networks["nobody"]; !ok || len(nobody.PodSelector.MatchLabels) > 0 ||
+			!slices.Equal(nobody.PolicyTypes, []networkingv1.PolicyType{"Ingress"}) {
 			t.Errorf("%s: the network is open by default: %v", cluster, nobody)
 		}
 		if len(pods) != len(callers[cluster]) || len(policies) != len(pods)+1 || len(networks) != len(pods)+1 {
-			t.Errorf("%s: %d kinds of pods, %d policies in the mesh, %d in the network", cluster, len(pods), len(policies), len(networks))
+			t.Errorf("%s: %d kinds of pods, %d policies in the mesh, %d in the network", cluster, len(pods), len(policies),
+				len(networks))
 		}
 		for name, pod := range pods {
 			port := pod.Spec.Containers[0].Ports[0].ContainerPort
-			if pod.Spec.ServiceAccountName != name || !slices.Contains(accounts, name) || *pod.Spec.AutomountServiceAccountToken {
+			if pod.Spec.ServiceAccountName != name || !slices.Contains(accounts, name) ||
+				*pod.Spec.AutomountServiceAccountToken {
 				t.Errorf("%s: %s runs as %s", cluster, name, pod.Spec.ServiceAccountName)
 			}
 			want := &security.AuthorizationPolicy{}
 			if err := protojson.Unmarshal(fmt.Appendf(nil, `{"selector": {"matchLabels": {"app": %q}}, "rules": [{
-				"from": [{"source": {"serviceAccounts": [%q]}}], "to": [{"operation": {"ports": ["%d"]}}]}]}`, name, callers[cluster][name], port), want); err != nil {
+				"from": [{"source": {"serviceAccounts": [%q]}}], "to": [{"operation": {"ports": ["%d"]}}]}]}`, name,
+				callers[cluster][name], port), want); err != nil {
 				t.Fatal(err)
 			}
 			if !proto.Equal(policies[name], want) {
 				t.Errorf("%s: %s admits %v, want %v", cluster, name, policies[name], want)
 			}
 			rules := networks[name].Ingress
-			if len(rules) != 1 || len(rules[0].From) != 1 || rules[0].From[0].PodSelector == nil || rules[0].From[0].NamespaceSelector == nil ||
-				len(rules[0].Ports) != 1 || rules[0].Ports[0].Port.IntVal != port || networks[name].PodSelector.MatchLabels["app"] != name {
+			if len(rules) != 1 || len(rules[0].From) != 1 || rules[0].From[0].PodSelector == nil ||
+				rules[0].From[0].NamespaceSelector == nil ||
+				len(rules[0].Ports) != 1 || rules[0].Ports[0].Port.IntVal != port ||
+				networks[name].PodSelector.MatchLabels["app"] != name {
 				t.Errorf("%s: the network lets to %s: %v", cluster, name, networks[name])
 			}
 		}

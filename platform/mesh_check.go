@@ -38,7 +38,8 @@ func checkCluster(ctx *pulumi.Context, c Config) error {
 		return err
 	}
 	if problems := all.problems(newMesh("", ServiceMeshArgs{Config: c})); len(problems) > 0 {
-		return fmt.Errorf("the cluster cannot have stack %s, and nothing was made:\n  - %s", c.Stack, strings.Join(problems, "\n  - "))
+		return fmt.Errorf("the cluster cannot have stack %s, and nothing was made:\n  - %s", c.Stack, strings.Join(problems,
+			"\n  - "))
 	}
 	return nil
 }
@@ -119,8 +120,9 @@ type clusterObject struct {
 // take asks for everything.
 func (a *clusterAPI) take(ctx context.Context, all *inventory) error {
 	for path, into := range map[string]any{
-		"/api/v1/namespaces": &all.namespaces, "/api/v1/nodes": &all.nodes, "/api/v1/pods": &all.pods, "/api/v1/services": &all.services,
-		"/apis/storage.k8s.io/v1/storageclasses":                                                          &all.classes,
+		"/api/v1/namespaces": &all.namespaces, "/api/v1/nodes": &all.nodes, "/api/v1/pods": &all.pods,
+		"/api/v1/services":                       &all.services,
+		"/apis/storage.k8s.io/v1/storageclasses": &all.classes,
 		"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations":                             &all.webhooks,
 		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/authorizationpolicies.security.istio.io": &all.policies,
 	} {
@@ -171,11 +173,12 @@ func (all *inventory) oldIstio() string {
 	})
 	switch {
 	case !injects || len(all.policies) == 0:
-		return "no Istio puts sidecars into namespaces with the label istio-injection=enabled; install it by leaving shoplab:istio away, " +
-			"or give its revision the tag default"
+		return "no Istio puts sidecars into namespaces with the label istio-injection=enabled; install it by leaving " +
+			"shoplab:istio away, or give its revision the tag default"
 	case !strings.Contains(string(all.policies), `"serviceAccounts"`):
 		// The API server drops fields that a definition does not know, and the policy would not say who.
-		return "the cluster's Istio is too old: its AuthorizationPolicy knows no serviceAccounts, and this program is tested with Istio " + istioVersion
+		return "the cluster's Istio is too old: its AuthorizationPolicy knows no serviceAccounts, and this program is " +
+			"tested with Istio " + istioVersion
 	}
 	return ""
 }
@@ -188,7 +191,8 @@ func (all *inventory) noVolume(c Config) string {
 		classes = append(classes, class.Metadata.Name)
 		byDefault = byDefault || class.Metadata.Annotations["storageclass.kubernetes.io/is-default-class"] == "true"
 	}
-	choice := fmt.Sprintf("set shoplab:storageClass to one of %s, or to %s, and accounts and orders go with the database's pod",
+	choice := fmt.Sprintf("set shoplab:storageClass to one of %s, or to %s, and accounts and orders go with the "+
+		"database's pod",
 		strings.Join(append(classes, "(none)")[:max(1, len(classes))], ", "), ephemeral)
 	switch {
 	case c.StorageClass == ephemeral, slices.Contains(classes, c.StorageClass):

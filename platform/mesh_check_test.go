@@ -52,12 +52,17 @@ func TestClusterIsChecked(t *testing.T) {
 			want:    "pulumi config set -s stage4 istio existing",
 		},
 		"another stack's Istio": {
-			cluster: map[string]string{"namespaces": `{"metadata": {"name": "istio-system", "labels": {"shoplab/stack": "other"}}}`},
-			want:    "pulumi config set -s stage4 istio existing",
+			cluster: map[string]string{
+				"namespaces": `{"metadata": {"name": "istio-system", "labels": {"shoplab/stack": "other"}}}`,
+			},
+			want: "pulumi config set -s stage4 istio existing",
 		},
 		"an Istio to use": {
-			cluster: map[string]string{"namespaces": `{"metadata": {"name": "istio-system"}}`, "webhooks": istio, "policies": `{"x": {"serviceAccounts": {}}}`},
-			config:  map[string]string{"shoplab:istio": "existing"},
+			cluster: map[string]string{
+				"namespaces": `{"metadata": {"name": "istio-system"}}`, "webhooks": istio,
+				"policies": `{"x": {"serviceAccounts": {}}}`,
+			},
+			config: map[string]string{"shoplab:istio": "existing"},
 		},
 		"no Istio to use": {config: map[string]string{"shoplab:istio": "existing"}, want: "no Istio puts sidecars"},
 		"an old Istio": {
@@ -65,22 +70,34 @@ func TestClusterIsChecked(t *testing.T) {
 			config:  map[string]string{"shoplab:istio": "existing"}, want: "too old",
 		},
 		"a port in use": {
-			cluster: map[string]string{"services": `{"metadata": {"name": "web", "namespace": "theirs"}, "spec": {"ports": [{"nodePort": 30080}]}}`},
-			want:    "node port 30080 is that of theirs/web",
+			cluster: map[string]string{
+				"services": `{"metadata": {"name": "web", "namespace": "theirs"}, "spec": {"ports": [{"nodePort": 30080}]}}`,
+			},
+			want: "node port 30080 is that of theirs/web",
 		},
 		"its own port": {
-			cluster: map[string]string{"services": `{"metadata": {"name": "istio-gateway", "namespace": "shop-stage4-ingress"}, "spec": {"ports": [{"nodePort": 30080}]}}`},
+			cluster: map[string]string{
+				"services": `{"metadata": {"name": "istio-gateway", "namespace": "shop-stage4-ingress"}, "spec": {"ports": [{"nodePort": 30080}]}}`,
+			},
 		},
-		"no volumes":       {cluster: map[string]string{"classes": `{"metadata": {"name": "slow"}}`}, want: "set shoplab:storageClass to one of slow, or to ephemeral"},
-		"no such volumes":  {config: map[string]string{"shoplab:storageClass": "fast"}, want: "no StorageClass fast"},
-		"volumes by name":  {config: map[string]string{"shoplab:storageClass": "standard"}},
-		"no volume wanted": {cluster: map[string]string{"classes": ""}, config: map[string]string{"shoplab:storageClass": "ephemeral"}},
+		"no volumes": {
+			cluster: map[string]string{"classes": `{"metadata": {"name": "slow"}}`},
+			want:    "set shoplab:storageClass to one of slow, or to ephemeral",
+		},
+		"no such volumes": {config: map[string]string{"shoplab:storageClass": "fast"}, want: "no StorageClass fast"},
+		"volumes by name": {config: map[string]string{"shoplab:storageClass": "standard"}},
+		"no volume wanted": {
+			cluster: map[string]string{"classes": ""}, config: map[string]string{"shoplab:storageClass": "ephemeral"},
+		},
 		"another architecture": {
 			cluster: map[string]string{"nodes": strings.ReplaceAll(someNodes, "arm64", "amd64")},
 			want:    "no node runs arm64 (shoplab:architecture); there is amd64",
 		},
-		"no room for a pod":   {config: map[string]string{"shoplab:memory": "9000"}, want: "no node has more than"},
-		"no room for so many": {config: map[string]string{"shoplab:cpu": "1024", "shoplab:instances": "3"}, want: "all pods, and one more while the shop is updated, ask for 2670m CPU"},
+		"no room for a pod": {config: map[string]string{"shoplab:memory": "9000"}, want: "no node has more than"},
+		"no room for so many": {
+			config: map[string]string{"shoplab:cpu": "1024", "shoplab:instances": "3"},
+			want:   "all pods, and one more while the shop is updated, ask for 2670m CPU",
+		},
 		"no room beside others": {
 			cluster: map[string]string{"pods": `{"metadata": {"namespace": "theirs"}, "spec": {"nodeName": "n1",
 				"containers": [{"resources": {"requests": {"cpu": "1", ` + gib4 + `}}}],
@@ -88,11 +105,15 @@ func TestClusterIsChecked(t *testing.T) {
 			want: "the nodes have 900m CPU and 4096 MiB left",
 		},
 		"room beside its own": {
-			cluster: map[string]string{"pods": `{"metadata": {"namespace": "shop-stage4"}, "spec": {"nodeName": "n1", "containers": [{"resources": {"requests": {"cpu": "1"}}}]}}`},
+			cluster: map[string]string{
+				"pods": `{"metadata": {"namespace": "shop-stage4"}, "spec": {"nodeName": "n1", "containers": [{"resources": {"requests": {"cpu": "1"}}}]}}`,
+			},
 		},
 		"a node that takes no pods": {
-			cluster: map[string]string{"nodes": strings.Replace(someNodes, `"status"`, `"spec": {"unschedulable": true}, "status"`, 1)},
-			want:    "no node runs arm64",
+			cluster: map[string]string{
+				"nodes": strings.Replace(someNodes, `"status"`, `"spec": {"unschedulable": true}, "status"`, 1),
+			},
+			want: "no node runs arm64",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,9 +154,11 @@ func TestServerHasRoom(t *testing.T) {
 		config map[string]string
 		want   string
 	}{
-		"as it comes":        {nil, ""},
-		"three of one vCPU":  {map[string]string{"shoplab:cpu": "1024", "shoplab:instances": "3"}, "ask for 2670m CPU"},
-		"more than a server": {map[string]string{"shoplab:memory": "4096"}, "t4g.large (shoplab:instanceType) has 2000m CPU and 8192 MiB"},
+		"as it comes":       {nil, ""},
+		"three of one vCPU": {map[string]string{"shoplab:cpu": "1024", "shoplab:instances": "3"}, "ask for 2670m CPU"},
+		"more than a server": {
+			map[string]string{"shoplab:memory": "4096"}, "t4g.large (shoplab:instanceType) has 2000m CPU and 8192 MiB",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := load(t, "stage4", test.config)

@@ -61,7 +61,9 @@ func (m *ServiceMesh) stores(ctx *pulumi.Context) ([]store, map[string]pulumi.St
 		},
 		{
 			name: cacheName, image: valkeyImage, port: redisPort,
-			args: []string{path.Join(secretFolder, "valkey.conf"), "--save", "", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"},
+			args: []string{
+				path.Join(secretFolder, "valkey.conf"), "--save", "", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru",
+			},
 			file: "valkey.conf", secret: pulumi.Sprintf("requirepass %s\n", cache),
 		},
 	}
@@ -83,7 +85,9 @@ func (m *ServiceMesh) password(ctx *pulumi.Context, name string) (pulumi.StringO
 
 // data makes PostgreSQL and Valkey in the shop's namespace, and returns them and the shop's way to them. Who may
 // talk to them is in mesh_access.go; mutual TLS encrypts it.
-func (m *ServiceMesh) data(ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource) ([]pulumi.Resource, map[string]pulumi.StringOutput, error) {
+func (m *ServiceMesh) data(
+	ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource,
+) ([]pulumi.Resource, map[string]pulumi.StringOutput, error) {
 	stores, env, err := m.stores(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -130,13 +134,16 @@ func (m *ServiceMesh) server(ctx *pulumi.Context, s store, needs ...pulumi.Resou
 			},
 		}, options...)
 	}
-	spec := appsv1.StatefulSetSpecArgs{Replicas: pulumi.Int(1), Selector: selector, ServiceName: pulumi.String(s.name), Template: s.pod(nil)}
+	spec := appsv1.StatefulSetSpecArgs{
+		Replicas: pulumi.Int(1), Selector: selector, ServiceName: pulumi.String(s.name), Template: s.pod(nil),
+	}
 	if m.args.Config.StorageClass == ephemeral {
 		spec.Template = s.pod(corev1.VolumeArgs{Name: pulumi.String("data"), EmptyDir: corev1.EmptyDirVolumeSourceArgs{}})
 	} else {
 		spec.VolumeClaimTemplates = corev1.PersistentVolumeClaimTypeArray{m.claim()}
 	}
-	return appsv1.NewStatefulSet(ctx, m.name+"-"+s.name, &appsv1.StatefulSetArgs{Metadata: m.metadata(s.name), Spec: spec}, options...)
+	return appsv1.NewStatefulSet(ctx, m.name+"-"+s.name, &appsv1.StatefulSetArgs{Metadata: m.metadata(s.name), Spec: spec},
+		options...)
 }
 
 // claim asks for the database's volume. It is Kubernetes' to keep while the namespace is there, also when the
@@ -175,14 +182,19 @@ func (s store) pod(data corev1.VolumeInput) corev1.PodTemplateSpecArgs {
 	return corev1.PodTemplateSpecArgs{
 		Metadata: metav1.ObjectMetaArgs{Labels: labels(s.name)},
 		Spec: corev1.PodSpecArgs{
-			ServiceAccountName: pulumi.String(s.name), AutomountServiceAccountToken: pulumi.Bool(false), EnableServiceLinks: pulumi.Bool(false),
-			SecurityContext: securityContext(storeUID, true),
-			Volumes:         volumes,
+			ServiceAccountName: pulumi.String(s.name), AutomountServiceAccountToken: pulumi.Bool(false),
+			EnableServiceLinks: pulumi.Bool(false),
+			SecurityContext:    securityContext(storeUID, true),
+			Volumes:            volumes,
 			Containers: corev1.ContainerArray{corev1.ContainerArgs{
 				Name: pulumi.String(s.name), Image: pulumi.String(s.image), Env: env, Args: pulumi.ToStringArray(s.args),
-				Ports:          corev1.ContainerPortArray{corev1.ContainerPortArgs{Name: pulumi.String("tcp"), ContainerPort: pulumi.Int(s.port)}},
-				ReadinessProbe: corev1.ProbeArgs{TcpSocket: corev1.TCPSocketActionArgs{Port: pulumi.String("tcp")}, PeriodSeconds: pulumi.Int(2)},
-				VolumeMounts:   mounts,
+				Ports: corev1.ContainerPortArray{
+					corev1.ContainerPortArgs{Name: pulumi.String("tcp"), ContainerPort: pulumi.Int(s.port)},
+				},
+				ReadinessProbe: corev1.ProbeArgs{
+					TcpSocket: corev1.TCPSocketActionArgs{Port: pulumi.String("tcp")}, PeriodSeconds: pulumi.Int(2),
+				},
+				VolumeMounts: mounts,
 				Resources: corev1.ResourceRequirementsArgs{
 					Requests: pulumi.StringMap{
 						"cpu": pulumi.Sprintf("%dm", storeRoom.cpu), "memory": pulumi.Sprintf("%dMi", storeRoom.memory),

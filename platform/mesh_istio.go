@@ -96,7 +96,9 @@ type values = map[string]any
 
 // object registers one of Istio's objects in the shop's namespace. An AuthorizationPolicy has the name given; of
 // the others there is one of a kind.
-func (m *ServiceMesh) object(ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource) (pulumi.Resource, error) {
+func (m *ServiceMesh) object(
+	ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource,
+) (pulumi.Resource, error) {
 	resource, object := m.name+"-"+name, shopName
 	if kind == "AuthorizationPolicy" {
 		resource, object = resource+"-policy", name

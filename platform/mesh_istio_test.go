@@ -29,7 +29,9 @@ func istioChart(t *testing.T, release string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folders := map[string]string{"istio-base": "base", "istiod": "istio-control/istio-discovery", gatewayRelease: "gateway"}
+	folders := map[string]string{
+		"istio-base": "base", "istiod": "istio-control/istio-discovery", gatewayRelease: "gateway",
+	}
 	folder := filepath.Join(strings.TrimSpace(string(out)), istioModule, "manifests/charts", folders[release])
 	if _, err := os.Stat(folder); err != nil {
 		t.Skipf("no charts: go mod download %s", istioModule)
@@ -38,7 +40,9 @@ func istioChart(t *testing.T, release string) string {
 }
 
 // aGiven is stage 4 on a cluster that is not ours.
-var aGiven = ServiceMeshArgs{Config: Config{stack.Config{Stack: "stage4", Kubeconfig: aKubeconfig, Istio: contract.IstioInstall, NodePort: 30080}}}
+var aGiven = ServiceMeshArgs{
+	Config: Config{stack.Config{Stack: "stage4", Kubeconfig: aKubeconfig, Istio: contract.IstioInstall, NodePort: 30080}},
+}
 
 // TestChartValues holds what we set against what the charts know: Helm itself takes a mistyped value
 // without a word.

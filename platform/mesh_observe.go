@@ -61,7 +61,8 @@ func (m *ServiceMesh) observerCharts() (map[string]chart, error) {
 				"security":       values{"disable_initial_admin_creation": true},
 			},
 			"datasources": values{"datasources.yaml": values{"apiVersion": 1, "datasources": list(values{
-				"name": "Prometheus", "uid": "prometheus", "type": "prometheus", "url": prometheusURL, "access": "proxy", "isDefault": true,
+				"name": "Prometheus", "uid": "prometheus", "type": "prometheus", "url": prometheusURL, "access": "proxy",
+				"isDefault": true,
 			})}},
 			"dashboardProviders": values{"dashboardproviders.yaml": values{"apiVersion": 1, "providers": list(values{
 				"name": "shop", "type": "file", "options": values{"path": "/var/lib/grafana/dashboards/shop"},
@@ -85,11 +86,15 @@ const prometheusURL = "http://prometheus." + istioNamespace + ":9090"
 
 // shopDashboard is what Grafana shows of the shop as its sidecars see it.
 func (m *ServiceMesh) shopDashboard() (string, error) {
-	of := `{reporter="destination",destination_workload="` + shopName + `",destination_workload_namespace="` + m.place + `"}`
+	of := `{reporter="destination",destination_workload="` + shopName + `",destination_workload_namespace="` + m.place +
+		`"}`
 	var panels []any
 	for i, p := range []struct{ title, unit, query string }{
 		{"Requests a second by pod", "reqps", `sum by (pod) (rate(istio_requests_total` + of + `[1m]))`},
-		{"Latency, 99th percentile", "ms", `histogram_quantile(0.99, sum by (le) (rate(istio_request_duration_milliseconds_bucket` + of + `[1m])))`},
+		{
+			"Latency, 99th percentile", "ms",
+			`histogram_quantile(0.99, sum by (le) (rate(istio_request_duration_milliseconds_bucket` + of + `[1m])))`,
+		},
 		{"Answers by status", "reqps", `sum by (response_code) (rate(istio_requests_total` + of + `[1m]))`},
 	} {
 		panels = append(panels, values{
@@ -99,7 +104,10 @@ func (m *ServiceMesh) shopDashboard() (string, error) {
 			"targets":     list(values{"refId": "A", "expr": p.query}),
 		})
 	}
-	text, err := json.Marshal(values{"title": "Shop", "uid": "shop", "schemaVersion": 39, "refresh": "15s", "time": values{"from": "now-30m", "to": "now"}, "panels": panels})
+	text, err := json.Marshal(values{
+		"title": "Shop", "uid": "shop", "schemaVersion": 39, "refresh": "15s", "time": values{"from": "now-30m", "to": "now"},
+		"panels": panels,
+	})
 	if err != nil {
 		return "", fmt.Errorf("write Grafana's dashboard: %w", err)
 	}

@@ -26,7 +26,8 @@ func observerChart(t *testing.T, c chart) string {
 	folder := filepath.Join(os.Getenv("SHOPLAB_CHARTS"), c.name)
 	text, err := os.ReadFile(filepath.Join(folder, "Chart.yaml"))
 	if err != nil || os.Getenv("SHOPLAB_CHARTS") == "" {
-		t.Skipf("no chart: helm pull %s --repo %s --version %s --untar --untardir DIR, then set SHOPLAB_CHARTS=DIR", c.name, c.repository, c.version)
+		t.Skipf("no chart: helm pull %s --repo %s --version %s --untar --untardir DIR, then set SHOPLAB_CHARTS=DIR", c.name,
+			c.repository, c.version)
 	}
 	var about struct{ Version string }
 	if err := sigsyaml.Unmarshal(text, &about); err != nil {
@@ -53,7 +54,8 @@ func rendered(t *testing.T, release, folder string, c chart) []byte {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), helm, "template", release, folder, "--namespace", c.namespace, "--values", file)
+	cmd := exec.CommandContext(t.Context(), helm, "template", release, folder, "--namespace", c.namespace,
+		"--values", file)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
@@ -72,7 +74,8 @@ func TestObserversRender(t *testing.T) {
 	}
 	want := map[string][]string{
 		"prometheus": {
-			"--storage.tsdb.retention.time=2d", "scrape_interval: 15s", "port: 9090", "memory: 256Mi", "cpu: 50m", "emptyDir:", "name: prometheus\n",
+			"--storage.tsdb.retention.time=2d", "scrape_interval: 15s", "port: 9090", "memory: 256Mi", "cpu: 50m", "emptyDir:",
+			"name: prometheus\n",
 			// What injection puts on the shop's pods: port 15020, outside of mutual TLS.
 			"__meta_kubernetes_pod_annotation_prometheus_io_scrape", "__meta_kubernetes_pod_annotation_prometheus_io_port",
 		},
@@ -81,8 +84,10 @@ func TestObserversRender(t *testing.T) {
 			"grafana:\n        enabled: false", "tracing:\n        enabled: false",
 		},
 		"grafana": {
-			"[auth.anonymous]\n    enabled = true\n    org_role = Viewer", "[security]\n    disable_initial_admin_creation = true",
-			"url: " + prometheusURL, "uid: prometheus", "path: /var/lib/grafana/dashboards/shop", "istio_requests_total", "memory: 96Mi", "cpu: 10m",
+			"[auth.anonymous]\n    enabled = true\n    org_role = Viewer", "[security]\n    disable_initial_admin_creation = " +
+				"true",
+			"url: " + prometheusURL, "uid: prometheus", "path: /var/lib/grafana/dashboards/shop", "istio_requests_total",
+			"memory: 96Mi", "cpu: 10m",
 		},
 	}
 	avoid := map[string][]string{
@@ -261,7 +266,9 @@ func TestObserversFit(t *testing.T) {
 	}
 	var shop appsv1.Deployment
 	decode(t, meshes(t)["own"], "Deployment", &shop)
-	sidecar := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")}
+	sidecar := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi"),
+	}
 	// Two pods, and a third during a deploy.
 	add(shop.Spec.Template.Spec.Containers[0].Resources.Requests, 3)
 	add(sidecar, 3)

@@ -32,7 +32,9 @@ func (r room) String() string { return fmt.Sprintf("%dm CPU and %d MiB", r.cpu, 
 // What the pods of stage 4 ask for, beside the shop's. sidecar is in every pod of the shop's namespace.
 var (
 	sidecarRoom, istiodRoom, gatewayRoom, storeRoom = room{50, 64}, room{100, 256}, room{100, 128}, room{50, 128}
-	observerRoom                                    = map[string]room{"prometheus": {50, 256}, "kiali": {10, 64}, "grafana": {10, 96}}
+	observerRoom                                    = map[string]room{
+		"prometheus": {50, 256}, "kiali": {10, 64}, "grafana": {10, 96},
+	}
 )
 
 // podContainer is a container with what it asks for.
@@ -102,8 +104,8 @@ func (c Config) fits(server room) error {
 	if needs.fits(server) {
 		return nil
 	}
-	return fmt.Errorf("all pods, and one more while the shop is updated, ask for %s, and %s (shoplab:instanceType) has %s; "+
-		"take a larger one, or lower shoplab:cpu, shoplab:memory or shoplab:instances", needs, c.InstanceType, server)
+	return fmt.Errorf("all pods, and one more while the shop is updated, ask for %s, and %s (shoplab:instanceType) has "+
+		"%s; take a larger one, or lower shoplab:cpu, shoplab:memory or shoplab:instances", needs, c.InstanceType, server)
 }
 
 // tooSmall says why the stack's pods do not fit the cluster beside what runs there.
@@ -137,12 +139,12 @@ func (all *inventory) tooSmall(m *ServiceMesh) (problems []string) {
 		largest = room{max(largest.cpu, node.cpu), max(largest.memory, node.memory)}
 	}
 	if pod := m.shopRoom(); !pod.fits(largest) {
-		problems = append(problems, fmt.Sprintf("a pod of the shop asks for %s with its sidecar, and no node has more than %s left; "+
-			"lower shoplab:cpu or shoplab:memory", pod, largest))
+		problems = append(problems, fmt.Sprintf("a pod of the shop asks for %s with its sidecar, and no node has more than "+
+			"%s left; lower shoplab:cpu or shoplab:memory", pod, largest))
 	}
 	if needs := m.needs(); !needs.fits(free) {
-		problems = append(problems, fmt.Sprintf("all pods, and one more while the shop is updated, ask for %s, and the nodes have %s left; "+
-			"lower shoplab:cpu, shoplab:memory or shoplab:instances", needs, free))
+		problems = append(problems, fmt.Sprintf("all pods, and one more while the shop is updated, ask for %s, and the "+
+			"nodes have %s left; lower shoplab:cpu, shoplab:memory or shoplab:instances", needs, free))
 	}
 	return problems
 }

@@ -71,7 +71,8 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod []pulumi.Resource) error 
 	}, m.in(namespace)...); err != nil {
 		return err
 	}
-	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets), append(m.in(needs...), within(shopMinutes))...); err != nil {
+	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets),
+		append(m.in(needs...), within(shopMinutes))...); err != nil {
 		return err
 	}
 	return m.scaling(ctx, namespace)
@@ -79,7 +80,9 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod []pulumi.Resource) error 
 
 // secrets stores the secret part of the environment, and returns a sum of it, so that a changed
 // secret is a new set of pods. To what a pod needs it adds what the shop's needs.
-func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource) (pulumi.StringOutput, []pulumi.Resource, error) {
+func (m *ServiceMesh) secrets(
+	ctx *pulumi.Context, namespace *corev1.Namespace, needs ...pulumi.Resource,
+) (pulumi.StringOutput, []pulumi.Resource, error) {
 	content, err := ownSecrets(ctx, m.name, m.args.Config, m)
 	if err != nil {
 		return pulumi.StringOutput{}, nil, err
@@ -97,7 +100,9 @@ func (m *ServiceMesh) secrets(ctx *pulumi.Context, namespace *corev1.Namespace, 
 	for name, value := range content {
 		all[name] = value
 	}
-	object, err := corev1.NewSecret(ctx, m.name+"-secret", &corev1.SecretArgs{Metadata: m.metadata(shopName), StringData: all}, m.in(namespace)...)
+	object, err := corev1.NewSecret(ctx, m.name+"-secret", &corev1.SecretArgs{
+		Metadata: m.metadata(shopName), StringData: all,
+	}, m.in(namespace)...)
 	sum := pulumi.Unsecret(all.ToStringMapOutput().ApplyT(func(all map[string]string) string {
 		hash := sha256.New()
 		for _, name := range names(all) {
@@ -147,7 +152,9 @@ func (m *ServiceMesh) deployment(secretSum pulumi.StringOutput) *appsv1.Deployme
 					SecurityContext:               securityContext(contract.UID, false),
 					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
 						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"),
-						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"), LabelSelector: metav1.LabelSelectorArgs{MatchLabels: shopLabels()},
+						WhenUnsatisfiable: pulumi.String("ScheduleAnyway"), LabelSelector: metav1.LabelSelectorArgs{
+							MatchLabels: shopLabels(),
+						},
 					}},
 					Containers: corev1.ContainerArray{m.container()},
 				},
@@ -213,24 +220,25 @@ func probe(path string, period, failures int) corev1.ProbeArgs {
 // scaling keeps as many pods as the load on the shop's own container asks for, sidecars left out,
 // and never lets a drain of the node take all of them.
 func (m *ServiceMesh) scaling(ctx *pulumi.Context, namespace *corev1.Namespace) error {
-	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, m.name+"-autoscaler", &autoscalingv2.HorizontalPodAutoscalerArgs{
-		Metadata: m.metadata(shopName),
-		Spec: autoscalingv2.HorizontalPodAutoscalerSpecArgs{
-			ScaleTargetRef: autoscalingv2.CrossVersionObjectReferenceArgs{
-				ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: pulumi.String(shopName),
-			},
-			MinReplicas: pulumi.Int(m.args.Config.Instances), MaxReplicas: pulumi.Int(m.args.Config.MaxInstances),
-			Metrics: autoscalingv2.MetricSpecArray{autoscalingv2.MetricSpecArgs{
-				Type: pulumi.String("ContainerResource"),
-				ContainerResource: autoscalingv2.ContainerResourceMetricSourceArgs{
-					Container: pulumi.String(shopName), Name: pulumi.String("cpu"),
-					Target: autoscalingv2.MetricTargetArgs{
-						Type: pulumi.String("AverageValue"), AverageValue: pulumi.Sprintf("%dm", m.milliCPU()*targetCPU/100),
-					},
+	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, m.name+"-autoscaler",
+		&autoscalingv2.HorizontalPodAutoscalerArgs{
+			Metadata: m.metadata(shopName),
+			Spec: autoscalingv2.HorizontalPodAutoscalerSpecArgs{
+				ScaleTargetRef: autoscalingv2.CrossVersionObjectReferenceArgs{
+					ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: pulumi.String(shopName),
 				},
-			}},
-		},
-	}, m.in(namespace)...)
+				MinReplicas: pulumi.Int(m.args.Config.Instances), MaxReplicas: pulumi.Int(m.args.Config.MaxInstances),
+				Metrics: autoscalingv2.MetricSpecArray{autoscalingv2.MetricSpecArgs{
+					Type: pulumi.String("ContainerResource"),
+					ContainerResource: autoscalingv2.ContainerResourceMetricSourceArgs{
+						Container: pulumi.String(shopName), Name: pulumi.String("cpu"),
+						Target: autoscalingv2.MetricTargetArgs{
+							Type: pulumi.String("AverageValue"), AverageValue: pulumi.Sprintf("%dm", m.milliCPU()*targetCPU/100),
+						},
+					},
+				}},
+			},
+		}, m.in(namespace)...)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,8 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string, c Co
 			return err
 		}
 		n.PublicSubnets = append(n.PublicSubnets, id)
-		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i), n.ipv6(c, i), private); err != nil {
+		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i),
+			n.ipv6(c, i), private); err != nil {
 			return err
 		}
 		n.PrivateSubnets = append(n.PrivateSubnets, id)
@@ -121,14 +122,18 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string, c Co
 func (n *Network) storageEndpoint(ctx *pulumi.Context, name string, c Config) error {
 	endpoint, err := ec2.NewVpcEndpoint(ctx, name, &ec2.VpcEndpointArgs{
 		VpcId: n.VPC.ID(), VpcEndpointType: pulumi.String("Gateway"),
-		ServiceName: pulumi.String("com.amazonaws." + c.Region + ".s3"), RouteTableIds: pulumi.StringArray{n.publicRoutes.ID()},
+		ServiceName: pulumi.String("com.amazonaws." + c.Region + ".s3"), RouteTableIds: pulumi.StringArray{
+			n.publicRoutes.ID(),
+		},
 	}, child(n)...)
 	n.Online = append(n.Online, endpoint)
 	return err
 }
 
 // subnet makes one subnet and returns its id once its routes are in place.
-func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, ipv6 pulumi.StringPtrInput, routes *ec2.RouteTable) (pulumi.StringOutput, error) {
+func (n *Network) subnet(
+	ctx *pulumi.Context, name, zone, cidr string, ipv6 pulumi.StringPtrInput, routes *ec2.RouteTable,
+) (pulumi.StringOutput, error) {
 	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
 		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), Ipv6CidrBlock: ipv6, AvailabilityZone: pulumi.String(zone),
 	}, child(n, pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
@@ -141,12 +146,16 @@ func (n *Network) subnet(ctx *pulumi.Context, name, zone, cidr string, ipv6 pulu
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	return pulumi.All(s.ID(), link.ID()).ApplyT(func(ids []any) string { return string(ids[0].(pulumi.ID)) }).(pulumi.StringOutput), nil
+	return pulumi.All(s.ID(), link.ID()).ApplyT(func(ids []any) string {
+		return string(ids[0].(pulumi.ID))
+	}).(pulumi.StringOutput), nil
 }
 
 // newGroup makes a security group that lets nothing in or out. Rules are resources of their own, so
 // that groups may name one another and still be destroyed.
-func newGroup(ctx *pulumi.Context, name, about string, in *ec2.Vpc, parent pulumi.Resource) (*ec2.SecurityGroup, error) {
+func newGroup(
+	ctx *pulumi.Context, name, about string, in *ec2.Vpc, parent pulumi.Resource,
+) (*ec2.SecurityGroup, error) {
 	return ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
 		VpcId: in.ID(), Description: pulumi.String(about), RevokeRulesOnDelete: pulumi.Bool(true),
 	}, child(parent)...)
@@ -162,7 +171,9 @@ func openTo(ctx *pulumi.Context, name string, group, from *ec2.SecurityGroup, po
 }
 
 // openToNetwork lets a network reach a TCP port of a group's members.
-func openToNetwork(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, cidr string, port int, parent pulumi.Resource) error {
+func openToNetwork(
+	ctx *pulumi.Context, name string, group *ec2.SecurityGroup, cidr string, port int, parent pulumi.Resource,
+) error {
 	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId: group.ID(), CidrIpv4: pulumi.String(cidr),
 		IpProtocol: pulumi.String("tcp"), FromPort: pulumi.Int(port), ToPort: pulumi.Int(port),

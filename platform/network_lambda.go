@@ -15,7 +15,9 @@ import (
 // gateway that costs nothing: Parameter Store, whose endpoints have IPv6 addresses too (0140). Over IPv4, through a NAT
 // gateway, only where payments are Stripe's, whose API has none.
 func (n *Network) waysOut(ctx *pulumi.Context, name string, c Config) error {
-	egress, err := ec2.NewEgressOnlyInternetGateway(ctx, name+"-egress", &ec2.EgressOnlyInternetGatewayArgs{VpcId: n.VPC.ID()}, child(n)...)
+	egress, err := ec2.NewEgressOnlyInternetGateway(ctx, name+"-egress", &ec2.EgressOnlyInternetGatewayArgs{
+		VpcId: n.VPC.ID(),
+	}, child(n)...)
 	if err != nil {
 		return err
 	}
@@ -39,10 +41,11 @@ func (n *Network) waysOut(ctx *pulumi.Context, name string, c Config) error {
 	return n.translation(ctx, name)
 }
 
-// translation makes a NAT gateway in one zone: a second would double the price, and a shop that cannot ask Stripe for as
-// long as a zone is away still sells.
+// translation makes a NAT gateway in one zone: a second would double the price, and a shop that cannot ask Stripe for
+// as long as a zone is away still sells.
 func (n *Network) translation(ctx *pulumi.Context, name string) error {
-	address, err := ec2.NewEip(ctx, name+"-nat-address", &ec2.EipArgs{Domain: pulumi.String("vpc")}, child(n, pulumi.DependsOn(n.Online))...)
+	address, err := ec2.NewEip(ctx, name+"-nat-address", &ec2.EipArgs{Domain: pulumi.String("vpc")},
+		child(n, pulumi.DependsOn(n.Online))...)
 	if err != nil {
 		return err
 	}

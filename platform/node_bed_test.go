@@ -129,7 +129,8 @@ func (n *node) installKubernetes(t *testing.T, a *account) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if official, _ := filepath.Glob(filepath.Join(home, ".pulumi/plugins/resource-kubernetes-v4.*/"+kubernetesPlugin)); len(official) > 0 {
+	if official, _ := filepath.Glob(filepath.Join(home,
+		".pulumi/plugins/resource-kubernetes-v4.*/"+kubernetesPlugin)); len(official) > 0 {
 		folder := filepath.Dir(official[len(official)-1])
 		if err := os.Symlink(folder, filepath.Join(a.variable("PULUMI_HOME"), "plugins", filepath.Base(folder))); err != nil {
 			t.Fatal(err)
@@ -138,7 +139,8 @@ func (n *node) installKubernetes(t *testing.T, a *account) {
 	}
 	n.sh(t, n.kit, "pulumi", "--home", a.variable("PULUMI_HOME"))
 	bin := strings.TrimSpace(n.sh(t, n.kit, "bin"))
-	a.env = append(a.env, "SHOPLAB_HELM="+filepath.Join(bin, "helm"), "SHOPLAB_CHARTS="+n.charts(t), "SHOPLAB_CHARTS_MISSING=skip")
+	a.env = append(a.env, "SHOPLAB_HELM="+filepath.Join(bin, "helm"), "SHOPLAB_CHARTS="+n.charts(t),
+		"SHOPLAB_CHARTS_MISSING=skip")
 }
 
 // charts is the bed's folder of charts with the addresses of today: it knows Grafana's at the old one.
@@ -180,7 +182,8 @@ func (n *node) sh(t *testing.T, program string, args ...string) string {
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, complaints.String())
 	}
-	t.Logf("%s %s: %.0f s", filepath.Base(program), strings.Join(args[:min(1, len(args))], " "), time.Since(start).Seconds())
+	t.Logf("%s %s: %.0f s", filepath.Base(program), strings.Join(args[:min(1, len(args))],
+		" "), time.Since(start).Seconds())
 	return string(out)
 }
 

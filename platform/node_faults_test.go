@@ -8,7 +8,8 @@ import (
 
 // operationsThatRead are the load's that ask for something and change nothing.
 var operationsThatRead = map[string]bool{
-	"categories": true, "list": true, "search": true, "product": true, "guest cart": true, "account": true, "await paid": true,
+	"categories": true, "list": true, "search": true, "product": true, "guest cart": true, "account": true,
+	"await paid": true,
 }
 
 // beside is how long the users shop before a fault, what the load leaves out at its start included, and after it.
@@ -58,7 +59,8 @@ func (n *node) faults(t *testing.T, a *account, url string) {
 					reads += o.Failed
 				}
 			}
-			t.Logf("%d of %d requests failed, %d of them reads; the slowest took %.0f ms: %v", step.Failed, step.Requests, reads, step.Latency.MaxMS, step.Errors)
+			t.Logf("%d of %d requests failed, %d of them reads; the slowest took %.0f ms: %v", step.Failed, step.Requests, reads,
+				step.Latency.MaxMS, step.Errors)
 			if reads > 0 {
 				t.Errorf("%d reads failed", reads)
 			}

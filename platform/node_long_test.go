@@ -26,7 +26,8 @@ func (n *node) stack(t *testing.T, a *account, name string, config ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.stackLike(t, name, "stage4", append([]string{"image", n.image, "architecture", "amd64", "rateLimit", "off"}, config...)...)
+	a.stackLike(t, name, "stage4", append([]string{"image", n.image, "architecture", "amd64", "rateLimit", "off"},
+		config...)...)
 	secret := a.command(t, "config", "set", "-s", name, "--secret", "kubeconfig")
 	secret.Stdin = bytes.NewReader(kubeconfig)
 	if out, err := secret.CombinedOutput(); err != nil {
@@ -54,7 +55,8 @@ func (n *node) second(t *testing.T, a *account, first string) {
 // shopImage is what the shop's Deployment asks for.
 func (n *node) shopImage(t *testing.T) string {
 	t.Helper()
-	return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", `jsonpath={..containers[?(@.name=="shop")].image}`))
+	return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o",
+		`jsonpath={..containers[?(@.name=="shop")].image}`))
 }
 
 // unpullable asks for an image that nobody has. The update ends with the pod's own reason, while the shop serves on.

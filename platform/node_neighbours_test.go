@@ -80,7 +80,8 @@ func (n *node) loadNeighbour(t *testing.T) {
 	t.Helper()
 	program, file := filepath.Join(t.TempDir(), "neighbour"), filepath.Join(t.TempDir(), "neighbour.tar")
 	n.sh(t, "env", "CGO_ENABLED=0", "go", "build", "-o", program, "./testdata/neighbour")
-	n.sh(t, n.kit, "image", "--name", "docker.io/shoplab/neighbour:1", "-o", file, "--file", "/neighbour="+program, "--entrypoint", "/neighbour")
+	n.sh(t, n.kit, "image", "--name", "docker.io/shoplab/neighbour:1", "-o", file, "--file", "/neighbour="+program,
+		"--entrypoint", "/neighbour")
 	n.sh(t, n.kit, "load", "--dir", n.dir, file)
 }
 

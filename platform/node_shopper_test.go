@@ -60,7 +60,9 @@ func (s *shopper) do(t *testing.T, want int, method, path string, in fields) fie
 }
 
 // ada is who buys.
-var ada = fields{"email": "ada@example.com", "password": "correct horse battery", "first_name": "Ada", "last_name": "Lovelace"}
+var ada = fields{
+	"email": "ada@example.com", "password": "correct horse battery", "first_name": "Ada", "last_name": "Lovelace",
+}
 
 // buys goes the whole way from a new account to a paid order.
 func (s *shopper) buys(t *testing.T) {

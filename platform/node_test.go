@@ -34,7 +34,8 @@ func TestNode(t *testing.T) {
 	n.await(t, "the shop answers", func() bool { return n.status(url+"/api/products") == http.StatusOK })
 	// A refresh that meets a Deployment whose pods are still starting has it updated again.
 	n.await(t, "both pods are ready", func() bool {
-		return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", "jsonpath={.status.readyReplicas}")) == "2"
+		return string(n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o",
+			"jsonpath={.status.readyReplicas}")) == "2"
 	})
 	a.pulumi(t, "preview", "-s", "stage4", "--refresh", "--diff", "--expect-no-changes")
 
@@ -63,7 +64,8 @@ func TestNode(t *testing.T) {
 	t.Run("update", func(t *testing.T) {
 		a.config(t, "stage4", "memory", "320")
 		a.up(t, "stage4")
-		limit := n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o", `jsonpath={..containers[?(@.name=="shop")].resources.limits.memory}`)
+		limit := n.must(t, nil, "-n", nodeShop, "get", "deployment", "shop", "-o",
+			`jsonpath={..containers[?(@.name=="shop")].resources.limits.memory}`)
 		if string(limit) != "320Mi" {
 			t.Errorf("the pods' memory is %s", limit)
 		}
@@ -73,7 +75,9 @@ func TestNode(t *testing.T) {
 			t.Errorf("lab sweep: %v\n%s", err, out)
 		}
 		a.pulumi(t, "destroy", "-s", "stage4", "--yes", "--skip-preview")
-		out := n.must(t, nil, "get", "namespaces,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name")
+		out := n.must(t, nil, "get",
+			"namespaces,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o",
+			"name")
 		for name := range strings.Lines(string(out)) {
 			if strings.Contains(name, "istio") || strings.Contains(name, "shop") {
 				t.Errorf("%s is left", strings.TrimSpace(name))
@@ -87,7 +91,8 @@ func TestNode(t *testing.T) {
 // sweep looks for what is left in the cluster, as a user does.
 func (n *node) sweep(t *testing.T, a *account) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep", "--kubeconfig", n.kubeconfig)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep",
+		"--kubeconfig", n.kubeconfig)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(n.kubectl)+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -97,7 +102,8 @@ func (n *node) sweep(t *testing.T, a *account) (string, error) {
 func (n *node) cleans(t *testing.T, a *account) {
 	t.Helper()
 	out, err := n.sweep(t, a)
-	if definitions := strings.Count(out, "the definition "); err == nil || definitions != 15 || !strings.Contains(out, "istio-ca-root-cert") {
+	if definitions := strings.Count(out, "the definition "); err == nil || definitions != 15 || !strings.Contains(out,
+		"istio-ca-root-cert") {
 		t.Errorf("lab sweep finds %d definitions: %v\n%s", definitions, err, out)
 	}
 	for line := range strings.Lines(out) {
@@ -137,7 +143,10 @@ func (n *node) disturbances(t *testing.T, a *account, url string) {
 		{"the shop is rolled", []string{"-n", nodeShop, "rollout", "restart", "deployment/shop"}, shop},
 		{"a pod is deleted", nil, shop}, // which there are is known when it is due
 		{"the gateway is rolled", []string{"-n", nodeIngress, "rollout", "restart", "deployment/" + gatewayRelease}, gateway},
-		{"istiod is deleted", []string{"-n", istioNamespace, "delete", "pod", "-l", "app=istiod"}, deployment(istioNamespace, "istiod")},
+		{
+			"istiod is deleted", []string{"-n", istioNamespace, "delete", "pod", "-l", "app=istiod"}, deployment(istioNamespace,
+				"istiod"),
+		},
 		{"the cache is deleted", []string{"-n", nodeShop, "delete", "pod", "-l", "app=cache"}, deployment(nodeShop, "cache")},
 	}
 	shoppers := sendCrowd(t, a, url)
@@ -164,7 +173,8 @@ type crowd struct {
 func sendCrowd(t *testing.T, a *account, url string) *crowd {
 	t.Helper()
 	c := &crowd{file: filepath.Join(t.TempDir(), "load.json")}
-	c.cmd = exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "load", "--url", url, "--users", "50", "--duration", "1h", "--out", c.file)
+	c.cmd = exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "load", "--url", url, "--users",
+		"50", "--duration", "1h", "--out", c.file)
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)

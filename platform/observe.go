@@ -63,7 +63,9 @@ type ObservabilityArgs struct {
 }
 
 // NewObservability makes the dashboard and the alarms for what a stage has.
-func NewObservability(ctx *pulumi.Context, name string, args ObservabilityArgs, opts ...pulumi.ResourceOption) (*Observability, error) {
+func NewObservability(
+	ctx *pulumi.Context, name string, args ObservabilityArgs, opts ...pulumi.ResourceOption,
+) (*Observability, error) {
 	c, o := args.Config, &Observability{}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Observability", name, o, opts...); err != nil {
 		return nil, err
@@ -150,15 +152,28 @@ func (g graph) widget(region string, i int) pulumi.Map {
 func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	if w.Balancer != nil {
 		of := map[string]pulumi.StringInput{"LoadBalancer": w.Balancer.LoadBalancer.ArnSuffix}
-		targets := map[string]pulumi.StringInput{"LoadBalancer": w.Balancer.LoadBalancer.ArnSuffix, "TargetGroup": w.Balancer.TargetGroup.ArnSuffix}
+		targets := map[string]pulumi.StringInput{
+			"LoadBalancer": w.Balancer.LoadBalancer.ArnSuffix, "TargetGroup": w.Balancer.TargetGroup.ArnSuffix,
+		}
 		alb := func(name, stat string) metric { return metric{"AWS/ApplicationELB", name, stat, of} }
 		unhealthy := metric{"AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", targets}
 		graphs = append(graphs,
-			graph{"Requests and errors", []metric{alb("RequestCount", "Sum"), alb("HTTPCode_Target_5XX_Count", "Sum"), alb("HTTPCode_ELB_5XX_Count", "Sum")}},
-			graph{"Response time in seconds", []metric{alb("TargetResponseTime", "p50"), alb("TargetResponseTime", "p95"), alb("TargetResponseTime", "p99")}},
-			graph{"Healthy and unhealthy targets", []metric{{"AWS/ApplicationELB", "HealthyHostCount", "Minimum", targets}, unhealthy}})
+			graph{
+				"Requests and errors",
+				[]metric{alb("RequestCount", "Sum"), alb("HTTPCode_Target_5XX_Count", "Sum"), alb("HTTPCode_ELB_5XX_Count", "Sum")},
+			},
+			graph{
+				"Response time in seconds",
+				[]metric{alb("TargetResponseTime", "p50"), alb("TargetResponseTime", "p95"), alb("TargetResponseTime", "p99")},
+			},
+			graph{
+				"Healthy and unhealthy targets",
+				[]metric{{"AWS/ApplicationELB", "HealthyHostCount", "Minimum", targets}, unhealthy},
+			})
 		alarms = append(alarms,
-			alarm{"errors", "More than 10 answers with a 5xx status a minute", above, alb("HTTPCode_Target_5XX_Count", "Sum"), 10, 3},
+			alarm{
+				"errors", "More than 10 answers with a 5xx status a minute", above, alb("HTTPCode_Target_5XX_Count", "Sum"), 10, 3,
+			},
 			alarm{"unhealthy", "A target fails its health check", above, unhealthy, 0, 3})
 	}
 	if w.Tasks != nil {
@@ -191,21 +206,33 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 		rds := func(name, stat string) metric { return metric{"AWS/RDS", name, stat, of} }
 		graphs = append(graphs,
 			graph{"Database connections", []metric{rds("DatabaseConnections", "Maximum")}},
-			graph{"Database CPU in percent and credits", append([]metric{rds("CPUUtilization", "Average")}, credits("AWS/RDS", of)...)})
+			graph{
+				"Database CPU in percent and credits",
+				append([]metric{rds("CPUUtilization", "Average")}, credits("AWS/RDS", of)...),
+			})
 		alarms = append(alarms,
-			alarm{"connections", "Nine tenths of the database's connections are taken", above, rds("DatabaseConnections", "Maximum"), 0.9 * float64(c.DatabaseConnections), 3},
-			alarm{"storage", "Less than 2 GiB of the database's storage are free", below, rds("FreeStorageSpace", "Minimum"), 2 << 30, 5})
+			alarm{
+				"connections", "Nine tenths of the database's connections are taken", above, rds("DatabaseConnections", "Maximum"),
+				0.9 * float64(c.DatabaseConnections), 3,
+			},
+			alarm{
+				"storage", "Less than 2 GiB of the database's storage are free", below, rds("FreeStorageSpace", "Minimum"), 2 << 30,
+				5,
+			})
 	}
 	if w.Cache != nil {
 		of := map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-001", w.Cache.Group.ReplicationGroupId)}
 		graphs = append(graphs, graph{"Cache hits, misses and evictions", []metric{
-			{"AWS/ElastiCache", "CacheHits", "Sum", of}, {"AWS/ElastiCache", "CacheMisses", "Sum", of}, {"AWS/ElastiCache", "Evictions", "Sum", of},
+			{"AWS/ElastiCache", "CacheHits", "Sum", of},
+			{"AWS/ElastiCache", "CacheMisses", "Sum", of},
+			{"AWS/ElastiCache", "Evictions", "Sum", of},
 		}})
 	}
 	if c.Payments == contract.PaymentsStripe {
 		graphs = append(graphs, graph{"Payment alarms in the log", []metric{c.paymentAlarms()}})
 		alarms = append(alarms, alarm{
-			"payments", "Money is not where it should be: the service's log says \"" + contract.PaymentAlarm + "\" and what to do",
+			"payments", "Money is not where it should be: the service's log says \"" + contract.PaymentAlarm +
+				"\" and what to do",
 			above, c.paymentAlarms(), 0, 1,
 		})
 	}
@@ -220,15 +247,30 @@ func (w Watched) watchFunction() ([]graph, []alarm) {
 	gateway := func(name, stat string) metric { return metric{"AWS/ApiGateway", name, stat, api} }
 	graphs := []graph{
 		{"Requests and errors", []metric{gateway("Count", "Sum"), gateway("4xx", "Sum"), gateway("5xx", "Sum")}},
-		{"Response time in milliseconds", []metric{gateway("Latency", "p50"), gateway("Latency", "p95"), gateway("Latency", "p99")}},
-		{"Events, errors and throttles", []metric{lambda("Invocations", "Sum"), lambda("Errors", "Sum"), lambda("Throttles", "Sum")}},
+		{
+			"Response time in milliseconds",
+			[]metric{gateway("Latency", "p50"), gateway("Latency", "p95"), gateway("Latency", "p99")},
+		},
+		{
+			"Events, errors and throttles",
+			[]metric{lambda("Invocations", "Sum"), lambda("Errors", "Sum"), lambda("Throttles", "Sum")},
+		},
 		{"Execution environments in use", []metric{lambda("ConcurrentExecutions", "Maximum")}},
 	}
 	alarms := []alarm{
 		{"errors", "More than 10 answers with a 5xx status a minute", above, gateway("5xx", "Sum"), 10, 3},
-		{"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles", "Sum"), 10, 3},
-		{"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"), 0, 3},
-		{"duration", "An event takes the function more than a second on average", above, lambda("Duration", "Average"), 1000, 3},
+		{
+			"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles",
+				"Sum"), 10, 3,
+		},
+		{
+			"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"),
+			0, 3,
+		},
+		{
+			"duration", "An event takes the function more than a second on average", above, lambda("Duration", "Average"), 1000,
+			3,
+		},
 	}
 	return graphs, alarms
 }

@@ -28,8 +28,8 @@ func operatorNetwork(ctx *pulumi.Context, c Config) (string, error) {
 			"name it: pulumi config set -s %s operatorCidr 203.0.113.7/32", err, c.Stack)
 	}
 	network := netip.PrefixFrom(address, address.BitLen()).String()
-	return network, ctx.Log.Info(fmt.Sprintf("the Kubernetes API admits %s, from which this runs (%s); shoplab:operatorCidr "+
-		"names another network", network, checkIP), nil)
+	return network, ctx.Log.Info(fmt.Sprintf("the Kubernetes API admits %s, from which this runs (%s); "+
+		"shoplab:operatorCidr names another network", network, checkIP), nil)
 }
 
 // ownAddress asks a service for the address from which it is asked. It asks by IPv4, by which the server is

@@ -56,7 +56,8 @@ func standIn(t *testing.T) string {
 	const empty = "package main\n\nfunc main() {}\n"
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": empty, "lab/expire/main.go": empty, "lab/generator/main.go": empty,
+		"go.mod": "module standin\n\ngo 1.26\n", "service/main.go": empty, "lab/expire/main.go": empty,
+		"lab/generator/main.go": empty,
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o750); err != nil {
 			t.Fatal(err)
@@ -75,28 +76,48 @@ func TestInvariants(t *testing.T) {
 		change map[string]string
 	}{
 		"stage1": {"stage1", nil}, "stage2": {"stage2", nil}, "stage3": {"stage3", nil}, "stage4": {"stage4", nil},
-		"stage5":        {"stage5", nil},
-		"stage1 open":   {"stage1", map[string]string{"shoplab:https": contract.HTTPSOff}},
-		"stage2 domain": {"stage2", map[string]string{"shoplab:https": contract.HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
-		"stage3 open":   {"stage3", map[string]string{"shoplab:https": contract.HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off"}},
+		"stage5":      {"stage5", nil},
+		"stage1 open": {"stage1", map[string]string{"shoplab:https": contract.HTTPSOff}},
+		"stage2 domain": {
+			"stage2", map[string]string{
+				"shoplab:https": contract.HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com",
+			},
+		},
+		"stage3 open": {
+			"stage3", map[string]string{
+				"shoplab:https": contract.HTTPSOff, "shoplab:spotShare": "50", "shoplab:rateLimit": "off",
+			},
+		},
 		"stage3 Stripe": {"stage3", map[string]string{
 			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
-			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:architecture": "amd64",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec",
+			"shoplab:architecture": "amd64",
 		}},
 		"stage1 Stripe, no webhooks yet": {"stage1", map[string]string{
-			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk",
 		}},
-		"stage5 open":   {"stage5", map[string]string{"shoplab:https": contract.HTTPSOff, "shoplab:alertEmail": "a@example.com"}},
-		"stage5 domain": {"stage5", map[string]string{"shoplab:https": contract.HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com"}},
+		"stage5 open": {
+			"stage5", map[string]string{"shoplab:https": contract.HTTPSOff, "shoplab:alertEmail": "a@example.com"},
+		},
+		"stage5 domain": {
+			"stage5", map[string]string{
+				"shoplab:https": contract.HTTPSDomain, "shoplab:domain": "shop.example.com", "shoplab:zone": "example.com",
+			},
+		},
 		"stage5 Stripe": {"stage5", map[string]string{
-			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk",
 		}},
-		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
-		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
-		"stage1 expires": {"stage1", map[string]string{"shoplab:expires": "2099-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"}},
+		"stage1 dumps":  {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
+		"stage2 alerts": {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
+		"stage1 expires": {
+			"stage1", map[string]string{"shoplab:expires": "2099-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"},
+		},
 		"stage4 Stripe": {"stage4", map[string]string{
 			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
-			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec", "shoplab:meshery": "true",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec",
+			"shoplab:meshery": "true",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +150,8 @@ func TestPaymentAlarm(t *testing.T) {
 		for _, payments := range []string{contract.PaymentsStripe, contract.PaymentsSimulated} {
 			t.Run(stack+" "+payments, func(t *testing.T) {
 				r, _ := deploy(t, stack, map[string]string{
-					"shoplab:payments": payments, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret + "sk",
+					"shoplab:payments": payments, "shoplab:stripePublishableKey": "pk_test_1", "shoplab:stripeSecretKey": mockSecret +
+						"sk",
 				})
 				var counted, watched []string
 				for _, res := range r.resources {
@@ -280,89 +302,171 @@ func TestInvariantsCanFail(t *testing.T) {
 		spoil           func(*registered)
 		want            string
 	}{
-		"orphan":                 {"stage3", "database-instance", func(r *registered) { r.Parent = "shoplab-stage3" }, "no component"},
-		"stranger":               {"stage3", "database-instance", func(r *registered) { r.Name = "mydb" }, "not named after"},
-		"untagged":               {"stage3", "database-instance", func(r *registered) { delete(r.Inputs, "tags") }, "tag"},
-		"volume untagged":        {"stage1", "server-instance", set("rootBlockDevice.tags", nil), "root volume"},
-		"interface untagged":     {"stage2", "fleet-template", set("tagSpecifications", nil), "network-interface"},
-		"SSH":                    {"stage1", "network-compute-in", set("fromPort", 22.0), "port 22"},
-		"database to the world":  {"stage3", "database-from-compute", set("cidrIpv4", "0.0.0.0/0"), "open to 0.0.0.0/0"},
-		"IMDSv1":                 {"stage1", "server-instance", set("metadataOptions.httpTokens", "optional"), "IMDSv2"},
-		"key pair":               {"stage1", "server-instance", set("keyName", "mine"), "key pair"},
-		"plain disk":             {"stage1", "server-instance", set("rootBlockDevice.encrypted", false), "encrypted"},
-		"plain database":         {"stage3", "database-instance", set("storageEncrypted", false), "storageEncrypted"},
-		"public database":        {"stage3", "database-instance", set("publiclyAccessible", true), "publiclyAccessible"},
-		"plain cache":            {"stage3", "cache-nodes", set("transitEncryptionEnabled", false), "transitEncryptionEnabled"},
-		"secret in user data":    {"stage1", "server-instance", set("userData", "x "+mockSecret+" y"), "secret in the clear"},
-		"plain parameter":        {"stage2", "secrets-DATABASE_URL", set("type", "String"), "SecureString"},
-		"final snapshot":         {"stage3", "database-instance", set("skipFinalSnapshot", false), "skipFinalSnapshot"},
-		"all on Spot":            {"stage3", "tasks-service", set("capacityProviderStrategies", []any{map[string]any{"capacityProvider": "FARGATE_SPOT", "weight": 100.0}}), "on-demand"},
-		"images stay":            {"stage3", "image-repository", set("forceDelete", false), "forceDelete"},
-		"eternal logs":           {"stage3", "tasks-logs", set("retentionInDays", nil), "retention"},
-		"slow deregistration":    {"stage3", "balancer-targets", set("deregistrationDelay", 300.0), "deregistrationDelay"},
-		"other probe":            {"stage3", "balancer-targets", set("healthCheck.path", "/health"), "/readyz"},
-		"other port":             {"stage3", "balancer-targets", set("port", 3000.0), "port"},
-		"service first":          {"stage3", "tasks-service", func(r *registered) { r.DependsOn = nil }, "depend"},
-		"address first":          {"stage1", "server-address", func(r *registered) { r.DependsOn = nil }, "depend"},
-		"huge user data":         {"stage1", "server-instance", set("userData", strings.Repeat("x", 17<<10)), "bytes of user data"},
-		"long name":              {"stage3", "balancer-alb", func(r *registered) { r.Name = "balancer-" + strings.Repeat("x", 30) }, "longer than"},
-		"image by tag":           {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"shop:latest","portMappings":[]}]`), "digest"},
-		"unknown variable":       {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"x@sha256:y","environment":[{"name":"DEBUG","value":"1"}]}]`), "DEBUG"},
-		"secret variable":        {"stage3", "tasks-task", set("containerDefinitions", `[{"image":"x@sha256:y","environment":[{"name":"SESSION_KEY","value":"1"}]}]`), "SESSION_KEY"},
-		"too many connections":   {"stage3", "tasks-scaling", set("maxCapacity", 20.0), "connections"},
-		"function's secret":      {"stage5", "function-shop", set("environment.variables.SESSION_KEY", "1"), "SESSION_KEY"},
-		"function's variable":    {"stage5", "function-shop", set("environment.variables.DEBUG", "1"), "DEBUG"},
-		"function unbounded":     {"stage5", "function-shop", set("reservedConcurrentExecutions", -1.0), "reserve"},
-		"function outside":       {"stage5", "function-shop", set("vpcConfig.subnetIds", []any{"network-public-0-id"}), "private subnets"},
-		"function traced":        {"stage5", "function-shop", set("tracingConfig.mode", "Active"), "PassThrough"},
-		"function's own log":     {"stage5", "function-shop", set("loggingConfig.logGroup", nil), "log group"},
-		"function by tag":        {"stage5", "function-shop", set("imageUri", "shop:latest"), "digest"},
-		"function first":         {"stage5", "function-shop", without("function-parameters"), "function-parameters, which goes first"},
-		"function's code in EC2": {"stage5", "function-run", set("policy", `{"Statement":[{"Effect":"Allow","Action":["ec2:CreateNetworkInterface"],"Resource":"*"}]}`), "ec2:CreateNetworkInterface on all"},
-		"anybody invokes":        {"stage5", "gateway-permission", set("principal", "*"), "may invoke"},
-		"any API invokes":        {"stage5", "gateway-permission", set("sourceArn", nil), "may invoke"},
-		"newest version serves":  {"stage5", "function-live", set("functionVersion", "$LATEST"), "$LATEST"},
-		"untried version":        {"stage5", "function-live", without("function-trial"), "tried"},
-		"other event":            {"stage5", "schedule-background", set("target.input", "{}"), "does not know"},
-		"older payload":          {"stage5", "gateway-integration", set("payloadFormatVersion", "1.0"), "payloadFormatVersion"},
-		"schedule of any":        {"stage5", "schedule-invoke", set("policy", `{"Statement":[{"Action":"lambda:InvokeFunction","Resource":"*"}]}`), "any function"},
-		"API without a proof":    {"stage5", "edge-distribution", set("origins", []any{map[string]any{"customOriginConfig": map[string]any{"originProtocolPolicy": "https-only"}}}), "proves nothing"},
-		"inline rule":            {"stage3", "network-compute-group", set("ingress", []any{}), "inline"},
-		"logs first":             {"stage1", "server-instance", without("server-logs"), "server-logs, which goes first"},
-		"fleet's logs first":     {"stage2", "fleet-group", without("fleet-logs"), "fleet-logs, which goes first"},
-		"no right to dump":       {"stage1", "server-instance", without("server-dumps"), "server-dumps, which goes first"},
-		"logs come back":         {"stage1", "server-write-logs", set("policy", `{"Statement":[{"Action":["logs:CreateLogGroup"]}]}`), "logs:CreateLogGroup"},
-		"agent's own policy":     {"stage1", "server-pull", set("policyArn", "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"), "logs:CreateLogGroup"},
-		"all parameters":         {"stage1", "server-pull", set("policyArn", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"), "ssm:GetParameters on all"},
-		"unknown policy":         {"stage3", "tasks-execution-pull", set("policyArn", "arn:aws:iam::aws:policy/AdministratorAccess"), "nobody has looked at"},
-		"namesake policy":        {"stage3", "tasks-execution-pull", set("policyArn", "arn:aws:iam::1:policy/AmazonECSTaskExecutionRolePolicy"), "nobody has looked at"},
-		"anybody's parameters":   {"stage4", "cluster-server-parameters", set("policy", `{"Statement":[{"Action":"ssm:GetParameter","Resource":"*"}]}`), "ssm:GetParameter on all"},
-		"other parameters":       {"stage1", "server-parameters", set("policy", `{"Statement":[{"Action":"ssm:GetParameter","Resource":"arn:aws:ssm:r:1:parameter/shoplab/stage12/*"}]}`), "beyond the stage's own"},
-		"any key":                {"stage1", "server-session-manager", set("policy", `{"Statement":[{"Action":["kms:Decrypt"],"Resource":["*"]}]}`), "kms:Decrypt on all"},
-		"address of instance":    {"stage1", "server-address-link", set("networkInterfaceId", nil), "loses it before"},
-		"interface goes too":     {"stage1", "server-instance", set("networkInterfaces", []any{map[string]any{"deviceIndex": 0.0, "deleteOnTermination": true}}), "outlives it"},
-		"default group":          {"stage4", "cluster-server-interface", set("securityGroups", nil), "in no security group"},
-		"address goes first":     {"stage4", "cluster-server-instance", without("cluster-server-address-link"), "EipAssociation"},
-		"S3 goes first":          {"stage1", "server-instance", without("network-s3"), "VpcEndpoint"},
-		"newest image":           {"stage1", "server-instance", set("ami", "ami-newer"), "published last"},
-		"newest image of fleet":  {"stage2", "fleet-template", set("imageId", "ami-newer"), "published last"},
-		"image not kept":         {"stage2", "fleet-debian-13-latest-arm64", func(r *registered) { r.Ignored = nil }, "published last"},
-		"plain connections":      {"stage3", "database-instance", set("engineVersion", "14"), "does not refuse plain"},
+		"orphan": {
+			"stage3", "database-instance", func(r *registered) { r.Parent = "shoplab-stage3" }, "no component",
+		},
+		"stranger":              {"stage3", "database-instance", func(r *registered) { r.Name = "mydb" }, "not named after"},
+		"untagged":              {"stage3", "database-instance", func(r *registered) { delete(r.Inputs, "tags") }, "tag"},
+		"volume untagged":       {"stage1", "server-instance", set("rootBlockDevice.tags", nil), "root volume"},
+		"interface untagged":    {"stage2", "fleet-template", set("tagSpecifications", nil), "network-interface"},
+		"SSH":                   {"stage1", "network-compute-in", set("fromPort", 22.0), "port 22"},
+		"database to the world": {"stage3", "database-from-compute", set("cidrIpv4", "0.0.0.0/0"), "open to 0.0.0.0/0"},
+		"IMDSv1":                {"stage1", "server-instance", set("metadataOptions.httpTokens", "optional"), "IMDSv2"},
+		"key pair":              {"stage1", "server-instance", set("keyName", "mine"), "key pair"},
+		"plain disk":            {"stage1", "server-instance", set("rootBlockDevice.encrypted", false), "encrypted"},
+		"plain database":        {"stage3", "database-instance", set("storageEncrypted", false), "storageEncrypted"},
+		"public database":       {"stage3", "database-instance", set("publiclyAccessible", true), "publiclyAccessible"},
+		"plain cache": {
+			"stage3", "cache-nodes", set("transitEncryptionEnabled", false), "transitEncryptionEnabled",
+		},
+		"secret in user data": {"stage1", "server-instance", set("userData", "x "+mockSecret+" y"), "secret in the clear"},
+		"plain parameter":     {"stage2", "secrets-DATABASE_URL", set("type", "String"), "SecureString"},
+		"final snapshot":      {"stage3", "database-instance", set("skipFinalSnapshot", false), "skipFinalSnapshot"},
+		"all on Spot": {
+			"stage3", "tasks-service",
+			set("capacityProviderStrategies", []any{map[string]any{"capacityProvider": "FARGATE_SPOT", "weight": 100.0}}),
+			"on-demand",
+		},
+		"images stay":         {"stage3", "image-repository", set("forceDelete", false), "forceDelete"},
+		"eternal logs":        {"stage3", "tasks-logs", set("retentionInDays", nil), "retention"},
+		"slow deregistration": {"stage3", "balancer-targets", set("deregistrationDelay", 300.0), "deregistrationDelay"},
+		"other probe":         {"stage3", "balancer-targets", set("healthCheck.path", "/health"), "/readyz"},
+		"other port":          {"stage3", "balancer-targets", set("port", 3000.0), "port"},
+		"service first":       {"stage3", "tasks-service", func(r *registered) { r.DependsOn = nil }, "depend"},
+		"address first":       {"stage1", "server-address", func(r *registered) { r.DependsOn = nil }, "depend"},
+		"huge user data": {
+			"stage1", "server-instance", set("userData", strings.Repeat("x", 17<<10)), "bytes of user data",
+		},
+		"long name": {
+			"stage3", "balancer-alb", func(r *registered) { r.Name = "balancer-" + strings.Repeat("x", 30) }, "longer than",
+		},
+		"image by tag": {
+			"stage3", "tasks-task", set("containerDefinitions", `[{"image":"shop:latest","portMappings":[]}]`), "digest",
+		},
+		"unknown variable": {
+			"stage3", "tasks-task", set("containerDefinitions",
+				`[{"image":"x@sha256:y","environment":[{"name":"DEBUG","value":"1"}]}]`), "DEBUG",
+		},
+		"secret variable": {
+			"stage3", "tasks-task", set("containerDefinitions",
+				`[{"image":"x@sha256:y","environment":[{"name":"SESSION_KEY","value":"1"}]}]`), "SESSION_KEY",
+		},
+		"too many connections": {"stage3", "tasks-scaling", set("maxCapacity", 20.0), "connections"},
+		"function's secret":    {"stage5", "function-shop", set("environment.variables.SESSION_KEY", "1"), "SESSION_KEY"},
+		"function's variable":  {"stage5", "function-shop", set("environment.variables.DEBUG", "1"), "DEBUG"},
+		"function unbounded":   {"stage5", "function-shop", set("reservedConcurrentExecutions", -1.0), "reserve"},
+		"function outside": {
+			"stage5", "function-shop", set("vpcConfig.subnetIds", []any{"network-public-0-id"}), "private subnets",
+		},
+		"function traced":    {"stage5", "function-shop", set("tracingConfig.mode", "Active"), "PassThrough"},
+		"function's own log": {"stage5", "function-shop", set("loggingConfig.logGroup", nil), "log group"},
+		"function by tag":    {"stage5", "function-shop", set("imageUri", "shop:latest"), "digest"},
+		"function first": {
+			"stage5", "function-shop", without("function-parameters"), "function-parameters, which goes first",
+		},
+		"function's code in EC2": {
+			"stage5", "function-run",
+			set("policy", `{"Statement":[{"Effect":"Allow","Action":["ec2:CreateNetworkInterface"],"Resource":"*"}]}`),
+			"ec2:CreateNetworkInterface on all",
+		},
+		"anybody invokes":       {"stage5", "gateway-permission", set("principal", "*"), "may invoke"},
+		"any API invokes":       {"stage5", "gateway-permission", set("sourceArn", nil), "may invoke"},
+		"newest version serves": {"stage5", "function-live", set("functionVersion", "$LATEST"), "$LATEST"},
+		"untried version":       {"stage5", "function-live", without("function-trial"), "tried"},
+		"other event":           {"stage5", "schedule-background", set("target.input", "{}"), "does not know"},
+		"older payload": {
+			"stage5", "gateway-integration", set("payloadFormatVersion", "1.0"), "payloadFormatVersion",
+		},
+		"schedule of any": {
+			"stage5", "schedule-invoke", set("policy", `{"Statement":[{"Action":"lambda:InvokeFunction","Resource":"*"}]}`),
+			"any function",
+		},
+		"API without a proof": {
+			"stage5", "edge-distribution",
+			set("origins", []any{map[string]any{"customOriginConfig": map[string]any{"originProtocolPolicy": "https-only"}}}),
+			"proves nothing",
+		},
+		"inline rule":        {"stage3", "network-compute-group", set("ingress", []any{}), "inline"},
+		"logs first":         {"stage1", "server-instance", without("server-logs"), "server-logs, which goes first"},
+		"fleet's logs first": {"stage2", "fleet-group", without("fleet-logs"), "fleet-logs, which goes first"},
+		"no right to dump":   {"stage1", "server-instance", without("server-dumps"), "server-dumps, which goes first"},
+		"logs come back": {
+			"stage1", "server-write-logs", set("policy", `{"Statement":[{"Action":["logs:CreateLogGroup"]}]}`),
+			"logs:CreateLogGroup",
+		},
+		"agent's own policy": {
+			"stage1", "server-pull", set("policyArn", "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"),
+			"logs:CreateLogGroup",
+		},
+		"all parameters": {
+			"stage1", "server-pull", set("policyArn", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"),
+			"ssm:GetParameters on all",
+		},
+		"unknown policy": {
+			"stage3", "tasks-execution-pull", set("policyArn", "arn:aws:iam::aws:policy/AdministratorAccess"),
+			"nobody has looked at",
+		},
+		"namesake policy": {
+			"stage3", "tasks-execution-pull", set("policyArn", "arn:aws:iam::1:policy/AmazonECSTaskExecutionRolePolicy"),
+			"nobody has looked at",
+		},
+		"anybody's parameters": {
+			"stage4", "cluster-server-parameters", set("policy", `{"Statement":[{"Action":"ssm:GetParameter","Resource":"*"}]}`),
+			"ssm:GetParameter on all",
+		},
+		"other parameters": {
+			"stage1", "server-parameters",
+			set("policy", `{"Statement":[{"Action":"ssm:GetParameter","Resource":"arn:aws:ssm:r:1:parameter/shoplab/stage12/*"}]}`), "beyond the stage's own",
+		},
+		"any key": {
+			"stage1", "server-session-manager", set("policy", `{"Statement":[{"Action":["kms:Decrypt"],"Resource":["*"]}]}`),
+			"kms:Decrypt on all",
+		},
+		"address of instance": {"stage1", "server-address-link", set("networkInterfaceId", nil), "loses it before"},
+		"interface goes too": {
+			"stage1", "server-instance",
+			set("networkInterfaces", []any{map[string]any{"deviceIndex": 0.0, "deleteOnTermination": true}}), "outlives it",
+		},
+		"default group": {"stage4", "cluster-server-interface", set("securityGroups", nil), "in no security group"},
+		"address goes first": {
+			"stage4", "cluster-server-instance", without("cluster-server-address-link"), "EipAssociation",
+		},
+		"S3 goes first":         {"stage1", "server-instance", without("network-s3"), "VpcEndpoint"},
+		"newest image":          {"stage1", "server-instance", set("ami", "ami-newer"), "published last"},
+		"newest image of fleet": {"stage2", "fleet-template", set("imageId", "ami-newer"), "published last"},
+		"image not kept": {
+			"stage2", "fleet-debian-13-latest-arm64", func(r *registered) { r.Ignored = nil }, "published last",
+		},
+		"plain connections": {"stage3", "database-instance", set("engineVersion", "14"), "does not refuse plain"},
 		"default parameter": {"stage3", "database-subnets", func(r *registered) {
 			r.Type = "aws:rds/parameterGroup:ParameterGroup"
 			set("parameters", []any{map[string]any{"name": "rds.force_ssl", "value": "1"}})(r)
 		}, "the engine's default"},
 		"own parameter group": {"stage3", "database-instance", set("parameterGroupName", "mine"), "does not refuse plain"},
-		"whole bucket":        {"stage1", "server-dumps", set("policy", `{"Statement":[{"Action":"s3:GetObject","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of"},
-		"every key":           {"stage1", "server-dumps", set("policy", `{"Statement":[{"Action":"s3:ListBucket","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of"},
-		"bucket of the stack": {"stage1", "server-profile", func(r *registered) { r.Type = "aws:s3/bucketV2:BucketV2" }, "belongs to the user"},
-		"silent alarm":        {"stage1", "observe-status", set("alarmActions", nil), "writes to nobody"},
-		"deaf topic":          {"stage1", "observe-alerts", set("kmsMasterKeyId", "alias/aws/sns"), "CloudWatch may not use"},
-		"widow object":        {"stage4", "mesh-deployment", func(r *registered) { r.DeletedWith = "" }, "deleted with"},
-		"blind update":        {"stage2", "fleet-group", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works"},
-		"provider's refresh":  {"stage2", "fleet-group", set("instanceRefresh", map[string]any{"strategy": "Rolling"}), "lets the provider refresh"},
-		"blind deployment":    {"stage3", "tasks-service", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works"},
-		"no explanation":      {"stage3", "edge-distribution", func(r *registered) { r.OnError = nil }, "does not explain errors"},
+		"whole bucket": {
+			"stage1", "server-dumps", set("policy",
+				`{"Statement":[{"Action":"s3:GetObject","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of",
+		},
+		"every key": {
+			"stage1", "server-dumps", set("policy",
+				`{"Statement":[{"Action":"s3:ListBucket","Resource":"arn:aws:s3:::my-dumps"}]}`), "on all of",
+		},
+		"bucket of the stack": {
+			"stage1", "server-profile", func(r *registered) { r.Type = "aws:s3/bucketV2:BucketV2" }, "belongs to the user",
+		},
+		"silent alarm": {"stage1", "observe-status", set("alarmActions", nil), "writes to nobody"},
+		"deaf topic":   {"stage1", "observe-alerts", set("kmsMasterKeyId", "alias/aws/sns"), "CloudWatch may not use"},
+		"widow object": {"stage4", "mesh-deployment", func(r *registered) { r.DeletedWith = "" }, "deleted with"},
+		"blind update": {
+			"stage2", "fleet-group", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works",
+		},
+		"provider's refresh": {
+			"stage2", "fleet-group", set("instanceRefresh", map[string]any{"strategy": "Rolling"}), "lets the provider refresh",
+		},
+		"blind deployment": {
+			"stage3", "tasks-service", func(r *registered) { r.BeforeUpdate = nil }, "before the new version works",
+		},
+		"no explanation": {"stage3", "edge-distribution", func(r *registered) { r.OnError = nil }, "does not explain errors"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := map[string]string{"shoplab:alertEmail": "a@example.com"}

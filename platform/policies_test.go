@@ -22,12 +22,14 @@ var managed = map[string][]statement{
 		"*", "ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchImportUpstreamImage",
 	)},
 	"AmazonECSTaskExecutionRolePolicy": {allow(
-		"*", "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage",
+		"*", "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer",
+		"ecr:BatchGetImage",
 		"logs:CreateLogStream", "logs:PutLogEvents",
 	)},
 	"AmazonSSMManagedInstanceCore": {
 		allow(
-			"*", "ssm:DescribeAssociation", "ssm:GetDeployablePatchSnapshotForInstance", "ssm:GetDocument", "ssm:DescribeDocument",
+			"*", "ssm:DescribeAssociation", "ssm:GetDeployablePatchSnapshotForInstance", "ssm:GetDocument",
+			"ssm:DescribeDocument",
 			"ssm:GetManifest", "ssm:GetParameter", "ssm:GetParameters", "ssm:ListAssociations", "ssm:ListInstanceAssociations",
 			"ssm:PutInventory", "ssm:PutComplianceItems", "ssm:PutConfigurePackageResult", "ssm:UpdateAssociationStatus",
 			"ssm:UpdateInstanceAssociationStatus", "ssm:UpdateInstanceInformation",
@@ -43,7 +45,8 @@ var managed = map[string][]statement{
 	},
 	"CloudWatchAgentServerPolicy": {
 		allow(
-			"*", "cloudwatch:PutMetricData", "ec2:DescribeVolumes", "ec2:DescribeTags", "logs:PutLogEvents", "logs:PutRetentionPolicy",
+			"*", "cloudwatch:PutMetricData", "ec2:DescribeVolumes", "ec2:DescribeTags", "logs:PutLogEvents",
+			"logs:PutRetentionPolicy",
 			"logs:DescribeLogStreams", "logs:DescribeLogGroups", "logs:CreateLogStream", "logs:CreateLogGroup",
 			"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 			"xray:GetSamplingStatisticSummaries",
@@ -65,7 +68,8 @@ var everywhere = []string{
 	"ssmmessages:OpenDataChannel",
 }
 
-// unbounded are what deletes and knows neither tags nor names in a condition; it may only be where a stage ends by itself.
+// unbounded are what deletes and knows neither tags nor names in a condition; it may only be where a stage ends by
+// itself.
 // Source: Service Authorization Reference, Amazon ECS and Amazon CloudFront.
 var unbounded = []string{"ecs:DeregisterTaskDefinition", "cloudfront:DeleteOriginAccessControl"}
 
@@ -120,7 +124,8 @@ func (g *graphOf) limited(res registered, action, on string, condition any) {
 	own := "/shoplab/" + strings.TrimPrefix(g.stack(), "shoplab-")
 	switch {
 	case on == "*":
-		ends := res.Parent == "expires" && (slices.Contains(looking, action) && !tellsSecrets.MatchString(action) || slices.Contains(unbounded, action))
+		ends := res.Parent == "expires" && (slices.Contains(looking, action) && !tellsSecrets.MatchString(action) ||
+			slices.Contains(unbounded, action))
 		if !slices.Contains(everywhere, action) && !ends && !g.ownTags(condition) {
 			g.violate(res, "%s on all resources", action)
 		}

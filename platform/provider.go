@@ -65,7 +65,9 @@ func newRegion(ctx *pulumi.Context, name, region string, parent pulumi.Resource)
 
 // newKubernetes is the Kubernetes provider of one cluster; identifier tells it from the one before at the same
 // address and may be nil. Which cluster it is, no setting of the stack may say.
-func newKubernetes(ctx *pulumi.Context, name string, kubeconfig, identifier pulumi.StringInput, parent pulumi.Resource) (*kubernetes.Provider, error) {
+func newKubernetes(
+	ctx *pulumi.Context, name string, kubeconfig, identifier pulumi.StringInput, parent pulumi.Resource,
+) (*kubernetes.Provider, error) {
 	inputs := pulumi.Map{
 		"kubeconfig": kubeconfig, "enableServerSideApply": pulumi.Bool(true), "context": nil, "cluster": nil,
 		"clusterIdentifier": nil,

@@ -61,7 +61,9 @@ func TestExplicitProvidersAreLikeTheDefault(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Type == "pulumi:providers:"+test.namespace })
+			i := slices.IndexFunc(r.resources, func(res registered) bool {
+				return res.Type == "pulumi:providers:"+test.namespace
+			})
 			got := r.resources[i].Inputs
 			for name, value := range test.settings {
 				has := got[resource.PropertyKey(name)]
@@ -82,14 +84,18 @@ func TestExplicitProvidersAreLikeTheDefault(t *testing.T) {
 // own client takes. What it need not take is named here, so that a new setting is seen.
 func TestClientKnowsEverySetting(t *testing.T) {
 	taken := []string{
-		"region", "profile", "accessKey", "secretKey", "token", "sharedConfigFiles", "sharedCredentialsFiles", "maxRetries", "retryMode",
-		"useFipsEndpoint", "useDualstackEndpoint", "ec2MetadataServiceEndpoint", "ec2MetadataServiceEndpointMode", "customCaBundle",
+		"region", "profile", "accessKey", "secretKey", "token", "sharedConfigFiles", "sharedCredentialsFiles", "maxRetries",
+		"retryMode",
+		"useFipsEndpoint", "useDualstackEndpoint", "ec2MetadataServiceEndpoint", "ec2MetadataServiceEndpointMode",
+		"customCaBundle",
 		"httpProxy", "httpsProxy", "noProxy", "insecure", "endpoints", "stsRegion", "assumeRole", "assumeRoleWithWebIdentity",
 	}
 	// The provider has checked accounts and credentials before anything is rolled out; it alone tags, and uses S3.
 	left := []string{
-		"allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "s3UsEast1RegionalEndpoint", "s3UsePathStyle",
-		"tokenBucketRateLimiterCapacity", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation", "skipRequestingAccountId",
+		"allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "s3UsEast1RegionalEndpoint",
+		"s3UsePathStyle",
+		"tokenBucketRateLimiterCapacity", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
+		"skipRequestingAccountId",
 	}
 	for name := range settingsOf[aws.ProviderArgs]() {
 		if !slices.Contains(taken, name) && !slices.Contains(left, name) {
@@ -122,7 +128,8 @@ func TestClientAsksAsTheProvider(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{
-		"assumeRole": `{"roleArn":"arn:aws:iam::1:role/a","duration":"soon"}`, "endpoints": "nowhere", "customCaBundle": "/nonexistent",
+		"assumeRole": `{"roleArn":"arn:aws:iam::1:role/a","duration":"soon"}`, "endpoints": "nowhere",
+		"customCaBundle": "/nonexistent",
 	} {
 		if _, err := clientConfig(t.Context(), map[string]string{"region": "us-east-1", name: value}); err == nil {
 			t.Errorf("aws:%s %s is taken", name, value)

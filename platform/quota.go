@@ -62,6 +62,7 @@ func (c Config) overQuota(vcpus, quota int) (problem string, short bool) {
 	}
 	return fmt.Sprintf("the account may run %d vCPUs of On-Demand instances in %s, and %s (%s, %d vCPUs each) needs %s. "+
 			"Ask AWS for more, which is free: aws service-quotas request-service-quota-increase --region %s --service-code ec2 "+
-			"--quota-code %s --desired-value %d", quota, c.Region, c.Stack, c.InstanceType, vcpus, needs, c.Region, vcpuQuota, most*vcpus),
+			"--quota-code %s --desired-value %d", quota, c.Region, c.Stack, c.InstanceType, vcpus, needs, c.Region, vcpuQuota,
+			most*vcpus),
 		servers*vcpus > quota
 }

@@ -40,7 +40,8 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	entry := registered{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
 	if rpc != nil {
 		r.ignore(args, rpc.GetIgnoreChanges())
-		entry.Parent, entry.Ignored, entry.DeletedWith = nameOf(rpc.GetParent()), rpc.GetIgnoreChanges(), nameOf(rpc.GetDeletedWith())
+		entry.Parent, entry.Ignored, entry.DeletedWith = nameOf(rpc.GetParent()), rpc.GetIgnoreChanges(),
+			nameOf(rpc.GetDeletedWith())
 		entry.ReplacedOn = rpc.GetReplaceOnChanges()
 		entry.BeforeUpdate, entry.OnError = rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetOnError()
 		for _, urn := range rpc.GetDependencies() {
@@ -141,7 +142,8 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 		out["latestVersion"] = resource.NewProperty(1.0)
 	case "aws:acm/certificate:Certificate":
 		out["domainValidationOptions"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
-			"resourceRecordName": resource.NewProperty("_x.shop.example.com"), "resourceRecordType": resource.NewProperty("CNAME"),
+			"resourceRecordName":  resource.NewProperty("_x.shop.example.com"),
+			"resourceRecordType":  resource.NewProperty("CNAME"),
 			"resourceRecordValue": resource.NewProperty("_y.acm-validations.aws"),
 		})})
 	}
@@ -162,7 +164,8 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 			"zoneIds": []any{"use1-az1", "use1-az2", "use1-az4"},
 		}), nil
 	case "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
-		return resource.NewPropertyMapFromMap(map[string]any{"locations": []any{"us-east-1c", "us-east-1b", "us-east-1a"}}), nil
+		return resource.NewPropertyMapFromMap(map[string]any{"locations": []any{"us-east-1c", "us-east-1b", "us-east-1a"}}),
+			nil
 	case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
 		return resource.NewPropertyMapFromMap(map[string]any{
 			"id":      "pl-3b927c52",

@@ -34,7 +34,8 @@ type refresh struct {
 func refreshGroup(ctx context.Context, c aws.Config, update *pulumi.ResourceHookArgs, say func(string)) error {
 	version := func(inputs resource.PropertyMap) *types.LaunchTemplateSpecification {
 		return &types.LaunchTemplateSpecification{
-			LaunchTemplateId: aws.String(textAt(inputs, "launchTemplate", "id")), Version: aws.String(textAt(inputs, "launchTemplate", "version")),
+			LaunchTemplateId: aws.String(textAt(inputs, "launchTemplate", "id")),
+			Version:          aws.String(textAt(inputs, "launchTemplate", "version")),
 		}
 	}
 	r := refresh{
@@ -64,7 +65,8 @@ func (r refresh) run(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		r.say(fmt.Sprintf("instance refresh to version %s: %s, %d%%", *r.after.Version, last.Status, aws.ToInt32(last.PercentageComplete)))
+		r.say(fmt.Sprintf("instance refresh to version %s: %s, %d%%", *r.after.Version, last.Status,
+			aws.ToInt32(last.PercentageComplete)))
 		return !active(last.Status), nil
 	}); err != nil {
 		return err
@@ -89,7 +91,9 @@ func (r refresh) run(ctx context.Context) error {
 // start starts a refresh, or finds the one that an interrupted up has started. Any other is cancelled: what
 // it was to bring is out of date.
 func (r refresh) start(ctx context.Context) (id string, err error) {
-	found, err := r.client.DescribeInstanceRefreshes(ctx, &autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: &r.group})
+	found, err := r.client.DescribeInstanceRefreshes(ctx, &autoscaling.DescribeInstanceRefreshesInput{
+		AutoScalingGroupName: &r.group,
+	})
 	if err != nil {
 		return "", fmt.Errorf("look for an instance refresh of %s: %w", r.group, err)
 	}
@@ -160,7 +164,9 @@ func active(status types.InstanceRefreshStatus) bool {
 
 // failures are what AWS says of launches that failed since a refresh began, such as a quota that is full.
 func (r refresh) failures(ctx context.Context, began time.Time) (messages []string, err error) {
-	found, err := r.client.DescribeScalingActivities(ctx, &autoscaling.DescribeScalingActivitiesInput{AutoScalingGroupName: &r.group})
+	found, err := r.client.DescribeScalingActivities(ctx, &autoscaling.DescribeScalingActivitiesInput{
+		AutoScalingGroupName: &r.group,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask for the scaling activities of %s: %w", r.group, err)
 	}
@@ -174,7 +180,9 @@ func (r refresh) failures(ctx context.Context, began time.Time) (messages []stri
 
 // keep makes sure that what the group launches from now on is the version that worked.
 func (r refresh) keep(ctx context.Context) error {
-	found, err := r.client.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{r.group}})
+	found, err := r.client.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
+		AutoScalingGroupNames: []string{r.group},
+	})
 	if err != nil {
 		return fmt.Errorf("ask which version %s launches: %w", r.group, err)
 	}

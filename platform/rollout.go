@@ -22,7 +22,9 @@ type rollout func(ctx context.Context, c aws.Config, update *pulumi.ResourceHook
 // before is a hook in which the program itself rolls out what an update changes, before the provider updates
 // the resource. If that fails, so does the update, and the state keeps the version that runs: the next up
 // tries again. The provider alone would report success and remember the version that failed.
-func (c Config) before(ctx *pulumi.Context, name string, of pulumi.Resource, roll rollout) (*pulumi.ResourceHook, error) {
+func (c Config) before(
+	ctx *pulumi.Context, name string, of pulumi.Resource, roll rollout,
+) (*pulumi.ResourceHook, error) {
 	return ctx.RegisterResourceHook(name, func(update *pulumi.ResourceHookArgs) error {
 		// Pulumi interrupts the program when it is interrupted itself.
 		interrupted, stop := signal.NotifyContext(ctx.Context(), os.Interrupt, syscall.SIGTERM)
@@ -46,9 +48,11 @@ func (c Config) before(ctx *pulumi.Context, name string, of pulumi.Resource, rol
 		})
 		switch {
 		case interrupted.Err() != nil:
-			return fmt.Errorf("interrupted; AWS goes on with the rollout, and the next up waits for its end: %w", interrupted.Err())
+			return fmt.Errorf("interrupted; AWS goes on with the rollout, and the next up waits for its end: %w",
+				interrupted.Err())
 		case limited.Err() != nil:
-			return fmt.Errorf("not done after %v; AWS goes on with the rollout, and the next up waits for its end: %w", rolloutLimit, limited.Err())
+			return fmt.Errorf("not done after %v; AWS goes on with the rollout, and the next up waits for its end: %w",
+				rolloutLimit, limited.Err())
 		}
 		return err
 	}, nil)

@@ -60,14 +60,18 @@ func NewSecrets(ctx *pulumi.Context, name string, args SecretsArgs, opts ...pulu
 			return nil, err
 		}
 		s.ARNs[key] = parameter.Arn
-		s.Folder = parameter.Arn.ApplyT(func(arn string) string { return strings.TrimSuffix(arn, "/"+key) }).(pulumi.StringOutput)
+		s.Folder = parameter.Arn.ApplyT(func(arn string) string {
+			return strings.TrimSuffix(arn, "/"+key)
+		}).(pulumi.StringOutput)
 	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"path": pulumi.String(s.Path)})
 }
 
 // ownSecrets are the service's secrets that no other component makes: SESSION_KEY, which is made
 // here, and the Stripe keys, if any.
-func ownSecrets(ctx *pulumi.Context, name string, c Config, parent pulumi.Resource) (map[string]pulumi.StringOutput, error) {
+func ownSecrets(
+	ctx *pulumi.Context, name string, c Config, parent pulumi.Resource,
+) (map[string]pulumi.StringOutput, error) {
 	session, err := sessionKeys(ctx, name, c, parent)
 	if err != nil {
 		return nil, err
@@ -99,7 +103,9 @@ func sessionKeys(ctx *pulumi.Context, name string, c Config, parent pulumi.Resou
 		}
 		keys = append(keys, key.Result)
 	}
-	return keys.ToStringArrayOutput().ApplyT(func(keys []string) string { return strings.Join(keys, ",") }).(pulumi.StringOutput), nil
+	return keys.ToStringArrayOutput().ApplyT(func(keys []string) string {
+		return strings.Join(keys, ",")
+	}).(pulumi.StringOutput), nil
 }
 
 // Folders is what a server's role may read.

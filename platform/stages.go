@@ -32,7 +32,8 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	check(checkRoom(ctx, c))
 	check(checkCluster(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
-		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh, contract.Lambda: serverless,
+		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh,
+		contract.Lambda: serverless,
 	}[c.Topology]
 	if c.Kubeconfig != "" {
 		compose = foreignMesh
@@ -161,7 +162,9 @@ func mesh(ctx *pulumi.Context, c Config) stage {
 	c.OperatorCIDR = must(operatorNetwork(ctx, c))
 	database := must(NewDatabase(ctx, "database", DatabaseArgs{Config: c, Network: network}))
 	cache := must(NewCache(ctx, "cache", CacheArgs{Config: c, Network: network}))
-	cluster := must(NewCluster(ctx, "cluster", ClusterArgs{Config: c, Network: network, Registry: registryOf(image.Reference)}))
+	cluster := must(NewCluster(ctx, "cluster", ClusterArgs{
+		Config: c, Network: network, Registry: registryOf(image.Reference),
+	}))
 	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
 		Config: c, Kubeconfig: cluster.Kubeconfig, Cluster: cluster, Image: image.Reference, Edge: edge,
 		Env: c.env(edge, podNetwork, sidecarNetwork), Data: dataSecrets(database, cache),
@@ -212,7 +215,10 @@ func dataSecrets(database *Database, cache *Cache) map[string]pulumi.StringOutpu
 
 // shop is what a server of its own has to know to run the service.
 func (c Config) shop(image string, secrets *Secrets, env map[string]string) boot.Shop {
-	return boot.Shop{Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory, LogGroup: c.logGroup()}
+	return boot.Shop{
+		Region: c.Region, Image: image, Parameters: secrets.Path, Secrets: secrets.Env(), Env: env, Memory: c.Memory,
+		LogGroup: c.logGroup(),
+	}
 }
 
 // export names the outputs alike on every stage, so that one tool drives all five.

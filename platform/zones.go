@@ -86,16 +86,20 @@ func (c Config) pickZones(all []zone) ([]string, error) {
 		return cmp.Or(cmp.Compare(lacks(a), lacks(b)), cmp.Compare(a.name, b.name))
 	})
 	if len(picked) < zonesNeeded {
-		return nil, fmt.Errorf("%s has %d zone(s) for this account, a stage needs %d: choose another aws:region", c.Region, len(picked), zonesNeeded)
+		return nil, fmt.Errorf("%s has %d zone(s) for this account, a stage needs %d: choose another aws:region", c.Region,
+			len(picked), zonesNeeded)
 	}
 	picked = picked[:zonesNeeded]
-	servers := map[string]int{contract.Single: 1, contract.Mesh: 1, contract.Balanced: zonesNeeded}[c.Topology] // one server stands in the first zone
+	// one server stands in the first zone
+	servers := map[string]int{contract.Single: 1, contract.Mesh: 1, contract.Balanced: zonesNeeded}[c.Topology]
 	if slices.ContainsFunc(picked[:servers], func(z zone) bool { return !z.offers }) {
-		return nil, fmt.Errorf("EC2 offers %s in %s, and topology %s needs %d zone(s) of %s that do: choose another shoplab:instanceType or aws:region",
+		return nil, fmt.Errorf("EC2 offers %s in %s, and topology %s needs %d zone(s) of %s that do: choose another "+
+			"shoplab:instanceType or aws:region",
 			c.InstanceType, namesOf(all, func(z zone) bool { return z.offers }), c.Topology, servers, c.Region)
 	}
 	if c.privateOrigin() && slices.ContainsFunc(picked, func(z zone) bool { return !z.reached }) {
-		return nil, fmt.Errorf("CloudFront makes VPC origins in %s, and topology %s needs %d such zones of %s: choose another aws:region, or shoplab:https off",
+		return nil, fmt.Errorf("CloudFront makes VPC origins in %s, and topology %s needs %d such zones of %s: choose "+
+			"another aws:region, or shoplab:https off",
 			namesOf(all, func(z zone) bool { return z.reached && z.offers }), c.Topology, zonesNeeded, c.Region)
 	}
 	return []string{picked[0].name, picked[1].name}, nil

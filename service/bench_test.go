@@ -16,8 +16,8 @@ import (
 )
 
 // BenchmarkGetCart reads a cart of one line over HTTP, from the real program and database: a guest's, and that
-// of who is signed in, whose session is looked up first. One request at a time. CPU time is that of service and client, not of the
-// database.
+// of who is signed in, whose session is looked up first. One request at a time. CPU time is that of service and
+// client, not of the database.
 func BenchmarkGetCart(b *testing.B) {
 	p := start(b, nil).ready(b)
 	s := &shopper{url: p.url}
@@ -75,14 +75,16 @@ func BenchmarkCatalogDuringOrders(b *testing.B) {
 	for _, locked := range []bool{false, true} {
 		b.Run(map[bool]string{false: "row free", true: "row locked"}[locked], func(b *testing.B) {
 			p := start(b, nil).ready(b)
-			product := query(b, p.database, "UPDATE products SET stock = 1e9, put_in = 1e9 WHERE id = (SELECT min(id) FROM products) RETURNING id")
+			product := query(b, p.database, "UPDATE products SET stock = 1e9, put_in = 1e9 WHERE id = (SELECT min(id) FROM "+
+				"products) RETURNING id")
 			if locked {
 				conn, err := pgx.Connect(b.Context(), p.database)
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer conn.Close(context.Background())
-				if err := conn.PgConn().Exec(b.Context(), fmt.Sprintf("BEGIN; SELECT FROM products WHERE id = %d FOR UPDATE", product)).Close(); err != nil {
+				if err := conn.PgConn().Exec(b.Context(), fmt.Sprintf("BEGIN; SELECT FROM products WHERE id = %d FOR UPDATE",
+					product)).Close(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -90,7 +92,8 @@ func BenchmarkCatalogDuringOrders(b *testing.B) {
 			var took []time.Duration
 			failed := 0
 			for i := 0; b.Loop(); i++ {
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, fmt.Sprintf("%s/api/products?q=teapot+%d", p.url, i), nil)
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, fmt.Sprintf("%s/api/products?q=teapot+%d",
+					p.url, i), nil)
 				if err != nil {
 					b.Fatal(err)
 				}

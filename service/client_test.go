@@ -112,7 +112,9 @@ type object map[string]any
 // register makes an account and signs in.
 func (s *shopper) register(t testing.TB, email string) {
 	t.Helper()
-	s.token = s.do(t, 201, "POST", "/api/auth/register", object{"email": email, "password": "correct horse battery", "first_name": "Ada", "last_name": "L"}).Token
+	s.token = s.do(t, 201, "POST", "/api/auth/register", object{
+		"email": email, "password": "correct horse battery", "first_name": "Ada", "last_name": "L",
+	}).Token
 	s.cart = ""
 }
 
@@ -120,7 +122,8 @@ func (s *shopper) register(t testing.TB, email string) {
 func (s *shopper) order(t testing.TB, product int64, quantity int) (id int64, secret string) {
 	t.Helper()
 	s.do(t, 200, "POST", "/api/cart/items", object{"product_id": product, "quantity": quantity})
-	id = s.do(t, 201, "POST", "/api/orders", nil, "Idempotency-Key", fmt.Sprintf("%d-%d", product, time.Now().UnixNano())).ID
+	id = s.do(t, 201, "POST", "/api/orders", nil,
+		"Idempotency-Key", fmt.Sprintf("%d-%d", product, time.Now().UnixNano())).ID
 	return id, s.do(t, 200, "POST", fmt.Sprintf("/api/orders/%d/payment", id), nil).Secret
 }
 
@@ -140,7 +143,8 @@ func sign(body []byte, secret string, at time.Time) string {
 // webhook sends an event as Stripe does and returns the status.
 func webhook(t testing.TB, p *program, body []byte, signature string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/api/webhooks/stripe", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/api/webhooks/stripe",
+		bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

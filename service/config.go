@@ -59,33 +59,106 @@ type variable struct {
 // variables is the one table of the environment. Reading a value puts it into c.
 func (c *config) variables() []variable {
 	return []variable{
-		{name: contract.EnvAddr, fallback: ":" + strconv.Itoa(contract.Port), doc: "address of the public listener", read: address(&c.addr)},
-		{name: contract.EnvAdminAddr, fallback: "127.0.0.1:" + strconv.Itoa(contract.AdminPort), doc: "address of the admin listener: metrics and profiles; never public", read: address(&c.adminAddr)},
-		{name: contract.EnvDatabaseURL, doc: "required: PostgreSQL, postgres://user:password@host:port/name?sslmode=...", secret: true, read: required(urlOf(&c.databaseURL, "postgres", "postgresql"))},
-		{name: contract.EnvDatabaseMaxConns, fallback: "10", doc: "database connections of this instance", read: number(&c.databaseMaxConns, 1, 1000)},
-		{name: contract.EnvDatabaseAcquireTimeout, fallback: "2s", doc: "how long a request waits for a database connection, then 503", read: duration(&c.databaseAcquireTimeout, time.Millisecond, time.Minute)},
-		{name: contract.EnvRedisURL, doc: "Redis, redis://... or rediss://...; without it each instance caches and limits by itself", secret: true, read: urlOf(&c.redisURL, "redis", "rediss")},
-		{name: contract.EnvSessionKey, doc: "required: key of session tokens, at least 32 bytes, the same on all instances; to rotate it, the new key, a comma and the old one", secret: true, read: required(keys(&c.sessionKeys))},
+		{
+			name: contract.EnvAddr, fallback: ":" + strconv.Itoa(contract.Port), doc: "address of the public listener",
+			read: address(&c.addr),
+		},
+		{
+			name: contract.EnvAdminAddr, fallback: "127.0.0.1:" + strconv.Itoa(contract.AdminPort),
+			doc: "address of the admin listener: metrics and profiles; never public", read: address(&c.adminAddr),
+		},
+		{
+			name: contract.EnvDatabaseURL, doc: "required: PostgreSQL, postgres://user:password@host:port/name?sslmode=...",
+			secret: true, read: required(urlOf(&c.databaseURL, "postgres", "postgresql")),
+		},
+		{
+			name: contract.EnvDatabaseMaxConns, fallback: "10", doc: "database connections of this instance",
+			read: number(&c.databaseMaxConns, 1, 1000),
+		},
+		{
+			name: contract.EnvDatabaseAcquireTimeout, fallback: "2s",
+			doc:  "how long a request waits for a database connection, then 503",
+			read: duration(&c.databaseAcquireTimeout, time.Millisecond, time.Minute),
+		},
+		{
+			name: contract.EnvRedisURL, doc: "Redis, redis://... or rediss://...; without it each instance caches and limits " +
+				"by itself", secret: true, read: urlOf(&c.redisURL, "redis", "rediss"),
+		},
+		{
+			name: contract.EnvSessionKey, doc: "required: key of session tokens, at least 32 bytes, the same on all " +
+				"instances; to rotate it, the new key, a comma and the old one", secret: true, read: required(keys(&c.sessionKeys)),
+		},
 		{name: contract.EnvStage, fallback: "local", doc: "name of the stage, shown in the shop", read: text(&c.stage)},
-		{name: contract.EnvTopology, fallback: contract.Single, doc: "topology of the stage, shown in the shop", read: text(&c.topology)},
-		{name: contract.EnvInstance, doc: "name of this instance, shown in the shop (default: the host's name)", read: text(&c.instance)},
-		{name: contract.EnvPayments, doc: "stripe, or simulated: no money moves (default: stripe if its keys are set)", read: oneOf(&c.payments, "", contract.PaymentsStripe, contract.PaymentsSimulated)},
-		{name: contract.EnvStripeSecretKey, doc: "Stripe's secret key, sk_... or rk_...", secret: true, read: text(&c.stripeSecretKey)},
-		{name: contract.EnvStripePublishableKey, doc: "Stripe's publishable key, pk_...", read: text(&c.stripePublishableKey)},
-		{name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...; without it the shop asks Stripe what became of payments", secret: true, read: text(&c.stripeWebhookSecret)},
-		{name: contract.EnvStripeAPIURL, doc: "another address of Stripe's API, for tests", read: urlOf(&c.stripeAPIURL, "http", "https")},
-		{name: contract.EnvRateLimit, fallback: "on", doc: "on, or off for load tests: limits of rates, and of what unpaid orders hold", read: onOff(&c.rateLimit)},
-		{name: contract.EnvTrustedProxies, doc: "networks of proxies that are believed about client and protocol, such as 10.0.0.0/16,127.0.0.1", read: prefixes(&c.trustedProxies)},
-		{name: contract.EnvHTTPS, fallback: "auto", doc: "auto: as a trusted proxy says; always: clients come by HTTPS only", read: choice(&c.httpsAll, "always", "auto")},
-		{name: contract.EnvOrderHold, fallback: "5m", doc: "how long an order holds its stock before its payment has begun", read: duration(&c.orderHold, time.Second, 24*time.Hour)},
-		{name: contract.EnvOrderTTL, fallback: "15m", doc: "how long it does once the payment has begun, from its placing on", read: duration(&c.orderTTL, time.Second, 24*time.Hour)},
-		{name: contract.EnvDrainDelay, fallback: "5s", doc: "on SIGTERM, how long to go on after /readyz begins to fail", read: duration(&c.drainDelay, 0, 5*time.Minute)},
-		{name: contract.EnvHashConcurrency, fallback: strconv.Itoa(runtime.GOMAXPROCS(0)), doc: "passwords hashed at once (default: the number of CPUs), 19 MiB each", read: number(&c.hashConcurrency, 1, 1000)},
+		{
+			name: contract.EnvTopology, fallback: contract.Single, doc: "topology of the stage, shown in the shop",
+			read: text(&c.topology),
+		},
+		{
+			name: contract.EnvInstance, doc: "name of this instance, shown in the shop (default: the host's name)",
+			read: text(&c.instance),
+		},
+		{
+			name: contract.EnvPayments, doc: "stripe, or simulated: no money moves (default: stripe if its keys are set)",
+			read: oneOf(&c.payments, "", contract.PaymentsStripe, contract.PaymentsSimulated),
+		},
+		{
+			name: contract.EnvStripeSecretKey, doc: "Stripe's secret key, sk_... or rk_...", secret: true,
+			read: text(&c.stripeSecretKey),
+		},
+		{
+			name: contract.EnvStripePublishableKey, doc: "Stripe's publishable key, pk_...", read: text(&c.stripePublishableKey),
+		},
+		{
+			name: contract.EnvStripeWebhookSecret, doc: "signing secret of Stripe's webhook, whsec_...; without it the shop " +
+				"asks Stripe what became of payments", secret: true, read: text(&c.stripeWebhookSecret),
+		},
+		{
+			name: contract.EnvStripeAPIURL, doc: "another address of Stripe's API, for tests", read: urlOf(&c.stripeAPIURL,
+				"http", "https"),
+		},
+		{
+			name: contract.EnvRateLimit, fallback: "on", doc: "on, or off for load tests: limits of rates, and of what unpaid " +
+				"orders hold", read: onOff(&c.rateLimit),
+		},
+		{
+			name: contract.EnvTrustedProxies, doc: "networks of proxies that are believed about client and protocol, such as " +
+				"10.0.0.0/16,127.0.0.1", read: prefixes(&c.trustedProxies),
+		},
+		{
+			name: contract.EnvHTTPS, fallback: "auto", doc: "auto: as a trusted proxy says; always: clients come by HTTPS only",
+			read: choice(&c.httpsAll, "always", "auto"),
+		},
+		{
+			name: contract.EnvOrderHold, fallback: "5m", doc: "how long an order holds its stock before its payment has begun",
+			read: duration(&c.orderHold, time.Second, 24*time.Hour),
+		},
+		{
+			name: contract.EnvOrderTTL, fallback: "15m", doc: "how long it does once the payment has begun, from its placing on",
+			read: duration(&c.orderTTL, time.Second, 24*time.Hour),
+		},
+		{
+			name: contract.EnvDrainDelay, fallback: "5s", doc: "on SIGTERM, how long to go on after /readyz begins to fail",
+			read: duration(&c.drainDelay, 0, 5*time.Minute),
+		},
+		{
+			name: contract.EnvHashConcurrency, fallback: strconv.Itoa(runtime.GOMAXPROCS(0)),
+			doc:  "passwords hashed at once (default: the number of CPUs), 19 MiB each",
+			read: number(&c.hashConcurrency, 1, 1000),
+		},
 		{name: contract.EnvLogLevel, fallback: "info", doc: "debug, info, warn or error", read: level(&c.logLevel)},
 		{name: contract.EnvAccessLog, fallback: "on", doc: "on or off: a line for each request", read: onOff(&c.accessLog)},
-		{name: contract.EnvParameters, doc: "folder of AWS Parameter Store, such as /shoplab/stage5, with the secrets that are not set here", read: text(&c.parameters)},
-		{name: contract.EnvOriginSecret, doc: "on AWS Lambda: what CloudFront proves itself with; without it anybody is served", secret: true, read: text(&c.originSecret)},
-		{name: contract.EnvPublicURL, doc: "on AWS Lambda: what a shopper opens, if CloudFront stands before the function", read: urlOf(&c.publicURL, "https")},
+		{
+			name: contract.EnvParameters, doc: "folder of AWS Parameter Store, such as /shoplab/stage5, with the secrets that " +
+				"are not set here", read: text(&c.parameters),
+		},
+		{
+			name: contract.EnvOriginSecret, doc: "on AWS Lambda: what CloudFront proves itself with; without it anybody is " +
+				"served", secret: true, read: text(&c.originSecret),
+		},
+		{
+			name: contract.EnvPublicURL, doc: "on AWS Lambda: what a shopper opens, if CloudFront stands before the function",
+			read: urlOf(&c.publicURL, "https"),
+		},
 	}
 }
 
@@ -215,7 +288,8 @@ func keys(into *[][]byte) func(string) error {
 		}
 		for _, k := range fields {
 			if len(k) < minSessionKey {
-				return fmt.Errorf("has a key of %d bytes, want at least %d; openssl rand -base64 48 makes one", len(k), minSessionKey)
+				return fmt.Errorf("has a key of %d bytes, want at least %d; openssl rand -base64 48 makes one", len(k),
+					minSessionKey)
 			}
 			*into = append(*into, []byte(k))
 		}
@@ -285,7 +359,9 @@ func prefixes(into *[]netip.Prefix) func(string) error {
 
 func level(into *slog.Level) func(string) error {
 	return func(v string) error {
-		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+		levels := map[string]slog.Level{
+			"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+		}
 		l, ok := levels[v]
 		if !ok {
 			return fmt.Errorf("%q is not one of debug, info, warn, error", v)

@@ -17,7 +17,8 @@ import (
 // minimal is the least that the service starts with.
 func minimal() map[string]string {
 	return map[string]string{
-		contract.EnvDatabaseURL: "postgres://shop:secret-password@localhost/shop", contract.EnvSessionKey: strings.Repeat("s", 32), contract.EnvPayments: "simulated",
+		contract.EnvDatabaseURL: "postgres://shop:secret-password@localhost/shop", contract.EnvSessionKey: strings.Repeat("s",
+			32), contract.EnvPayments: "simulated",
 	}
 }
 
@@ -30,8 +31,10 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.addr != ":8080" || c.adminAddr != "127.0.0.1:9090" || c.databaseMaxConns != 10 || c.databaseAcquireTimeout != 2*time.Second ||
-		c.orderHold != 5*time.Minute || c.orderTTL != 15*time.Minute || c.drainDelay != 5*time.Second || !c.rateLimit || !c.accessLog || c.httpsAll || c.instance == "" || c.hashConcurrency < 1 {
+	if c.addr != ":8080" || c.adminAddr != "127.0.0.1:9090" || c.databaseMaxConns != 10 || c.databaseAcquireTimeout != 2*
+		time.Second ||
+		c.orderHold != 5*time.Minute || c.orderTTL != 15*time.Minute || c.drainDelay != 5*time.Second || !c.rateLimit ||
+		!c.accessLog || c.httpsAll || c.instance == "" || c.hashConcurrency < 1 {
 		t.Errorf("defaults %+v", c)
 	}
 }
@@ -68,11 +71,23 @@ func TestConfigTable(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	for name, values := range map[string][]string{
 		contract.EnvAddr: {"8080", "localhost", ":http8", ":99999"}, contract.EnvAdminAddr: {"9090"},
-		contract.EnvDatabaseURL: {"", "localhost/secret-password", "mysql://u:secret-password@h/d", "postgres://u:secret-password@h:port/d"}, contract.EnvDatabaseMaxConns: {"0", "-1", "ten", "1e3"},
-		contract.EnvDatabaseAcquireTimeout: {"2", "0s", "1h"}, contract.EnvRedisURL: {"localhost:6379", "http://secret-password@h"},
-		contract.EnvSessionKey: {"", " ,", "secret-password", strings.Repeat("s", 32) + ",secret-password", strings.Repeat(strings.Repeat("s", 32)+",", 3)}, contract.EnvPayments: {"", "simulate", "Simulated"},
-		contract.EnvStripeAPIURL: {"ftp://h"}, contract.EnvRateLimit: {"true", "0"}, contract.EnvTrustedProxies: {"all", "10.0.0.0/33"},
-		contract.EnvHTTPS: {"yes"}, contract.EnvOrderHold: {"5", "0s"}, contract.EnvOrderTTL: {"15", "-1m"}, contract.EnvDrainDelay: {"-1s", "5"}, contract.EnvHashConcurrency: {"0"},
+		contract.EnvDatabaseURL: {
+			"", "localhost/secret-password", "mysql://u:secret-password@h/d", "postgres://u:secret-password@h:port/d",
+		}, contract.EnvDatabaseMaxConns: {
+			"0", "-1", "ten", "1e3",
+		},
+		contract.EnvDatabaseAcquireTimeout: {"2", "0s", "1h"},
+		contract.EnvRedisURL:               {"localhost:6379", "http://secret-password@h"},
+		contract.EnvSessionKey: {
+			"", " ,", "secret-password", strings.Repeat("s", 32) + ",secret-password",
+			strings.Repeat(strings.Repeat("s", 32)+",", 3),
+		}, contract.EnvPayments: {
+			"", "simulate", "Simulated",
+		},
+		contract.EnvStripeAPIURL: {"ftp://h"}, contract.EnvRateLimit: {"true", "0"},
+		contract.EnvTrustedProxies: {"all", "10.0.0.0/33"},
+		contract.EnvHTTPS:          {"yes"}, contract.EnvOrderHold: {"5", "0s"}, contract.EnvOrderTTL: {"15", "-1m"},
+		contract.EnvDrainDelay: {"-1s", "5"}, contract.EnvHashConcurrency: {"0"},
 		contract.EnvLogLevel: {"INFO", "verbose"}, contract.EnvAccessLog: {"yes"},
 	} {
 		for _, value := range values {
@@ -95,7 +110,9 @@ func TestConfigTellsAllProblems(t *testing.T) {
 	if err == nil {
 		t.Fatal("started")
 	}
-	for _, name := range []string{contract.EnvAddr, contract.EnvLogLevel, contract.EnvDatabaseURL, contract.EnvSessionKey, contract.EnvPayments} {
+	for _, name := range []string{
+		contract.EnvAddr, contract.EnvLogLevel, contract.EnvDatabaseURL, contract.EnvSessionKey, contract.EnvPayments,
+	} {
 		if !strings.Contains(err.Error(), "\n"+name+": ") {
 			t.Errorf("%v\ndoes not name %s", err, name)
 		}
@@ -127,7 +144,8 @@ func TestConfigSecretFiles(t *testing.T) {
 func TestConfigSessionKeys(t *testing.T) {
 	first, second := strings.Repeat("1", 40), strings.Repeat("2", 32)
 	for value, want := range map[string][]string{
-		first: {first}, second + "," + first: {second, first}, second + ", " + first + "\n": {second, first}, second + "\n" + first: {second, first},
+		first: {first}, second + "," + first: {second, first}, second + ", " + first + "\n": {second, first}, second + "\n" +
+			first: {second, first},
 	} {
 		env := minimal()
 		env[contract.EnvSessionKey] = value
@@ -145,7 +163,10 @@ func TestConfigSessionKeys(t *testing.T) {
 }
 
 func TestConfigPayments(t *testing.T) {
-	stripe := map[string]string{contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1", contract.EnvStripeWebhookSecret: "whsec_1"}
+	stripe := map[string]string{
+		contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1",
+		contract.EnvStripeWebhookSecret: "whsec_1",
+	}
 	env := minimal()
 	maps.Copy(env, stripe)
 	for _, payments := range []string{"", "stripe"} {
@@ -167,7 +188,8 @@ func TestConfigPayments(t *testing.T) {
 		}
 	}
 	a, err := load(minimal())
-	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" || strings.Contains(a.stripeWebhookSecret, string(a.sessionKeys[0])) {
+	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" || strings.Contains(a.stripeWebhookSecret,
+		string(a.sessionKeys[0])) {
 		t.Errorf("simulated: %+v, %v", a, err)
 	}
 	if b, err := load(minimal()); err != nil || b.stripeWebhookSecret != a.stripeWebhookSecret {
@@ -195,7 +217,8 @@ func TestCPUStat(t *testing.T) {
 		if err := os.WriteFile(file, []byte("nr_periods 7\nnr_throttled 3\nthrottled_usec 1500\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := cpuStat(self, filepath.Join(dir, "fs")); got != file || cpuStatField(got, "nr_throttled") != 3 || cpuStatField(got, "throttled_time") != 0 {
+		if got := cpuStat(self, filepath.Join(dir, "fs")); got != file || cpuStatField(got, "nr_throttled") != 3 ||
+			cpuStatField(got, "throttled_time") != 0 {
 			t.Errorf("%s: found %q", name, got)
 		}
 	}

@@ -105,7 +105,8 @@ func TestLambda(t *testing.T) {
 func requests(t *testing.T, p *program, out *exectest.Output) {
 	t.Helper()
 	s := &shopper{url: p.url}
-	list := from127002(t, p.url+"/api/products?limit=24", "X-Request-Id", "mine-1", "X-Forwarded-For", "203.0.113.9", "Accept-Encoding", "gzip")
+	list := from127002(t, p.url+"/api/products?limit=24", "X-Request-Id", "mine-1", "X-Forwarded-For", "203.0.113.9",
+		"Accept-Encoding", "gzip")
 	if got := list.Header.Get("X-Request-Id"); got != "mine-1" {
 		t.Errorf("request id %q, want mine-1", got)
 	}
@@ -185,9 +186,12 @@ func from127002(t *testing.T, url string, header ...string) *http.Response {
 // TestLambdaBehindCloudFront: only what carries the secret is served, and the shopper is who CloudFront says.
 func TestLambdaBehindCloudFront(t *testing.T) {
 	const secret = "a secret between CloudFront and the function"
-	parameters := parameterStore(t, map[string]string{contract.EnvOriginSecret: secret, contract.EnvSessionKey: sessionKey})
+	parameters := parameterStore(t, map[string]string{
+		contract.EnvOriginSecret: secret, contract.EnvSessionKey: sessionKey,
+	})
 	p, out := host(t, map[string]string{
-		contract.EnvSessionKey: "", contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": parameters, "AWS_REGION": "eu-west-1",
+		contract.EnvSessionKey: "", contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": parameters,
+		"AWS_REGION":        "eu-west-1",
 		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token",
 		contract.EnvPublicURL: "https://d1.cloudfront.net", contract.EnvAccessLog: "on",
 	})
@@ -261,7 +265,9 @@ func TestParametersRefused(t *testing.T) {
 		fmt.Fprint(w, `{"__type":"AccessDeniedException","message":"not authorized to perform ssm:GetParameters"}`)
 	}))
 	t.Cleanup(server.Close)
-	env := map[string]string{contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": server.URL, "AWS_REGION": "eu-west-1"}
+	env := map[string]string{
+		contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": server.URL, "AWS_REGION": "eu-west-1",
+	}
 	err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard)
 	for _, want := range []string{"/shoplab/test", contract.EnvParameters, "AccessDeniedException", "ssm:GetParameters"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

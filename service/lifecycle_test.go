@@ -25,11 +25,14 @@ import (
 func TestDrain(t *testing.T) {
 	p := start(t, map[string]string{contract.EnvDrainDelay: "1s", contract.EnvHashConcurrency: "1"}).ready(t)
 	login := func() (int, error) {
-		a, err := (&shopper{url: p.url}).try("POST", "/api/auth/login", object{"email": "nobody@example.com", "password": "wrong password"})
+		a, err := (&shopper{url: p.url}).try("POST",
+			"/api/auth/login", object{"email": "nobody@example.com", "password": "wrong password"})
 		return a.status, err
 	}
 	p.stop()
-	await(t, "failing readiness", func() bool { return status(t, p.url+contract.ReadyPath) == http.StatusServiceUnavailable })
+	await(t, "failing readiness", func() bool {
+		return status(t, p.url+contract.ReadyPath) == http.StatusServiceUnavailable
+	})
 	if got := status(t, p.url+"/api/products"); got != http.StatusOK {
 		t.Errorf("products while draining: %d", got)
 	}
@@ -89,7 +92,9 @@ func TestDatabaseComesLate(t *testing.T) {
 	p.ready(t)
 	s.do(t, 200, "GET", "/api/products", nil)
 	gate.close()
-	await(t, "failing readiness", func() bool { return status(t, p.url+contract.ReadyPath) == http.StatusServiceUnavailable })
+	await(t, "failing readiness", func() bool {
+		return status(t, p.url+contract.ReadyPath) == http.StatusServiceUnavailable
+	})
 	if got := status(t, p.url+contract.LivePath); got != http.StatusOK {
 		t.Errorf("alive after losing the database: %d", got)
 	}
@@ -118,7 +123,8 @@ func TestDatabaseEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "a shop with products", func() bool {
-		res, err := shared.Get(fmt.Sprintf("%s/api/products?limit=1&q=t%d", p.url, time.Now().UnixNano())) // which no cache has
+		// which no cache has
+		res, err := shared.Get(fmt.Sprintf("%s/api/products?limit=1&q=t%d", p.url, time.Now().UnixNano()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +224,8 @@ func TestRedisOutage(t *testing.T) {
 	price := func() int64 {
 		a := s.do(t, 200, "GET", fmt.Sprintf("/api/products/%d", product), nil)
 		var cents int64
-		if _, err := fmt.Sscanf(string(a.body[strings.Index(string(a.body), `"price_cents":`):]), `"price_cents":%d`, &cents); err != nil {
+		if _, err := fmt.Sscanf(string(a.body[strings.Index(string(a.body), `"price_cents":`):]),
+			`"price_cents":%d`, &cents); err != nil {
 			t.Fatal(err)
 		}
 		return cents
@@ -274,7 +281,9 @@ func TestRedisOutage(t *testing.T) {
 
 // TestPoolExhausted: waiting for a database connection is bounded, then 503 with Retry-After.
 func TestPoolExhausted(t *testing.T) {
-	p := start(t, map[string]string{contract.EnvDatabaseMaxConns: "2", contract.EnvDatabaseAcquireTimeout: "300ms"}).ready(t)
+	p := start(t, map[string]string{
+		contract.EnvDatabaseMaxConns: "2", contract.EnvDatabaseAcquireTimeout: "300ms",
+	}).ready(t)
 	s := &shopper{url: p.url}
 	s.register(t, "ada@example.com")
 	conn, err := pgx.Connect(t.Context(), p.database)
@@ -294,7 +303,8 @@ func TestPoolExhausted(t *testing.T) {
 		asking.Go(func() {
 			began := time.Now()
 			a, err := s.try("GET", "/api/cart", nil)
-			if err != nil || a.status != http.StatusServiceUnavailable || a.Code != "OVERLOADED" || a.header.Get("Retry-After") == "" {
+			if err != nil || a.status != http.StatusServiceUnavailable || a.Code != "OVERLOADED" ||
+				a.header.Get("Retry-After") == "" {
 				t.Errorf("%d %s %v, want 503", a.status, a.body, err)
 			}
 			if took := time.Since(began); took > 9*time.Second {
@@ -334,7 +344,8 @@ func TestHealthcheck(t *testing.T) {
 	if err := check("nonsense"); err == nil {
 		t.Error("an address that is none, and yet all is well")
 	}
-	if err := run(t.Context(), []string{"serv"}, func(string) string { return "" }, io.Discard); !errors.Is(err, errUsage) {
+	if err := run(t.Context(), []string{"serv"}, func(string) string { return "" }, io.Discard); !errors.Is(err,
+		errUsage) {
 		t.Errorf("an unknown command: %v", err)
 	}
 }

@@ -42,26 +42,41 @@ func registerProcess(r prometheus.Registerer, version string) {
 	if file := cpuStat("/proc/self/cgroup", "/sys/fs/cgroup"); file != "" {
 		stat := func(field string) func() float64 { return func() float64 { return cpuStatField(file, field) } }
 		counter(r, "cgroup_periods_total", "CFS periods.", stat("nr_periods"))
-		counter(r, "cgroup_throttled_periods_total", "CFS periods in which the control group was throttled.", stat("nr_throttled"))
+		counter(r, "cgroup_throttled_periods_total", "CFS periods in which the control group was throttled.",
+			stat("nr_throttled"))
 		micro, nano := stat("throttled_usec"), stat("throttled_time") // v2, v1
-		counter(r, "cgroup_throttled_seconds_total", "Time throttled, over all CPUs.", func() float64 { return micro()/1e6 + nano()/1e9 })
+		counter(r, "cgroup_throttled_seconds_total",
+			"Time throttled, over all CPUs.", func() float64 { return micro()/1e6 + nano()/1e9 })
 	}
 }
 
 // registerDatabase registers the pool's numbers.
 func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
-	gauge(r, contract.MetricPoolAcquired, "Database connections in use; all of them while writes wait for one.", func() float64 { return float64(db.Stat().AcquiredConns()) })
+	gauge(r, contract.MetricPoolAcquired, "Database connections in use; all of them while writes wait for one.",
+		func() float64 { return float64(db.Stat().AcquiredConns()) })
 	gauge(r, "db_pool_idle", "Database connections not in use.", func() float64 { return float64(db.Stat().IdleConns()) })
-	gauge(r, "db_pool_total", "Database connections, those being made included.", func() float64 { return float64(db.Stat().TotalConns()) })
-	gauge(r, contract.MetricPoolMax, "Database connections allowed.", func() float64 { return float64(db.Stat().MaxConns()) })
-	counter(r, contract.MetricPoolAcquires, "Successful acquires.", func() float64 { return float64(db.Stat().AcquireCount()) })
-	counter(r, "db_pool_acquire_seconds_total", "Time spent in successful acquires.", func() float64 { return db.Stat().AcquireDuration().Seconds() })
-	counter(r, "db_pool_empty_acquires_total", "Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
-	counter(r, contract.MetricPoolWaitSeconds, "Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
-	counter(r, contract.MetricPoolCanceledWaits, "Waits that were given up: the pool was exhausted.", func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
+	gauge(r, "db_pool_total", "Database connections, those being made included.", func() float64 {
+		return float64(db.Stat().TotalConns())
+	})
+	gauge(r, contract.MetricPoolMax, "Database connections allowed.", func() float64 {
+		return float64(db.Stat().MaxConns())
+	})
+	counter(r, contract.MetricPoolAcquires, "Successful acquires.", func() float64 {
+		return float64(db.Stat().AcquireCount())
+	})
+	counter(r, "db_pool_acquire_seconds_total",
+		"Time spent in successful acquires.", func() float64 { return db.Stat().AcquireDuration().Seconds() })
+	counter(r, "db_pool_empty_acquires_total",
+		"Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
+	counter(r, contract.MetricPoolWaitSeconds,
+		"Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
+	counter(r, contract.MetricPoolCanceledWaits, "Waits that were given up: the pool was exhausted.",
+		func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
 	counter(r, contract.MetricRoundTrips, "Times that the database was asked: statements, and batches of them once.",
 		func() float64 { return float64(db.Stat().RoundTripCount()) })
-	counter(r, "db_lock_timeouts_total", "Transactions that gave up waiting for a lock.", func() float64 { return float64(db.Stat().LockTimeoutCount()) })
+	counter(r, "db_lock_timeouts_total", "Transactions that gave up waiting for a lock.", func() float64 {
+		return float64(db.Stat().LockTimeoutCount())
+	})
 }
 
 // registerRedis registers the client's numbers.
@@ -73,16 +88,24 @@ func registerRedis(r prometheus.Registerer, c *redis.Client) {
 		return 0
 	})
 	gauge(r, "redis_pool_total", "Redis connections.", func() float64 { return float64(c.PoolStats().TotalConns) })
-	gauge(r, "redis_pool_idle", "Redis connections not in use.", func() float64 { return float64(c.PoolStats().IdleConns) })
-	counter(r, "redis_pool_timeouts_total", "Waits for a Redis connection that were given up.", func() float64 { return float64(c.PoolStats().Timeouts) })
+	gauge(r, "redis_pool_idle", "Redis connections not in use.", func() float64 {
+		return float64(c.PoolStats().IdleConns)
+	})
+	counter(r, "redis_pool_timeouts_total", "Waits for a Redis connection that were given up.", func() float64 {
+		return float64(c.PoolStats().Timeouts)
+	})
 }
 
 func gauge(r prometheus.Registerer, name, help string, value func() float64) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help}, value))
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: contract.MetricsNamespace, Name: name, Help: help,
+	}, value))
 }
 
 func counter(r prometheus.Registerer, name, help string, value func() float64) {
-	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help}, value))
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: contract.MetricsNamespace, Name: name, Help: help,
+	}, value))
 }
 
 // cpuStat finds the cpu.stat of the process's control group: version 2 or 1, seen from the host or

@@ -36,9 +36,12 @@ func TestNext(t *testing.T) {
 		// The first slashes are left when the URL is normalised, and name a host when they stand alone.
 		"/.//%s", "/.///%s", "/..//%s", "/a/..//%s", "/%%2e//%s", "/%%2e%%2e//%s", "/.\\/%s", ".//%s", "/\t.//%s", "/.//\\%s",
 		"//%s", "///%s", "////%s", "\\\\%s", "/\\%s", "\\/%s", "/\\/%s", "//\\%s", "http:\\\\%s", "http:/\\%s",
-		"/\t/%s", "/\n/%s", "/\r\n/%s", "\t//%s", " //%s", "\x01//%s", "\x1f\x20//%s", "ht\ntp://%s", "http:///%s", "http:////%s", "HTTP://%s",
-		"http://%s", "http:%s", "http://user@%s", "//user:pass@%s", "//shop.example@%s", "//%s#@shop.example", "/%%2f%s", "/%%5c%s", "%%2f%%2f%s", "%%5c%%5c%s",
-		"javascript:location='http://%s'", "java\nscript:location='http://%s'", "data:text/html,<meta http-equiv=refresh content='0;url=http://%s'>",
+		"/\t/%s", "/\n/%s", "/\r\n/%s", "\t//%s", " //%s", "\x01//%s", "\x1f\x20//%s", "ht\ntp://%s", "http:///%s",
+		"http:////%s", "HTTP://%s",
+		"http://%s", "http:%s", "http://user@%s", "//user:pass@%s", "//shop.example@%s", "//%s#@shop.example", "/%%2f%s",
+		"/%%5c%s", "%%2f%%2f%s", "%%5c%%5c%s",
+		"javascript:location='http://%s'", "java\nscript:location='http://%s'",
+		"data:text/html,<meta http-equiv=refresh content='0;url=http://%s'>",
 		"blob:" + shop + "/http://%s", "filesystem:" + shop + "/%s", "view-source:http://%s", "ws://%s", "file:////%s",
 	} {
 		next = fmt.Sprintf(next, host)
@@ -46,7 +49,9 @@ func TestNext(t *testing.T) {
 			t.Errorf("next=%q leads to %s", next, landed)
 		}
 	}
-	for _, query := range []string{"?next=/&next=//" + host, "?next=//" + host + "&next=/", "?next=%2F.%2F%2F" + host, "?next=/%252e//" + host} {
+	for _, query := range []string{
+		"?next=/&next=//" + host, "?next=//" + host + "&next=/", "?next=%2F.%2F%2F" + host, "?next=/%252e//" + host,
+	} {
 		if landed := follow(query); !strings.HasPrefix(landed, shop+"/") {
 			t.Errorf("%s leads to %s", query, landed)
 		}

@@ -82,7 +82,8 @@ func startWithBank(t *testing.T, more map[string]string) (*program, *bank) {
 	t.Helper()
 	b, url := startBank(t)
 	env := map[string]string{
-		contract.EnvPayments: "stripe", contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1", contract.EnvStripeAPIURL: url,
+		contract.EnvPayments: "stripe", contract.EnvStripeSecretKey: "sk_test_1",
+		contract.EnvStripePublishableKey: "pk_test_1", contract.EnvStripeAPIURL: url,
 	}
 	for name, value := range more {
 		env[name] = value
@@ -106,7 +107,8 @@ func TestWithoutWebhooks(t *testing.T) {
 			for _, secret := range []string{watchedSecret, canceledSecret, expiringSecret} {
 				b.change(secret, pay)
 			}
-			if a := s.do(t, 409, "POST", fmt.Sprintf("/api/orders/%d/cancel", canceled), nil); a.Code != string(shop.CodeOrderNotPending) {
+			if a := s.do(t, 409, "POST", fmt.Sprintf("/api/orders/%d/cancel", canceled),
+				nil); a.Code != string(shop.CodeOrderNotPending) {
 				t.Errorf("canceling what is paid: %s", a.body)
 			}
 			if got := s.statusOf(t, canceled); got != "paid" {

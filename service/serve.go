@@ -141,8 +141,9 @@ func (s *service) apiConfig() api.Config {
 			Stage: s.stage, Topology: s.topology, Instance: s.instance, Version: version(),
 			Payments: s.payments, PublishableKey: s.stripePublishableKey,
 		},
-		SessionKeys: s.sessionKeys, OrderHold: min(s.orderHold, s.orderTTL), TrustedProxies: s.trustedProxies, AlwaysHTTPS: s.httpsAll,
-		AccessLog: s.accessLog, Log: s.log, Metrics: s.metrics,
+		SessionKeys: s.sessionKeys, OrderHold: min(s.orderHold, s.orderTTL), TrustedProxies: s.trustedProxies,
+		AlwaysHTTPS: s.httpsAll,
+		AccessLog:   s.accessLog, Log: s.log, Metrics: s.metrics,
 	}
 	if s.rateLimit {
 		c.HoldLimits = shop.DefaultHoldLimits
@@ -203,20 +204,26 @@ func (s *service) open(ctx context.Context) (err error) {
 
 // shop joins the adapters and starts the sweepers.
 func (s *service) shop(db *postgres.DB) api.Shop {
-	sh := api.Shop{Catalog: db, Accounts: db, Sessions: db, Carts: db, Orders: db, Hasher: shop.NewHasher(s.hashConcurrency), Ready: db.Ready}
+	sh := api.Shop{
+		Catalog: db, Accounts: db, Sessions: db, Carts: db, Orders: db, Hasher: shop.NewHasher(s.hashConcurrency),
+		Ready: db.Ready,
+	}
 	if s.redis != nil {
 		sh.Catalog = redis.NewCatalog(db, s.redis)
 	}
 	var gateway shop.Gateway
 	if s.payments == contract.PaymentsSimulated {
-		s.simulation = stripe.NewSimulation(s.stripeWebhookSecret, func(ctx context.Context, body []byte, signature string) error {
-			_, err := sh.Cashier.Webhook(ctx, body, signature)
-			return err
-		}, s.log)
+		s.simulation = stripe.NewSimulation(s.stripeWebhookSecret,
+			func(ctx context.Context, body []byte, signature string) error {
+				_, err := sh.Cashier.Webhook(ctx, body, signature)
+				return err
+			}, s.log)
 		sh.Simulate = s.simulation.Simulate
 		gateway = s.simulation
 	} else {
-		gateway = stripe.New(stripe.Config{SecretKey: s.stripeSecretKey, WebhookSecret: s.stripeWebhookSecret, APIURL: s.stripeAPIURL, Log: s.log})
+		gateway = stripe.New(stripe.Config{
+			SecretKey: s.stripeSecretKey, WebhookSecret: s.stripeWebhookSecret, APIURL: s.stripeAPIURL, Log: s.log,
+		})
 	}
 	sh.Cashier = shop.NewCashier(db, db, gateway)
 	sh.Cashier.OrderTTL = s.orderTTL

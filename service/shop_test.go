@@ -24,7 +24,8 @@ func TestShopping(t *testing.T) {
 	p := start(t, nil).ready(t)
 	shopping(t, p)
 	for name, least := range map[string]float64{
-		"shoplab_http_request_duration_seconds": 10, "shoplab_orders_total": 3, "shoplab_payments_total": 2, "shoplab_db_pool_max": 10,
+		"shoplab_http_request_duration_seconds": 10, "shoplab_orders_total": 3, "shoplab_payments_total": 2,
+		"shoplab_db_pool_max":            10,
 		"shoplab_db_pool_acquires_total": 10, "shoplab_catalog_cache_total": 1, "shoplab_build_info": 1, "go_goroutines": 1,
 	} {
 		if v, ok := p.metric(t, name); !ok || v < least {
@@ -101,7 +102,8 @@ func TestRush(t *testing.T) {
 	const buyers, pieces = 200, 50
 	a := start(t, nil).ready(t)
 	b := start(t, map[string]string{contract.EnvDatabaseURL: a.database}).ready(t)
-	product := query(t, a.database, "UPDATE products SET stock = $1, put_in = $1 WHERE id = (SELECT min(id) FROM products) RETURNING id", pieces)
+	product := query(t, a.database, "UPDATE products SET stock = $1, put_in = $1 WHERE id = (SELECT min(id) FROM "+
+		"products) RETURNING id", pieces)
 	shoppers := make([]*shopper, buyers)
 	// Without hashing passwords: 200 of them would take longer than all the rest.
 	first := query(t, a.database, `WITH u AS (INSERT INTO users (email, first_name, last_name, password_hash)
@@ -136,7 +138,8 @@ func TestRush(t *testing.T) {
 	if sold := query(t, a.database, "SELECT sold FROM stock_audit WHERE product_id = $1", product); sold != pieces {
 		t.Errorf("%d are sold, want %d", sold, pieces)
 	}
-	if n := query(t, a.database, "SELECT count(*) FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.captured_cents > 0 AND o.status <> 'paid'"); n != 0 {
+	if n := query(t, a.database, "SELECT count(*) FROM payments p JOIN orders o ON o.id = p.order_id WHERE "+
+		"p.captured_cents > 0 AND o.status <> 'paid'"); n != 0 {
 		t.Errorf("%d are charged without goods", n)
 	}
 	audit(t, a.database)
@@ -146,9 +149,11 @@ func TestRush(t *testing.T) {
 func token(t testing.TB, database string, user int64) string {
 	t.Helper()
 	id, expires := rand.Text(), time.Now().Add(time.Hour)
-	query(t, database, "INSERT INTO sessions (id, user_id, expires_at) VALUES ($1, $2, $3) RETURNING user_id", id, user, expires)
+	query(t, database, "INSERT INTO sessions (id, user_id, expires_at) VALUES ($1, $2, $3) RETURNING user_id", id, user,
+		expires)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer: "shoplab", Audience: jwt.ClaimStrings{"session"}, ID: id, Subject: fmt.Sprint(user), ExpiresAt: jwt.NewNumericDate(expires),
+		Issuer: "shoplab", Audience: jwt.ClaimStrings{"session"}, ID: id, Subject: fmt.Sprint(user),
+		ExpiresAt: jwt.NewNumericDate(expires),
 	}).SignedString([]byte(sessionKey))
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +199,12 @@ func webhooks(t *testing.T, p *program) {
 	event := func(id, kind, intent string, cents int64) []byte {
 		b, err := json.Marshal(object{
 			"id": id, "object": "event", "api_version": "2023-10-16", "type": kind, "created": time.Now().Unix(),
-			"data": object{"object": object{"id": intent, "object": "payment_intent", "amount": cents, "amount_received": cents, "currency": "usd", "status": "succeeded"}},
+			"data": object{
+				"object": object{
+					"id": intent, "object": "payment_intent", "amount": cents, "amount_received": cents, "currency": "usd",
+					"status": "succeeded",
+				},
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -280,16 +290,20 @@ func TestStripe(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if _, err := fmt.Fprintf(w, `{"id":"pi_1","object":"payment_intent","client_secret":"pi_1_secret_1","amount":%s,"currency":%q}`, r.FormValue("amount"), r.FormValue("currency")); err != nil {
+		if _, err := fmt.Fprintf(w,
+			`{"id":"pi_1","object":"payment_intent","client_secret":"pi_1_secret_1","amount":%s,"currency":%q}`,
+			r.FormValue("amount"), r.FormValue("currency")); err != nil {
 			t.Error(err)
 		}
 	}))
 	t.Cleanup(stripe.Close)
 	p := start(t, map[string]string{
-		contract.EnvPayments: "", contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1", contract.EnvStripeAPIURL: stripe.URL,
+		contract.EnvPayments: "", contract.EnvStripeSecretKey: "sk_test_1", contract.EnvStripePublishableKey: "pk_test_1",
+		contract.EnvStripeAPIURL: stripe.URL,
 	}).ready(t)
 	s := &shopper{url: p.url}
-	if info := s.do(t, 200, "GET", "/api/info", nil); !strings.Contains(string(info.body), `"payments":"stripe","publishable_key":"pk_test_1"`) {
+	if info := s.do(t, 200, "GET", "/api/info", nil); !strings.Contains(string(info.body),
+		`"payments":"stripe","publishable_key":"pk_test_1"`) {
 		t.Errorf("info %s", info.body)
 	}
 	s.register(t, "ada@example.com")
@@ -299,15 +313,18 @@ func TestStripe(t *testing.T) {
 		t.Errorf("client secret %q", secret)
 	}
 	s.do(t, 404, "POST", "/api/payments/simulate", object{"client_secret": secret, "outcome": "succeeded"})
-	paid := fmt.Appendf(nil, `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":%d,"data":{"object":{"id":"pi_1","object":"payment_intent","amount_received":%d,"currency":"usd"}}}`,
+	paid := fmt.Appendf(nil,
+		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":%d,"data":{"object":{"id":"pi_1","object":"payment_intent","amount_received":%d,"currency":"usd"}}}`,
 		time.Now().Unix(), s.do(t, 200, "GET", fmt.Sprintf("/api/orders/%d", id), nil).TotalCents)
-	if got := webhook(t, p, paid, sign(paid, webhookSecret, time.Now())); got != http.StatusOK || s.statusOf(t, id) != "paid" {
+	if got := webhook(t, p, paid, sign(paid, webhookSecret, time.Now())); got != http.StatusOK ||
+		s.statusOf(t, id) != "paid" {
 		t.Errorf("Stripe's event: %d, the order is %s", got, s.statusOf(t, id))
 	}
 	down.Store(true)
 	s.do(t, 200, "POST", "/api/cart/items", object{"product_id": product, "quantity": 1})
 	id = s.do(t, 201, "POST", "/api/orders", nil, "Idempotency-Key", "down").ID
-	if a := s.do(t, 503, "POST", fmt.Sprintf("/api/orders/%d/payment", id), nil); a.Code != "PAYMENT_UNAVAILABLE" || a.header.Get("Retry-After") == "" {
+	if a := s.do(t, 503, "POST", fmt.Sprintf("/api/orders/%d/payment", id), nil); a.Code != "PAYMENT_UNAVAILABLE" ||
+		a.header.Get("Retry-After") == "" {
 		t.Errorf("without Stripe: %s", a.body)
 	}
 }

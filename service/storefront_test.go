@@ -287,7 +287,8 @@ func (b *tab) meetTheBank(database string) {
 	b.click(`#checkout a[href^="/order?"]`)
 	b.see("#cancel")
 	id := query(b.t, database, "SELECT max(id) FROM orders")
-	query(b.t, database, "UPDATE payments SET status = 'captured', captured_cents = amount_cents, refunded_cents = 150, dispute = 'open' WHERE order_id = $1 RETURNING 1", id)
+	query(b.t, database, "UPDATE payments SET status = 'captured', captured_cents = amount_cents, refunded_cents = 150, "+
+		"dispute = 'open' WHERE order_id = $1 RETURNING 1", id)
 	query(b.t, database, "UPDATE orders SET status = 'paid' WHERE id = $1 RETURNING 1", id)
 	b.expect("409")
 	b.click("#cancel")

@@ -23,7 +23,8 @@ func (p *problems) check(c Config) {
 		p.add("shoplab:maxInstances is %d, not between %d and 100: fewer than shoplab:instances", c.MaxInstances, c.Instances)
 	}
 	if need := c.ConnectionsNeeded(); c.DatabaseConnections > 0 && need > c.DatabaseConnections {
-		p.add("2 x %d maxInstances x %d poolPerInstance + %d in reserve = %d connections, but the database accepts %d (shoplab:databaseConnections)",
+		p.add("2 x %d maxInstances x %d poolPerInstance + %d in reserve = %d connections, but the database accepts %d "+
+			"(shoplab:databaseConnections)",
 			c.MaxInstances, c.PoolPerInstance, ConnectionReserve, need, c.DatabaseConnections)
 	}
 	if c.InstanceType != "" && c.Kubeconfig == "" && graviton.MatchString(c.InstanceType) != (c.Architecture == "arm64") {
@@ -36,7 +37,8 @@ func (p *problems) check(c Config) {
 // checkTopology finds what one topology asks for.
 func (p *problems) checkTopology(c Config) {
 	if !stackName.MatchString(c.Stack) || len(c.Stack) > stackNameLimit {
-		p.add("the stack's name %s becomes part of names in AWS: use up to %d of a-z, 0-9 and single hyphens", c.Stack, stackNameLimit)
+		p.add("the stack's name %s becomes part of names in AWS: use up to %d of a-z, 0-9 and single hyphens", c.Stack,
+			stackNameLimit)
 	}
 	switch c.Topology {
 	case contract.Single:
@@ -67,7 +69,8 @@ func (p *problems) checkRegion(region string) {
 	if err != nil {
 		p.add("%v", err)
 	} else if roots[region] == nil {
-		p.add("aws:region is %s, and the service does not know the certificate authority of RDS there: add %s of that region to contract/rds.pem",
+		p.add("aws:region is %s, and the service does not know the certificate authority of RDS there: add %s of that "+
+			"region to contract/rds.pem",
 			region, contract.RDSAuthority)
 	}
 }
@@ -102,7 +105,8 @@ func (p *problems) checkDumps(c Config) {
 		return
 	}
 	if c.Topology != contract.Single {
-		p.add("shoplab:dumpBucket belongs to topology single; with %s the database is RDS (shoplab:databaseBackupDays)", c.Topology)
+		p.add("shoplab:dumpBucket belongs to topology single; with %s the database is RDS (shoplab:databaseBackupDays)",
+			c.Topology)
 	}
 }
 
@@ -123,7 +127,8 @@ func (p *problems) fargateSize(cpu, memory int) {
 	}
 }
 
-// memoryOfCPU is the memory in MiB with which a Lambda function has the equivalent of one vCPU; it has CPU in proportion.
+// memoryOfCPU is the memory in MiB with which a Lambda function has the equivalent of one vCPU; it has CPU in
+// proportion.
 // Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
 const memoryOfCPU = 1769
 
@@ -143,7 +148,8 @@ func (p *problems) checkLambda(c Config) {
 			c.CPU, c.Memory, LambdaCPU(c.Memory))
 	}
 	if c.Instances > 1 {
-		p.add("shoplab:instances is %d, but with topology lambda the first request starts the first one: write 1", c.Instances)
+		p.add("shoplab:instances is %d, but with topology lambda the first request starts the first one: write 1",
+			c.Instances)
 	}
 	if c.Image != "" && !imageInECR.MatchString(c.Image) {
 		p.add("shoplab:image is %q; Lambda takes images of a private ECR repository only", c.Image)

@@ -88,11 +88,13 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read: oneOf(&c.Topology, contract.Topologies()...),
 		},
 		{
-			name: "instances", kind: "integer", required: true, about: "Instances, tasks or pods to start with; with lambda 1, though a function starts with the first request",
+			name: "instances", kind: "integer", required: true, about: "Instances, tasks or pods to start with; with lambda " +
+				"1, though a function starts with the first request",
 			read: number(&c.Instances, 1, 100),
 		},
 		{
-			name: "maxInstances", kind: "integer", required: true, about: "Most instances that scaling may start; with lambda the reserved concurrency",
+			name: "maxInstances", kind: "integer", required: true, about: "Most instances that scaling may start; with lambda " +
+				"the reserved concurrency",
 			read: number(&c.MaxInstances, 1, 100),
 		},
 		{
@@ -298,7 +300,9 @@ func (c *Config) byTopology() {
 		c.InstanceType = family + size
 	}
 	if c.MonthlyBudget == 0 {
-		c.MonthlyBudget = map[string]int{contract.Single: 30, contract.Balanced: 100, contract.Fargate: 90, contract.Mesh: 120, contract.Lambda: 50}[c.Topology]
+		c.MonthlyBudget = map[string]int{
+			contract.Single: 30, contract.Balanced: 100, contract.Fargate: 90, contract.Mesh: 120, contract.Lambda: 50,
+		}[c.Topology]
 	}
 }
 

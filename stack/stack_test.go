@@ -87,14 +87,16 @@ func TestReadFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const required = "config:\n  aws:region: us-east-1\n  shoplab:topology: mesh\n  shoplab:instances: \"2\"\n  shoplab:maxInstances: 2\n" +
-		"  shoplab:cpu: 500\n  shoplab:memory: 256\n  shoplab:poolPerInstance: 4\n  shoplab:databaseConnections: 79\n"
+	const required = "config:\n  aws:region: us-east-1\n  shoplab:topology: mesh\n  shoplab:instances: \"2\"\n  " +
+		"shoplab:maxInstances: 2\n  shoplab:cpu: 500\n  shoplab:memory: 256\n  shoplab:poolPerInstance: 4\n  " +
+		"shoplab:databaseConnections: 79\n"
 	write(required + "  shoplab:cacheVersion: 8.0\n  shoplab:domain:\n  shoplab:kubeconfig:\n    secure: v1:abc\n")
 	c, err := ReadFile(folder, "mine")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Stack != "mine" || c.Region != "us-east-1" || c.Instances != 2 || c.CacheVersion != "8.0" || c.Kubeconfig == "" || c.InstanceType != "t4g.large" {
+	if c.Stack != "mine" || c.Region != "us-east-1" || c.Instances != 2 || c.CacheVersion != "8.0" || c.Kubeconfig == "" ||
+		c.InstanceType != "t4g.large" {
 		t.Errorf("read %+v", c)
 	}
 	for want, more := range map[string]string{

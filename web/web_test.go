@@ -107,7 +107,8 @@ func TestReferences(t *testing.T) {
 				checkReference(t, name, match[1])
 			}
 		case ".js":
-			if found := regexp.MustCompile(`\sstyle="|\son[a-z]+="|innerHTML`).FindString(text); found != "" && name != "js/html.js" {
+			if found := regexp.MustCompile(`\sstyle="|\son[a-z]+="|innerHTML`).FindString(text); found != "" &&
+				name != "js/html.js" {
 				t.Errorf("%s: %q belongs nowhere but in html.js", name, found)
 			}
 			for _, match := range imported.FindAllStringSubmatch(text, -1) {

@@ -20,10 +20,12 @@ func TestUpAndDown(t *testing.T) {
 	awstest.CLI(t, "../..")
 	root := t.TempDir()
 	binary := filepath.Join(root, "program")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./testdata/program").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary,
+		"./testdata/program").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	write(t, filepath.Join(root, "Pulumi.yaml"), "name: shoplab\nruntime:\n  name: go\n  options:\n    binary: "+binary+"\n")
+	write(t, filepath.Join(root, "Pulumi.yaml"), "name: shoplab\nruntime:\n  name: go\n  options:\n    binary: "+binary+
+		"\n")
 	stackFile := filepath.Join(root, "Pulumi.stage9.yaml")
 	write(t, stackFile, "config:\n  shoplab:rateLimit: on\n")
 

@@ -18,7 +18,9 @@ import (
 
 func TestPostgresAnswersAndLeavesNothing(t *testing.T) {
 	tmp := shortTemp(t)
-	pg, err := StartPostgres(t.Context(), PostgresOptions{MaxConnections: 12, Settings: map[string]string{"work_mem": "5MB"}})
+	pg, err := StartPostgres(t.Context(), PostgresOptions{
+		MaxConnections: 12, Settings: map[string]string{"work_mem": "5MB"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,8 @@ func postgresBinaries(getenv func(string) string, patterns []string, download fu
 			return dir, nil
 		}
 		// A wrapper or a link into the real folder: initdb lies beside the link's target.
-		if target, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres")); err == nil && hasPostgres(filepath.Dir(target)) {
+		if target, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres")); err == nil &&
+			hasPostgres(filepath.Dir(target)) {
 			return filepath.Dir(target), nil
 		}
 	}

@@ -33,7 +33,8 @@ func TestPostgresBinaries(t *testing.T) {
 	both := programs(t, filepath.Join(tmp, "both"), "postgres", "initdb")
 	half := programs(t, filepath.Join(tmp, "half"), "postgres")
 	linked := filepath.Join(tmp, "linked")
-	if err := errors.Join(os.Mkdir(linked, 0o755), os.Symlink(filepath.Join(both, "postgres"), filepath.Join(linked, "postgres"))); err != nil {
+	if err := errors.Join(os.Mkdir(linked, 0o755), os.Symlink(filepath.Join(both, "postgres"), filepath.Join(linked,
+		"postgres"))); err != nil {
 		t.Fatal(err)
 	}
 	programs(t, filepath.Join(tmp, "lib", "9", "bin"), "postgres", "initdb")
@@ -46,14 +47,18 @@ func TestPostgresBinaries(t *testing.T) {
 		{"no initdb beside it, so the packages' newest server", half, newest},
 		{"nothing on PATH", "", newest},
 	} {
-		got, err := postgresBinaries(func(string) string { return tc.path }, []string{filepath.Join(tmp, "lib", "*", "bin")}, nil)
+		got, err := postgresBinaries(func(string) string { return tc.path }, []string{filepath.Join(tmp, "lib", "*", "bin")},
+			nil)
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %q, %v; want %q", tc.name, got, err, tc.want)
 		}
 	}
 
-	_, err := postgresBinaries(func(string) string { return half }, nil, func() (string, error) { return "", errors.New("no network") })
-	if err == nil || !strings.Contains(err.Error(), "apt-get install postgresql") || !strings.Contains(err.Error(), "no network") {
+	_, err := postgresBinaries(func(string) string { return half }, nil, func() (string, error) {
+		return "", errors.New("no network")
+	})
+	if err == nil || !strings.Contains(err.Error(), "apt-get install postgresql") || !strings.Contains(err.Error(),
+		"no network") {
 		t.Errorf("error %v, want what to install and why the download failed", err)
 	}
 }
@@ -64,7 +69,8 @@ func TestDownloadPostgres(t *testing.T) {
 	dir := t.TempDir()
 	programs(t, filepath.Join(dir, "bin"), "postgres", "initdb", "pg_ctl")
 	archive := filepath.Join(dir, "postgres.txz")
-	if out, err := osexec.CommandContext(t.Context(), "tar", "-C", dir, "-cJf", archive, "bin").CombinedOutput(); err != nil {
+	if out, err := osexec.CommandContext(t.Context(), "tar", "-C", dir, "-cJf", archive,
+		"bin").CombinedOutput(); err != nil {
 		t.Skipf("tar cannot write xz (apt-get install xz-utils): %v %s", err, out)
 	}
 	txz, err := os.ReadFile(archive)
@@ -99,7 +105,8 @@ func TestDownloadPostgres(t *testing.T) {
 	if second, err := downloadPostgres(maven.URL, cache, io.Discard); err != nil || second != first {
 		t.Errorf("second: %q, %v; want %q from the cache", second, err, first)
 	}
-	if _, err := downloadPostgres(maven.URL, filepath.Join(dir, "other"), io.Discard); err == nil || !strings.Contains(err.Error(), "download PostgreSQL from "+maven.URL) {
+	if _, err := downloadPostgres(maven.URL, filepath.Join(dir, "other"), io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "download PostgreSQL from "+maven.URL) {
 		t.Errorf("without network: %v", err)
 	}
 }

@@ -35,7 +35,8 @@ type PgBouncer struct {
 }
 
 // ErrNoPgBouncer says that pgbouncer is not installed.
-var ErrNoPgBouncer = errors.New("pgbouncer is not installed (Debian and Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer)")
+var ErrNoPgBouncer = errors.New("pgbouncer is not installed (Debian and Ubuntu: apt-get install pgbouncer; macOS: " +
+	"brew install pgbouncer)")
 
 // StartPgBouncer starts pgbouncer from PATH in front of the shop's database and waits until it
 // passes a query on.

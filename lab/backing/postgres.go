@@ -227,12 +227,14 @@ func (p *Postgres) args() []string {
 func (p *Postgres) createOwner(ctx context.Context) error {
 	return p.admin(ctx, func(conn *pgx.Conn) error {
 		var exists bool
-		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", owner).Scan(&exists); err != nil || exists {
+		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)",
+			owner).Scan(&exists); err != nil || exists {
 			return err
 		}
 		// rand.Text is letters and digits only: nothing to quote.
 		for _, q := range []string{
-			fmt.Sprintf("DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s'; EXCEPTION WHEN duplicate_object THEN END $$", owner, p.password),
+			fmt.Sprintf("DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s'; EXCEPTION WHEN duplicate_object THEN END $$", owner,
+				p.password),
 			fmt.Sprintf("CREATE DATABASE %s OWNER %s", owner, owner),
 		} {
 			if _, err := conn.Exec(ctx, q); err != nil {

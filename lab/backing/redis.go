@@ -67,11 +67,15 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 		}
 		return nil
 	}
-	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--save", "", "--appendonly", "no", "--dir", r.tmp.Path}
+	args := []string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--save", "", "--appendonly", "no", "--dir", r.tmp.Path,
+	}
 	for k, v := range r.opts.Settings {
 		args = append(args, "--"+k, v)
 	}
-	r.proc, err = process.Start(process.Spec{Name: "redis-server", Path: r.path, Args: args, Log: r.opts.Log, Enter: r.opts.Enter})
+	r.proc, err = process.Start(process.Spec{
+		Name: "redis-server", Path: r.path, Args: args, Log: r.opts.Log, Enter: r.opts.Enter,
+	})
 	if err != nil {
 		return err
 	}

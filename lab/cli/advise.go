@@ -29,7 +29,8 @@ func newAdviseCommand() *cobra.Command {
 			"  go run ./lab advise --users 2000 --think 5s --survive-server",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !(need.Users >= 0 && need.Requests >= 0 && need.Requests <= maxNeed && need.Budget >= 0 && need.Budget <= maxNeed && think >= 0) {
+			if !(need.Users >= 0 && need.Requests >= 0 && need.Requests <= maxNeed && need.Budget >= 0 &&
+				need.Budget <= maxNeed && think >= 0) {
 				return errors.New("--users, --requests, --budget and --think: want numbers from 0 on")
 			}
 			if !cmd.Flags().Changed("results") {

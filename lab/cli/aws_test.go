@@ -56,7 +56,9 @@ func TestRunOnAWS(t *testing.T) {
 		}
 		account.Leftovers(t)
 	})
-	for when, line := range map[string]string{"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: "} {
+	for when, line := range map[string]string{
+		"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: ",
+	} {
 		t.Run("interrupted "+when, func(t *testing.T) {
 			lab := startLab(t, onAWS("--out", t.TempDir())...)
 			lab.said(line)
@@ -64,7 +66,8 @@ func TestRunOnAWS(t *testing.T) {
 			if err := lab.wait(); err == nil || lab.cmd.ProcessState.ExitCode() != 130 {
 				t.Errorf("ended with %v, want exit status 130\n%s", err, lab.stderr.String())
 			}
-			if text := lab.stderr.String(); !strings.Contains(text, "deleted") || !strings.Contains(text, "sweeping the account") {
+			if text := lab.stderr.String(); !strings.Contains(text, "deleted") || !strings.Contains(text,
+				"sweeping the account") {
 				t.Errorf("nothing destroyed, or no sweep:\n%s", text)
 			}
 			account.Leftovers(t)

@@ -40,23 +40,30 @@ output, where the prices are from, and which types are priced.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.preview, "preview", "", "one more graph: a `file` with the output of pulumi preview --json, or - for standard input")
+	f.StringVar(&o.preview, "preview", "", "one more graph: a `file` with the output of pulumi preview --json, or - for "+
+		"standard input")
 	f.BoolVar(&o.diff, "diff", false, "compare two graphs, the old one and the new one")
-	f.Float64Var(&o.failAbove, "fail-above", -1, "exit with status 3 if a graph, with --diff the new one, costs more `USD` a month")
+	f.Float64Var(&o.failAbove, "fail-above", -1,
+		"exit with status 3 if a graph, with --diff the new one, costs more `USD` a month")
 	f.Lookup("fail-above").DefValue = "0" // which help does not show: there is none
-	f.StringArrayVar(&o.prices, "prices", nil, "a price table `file` that --refresh wrote, of one region; repeatable (default: us-east-1's, which ships with lab)")
+	f.StringArrayVar(&o.prices, "prices", nil,
+		"a price table `file` that --refresh wrote, of one region; repeatable (default: us-east-1's, which ships with lab)")
 	f.BoolVar(&o.refresh, "refresh", false, "read AWS's public price list and print a new price table")
 	f.StringVar(&o.region, "region", "us-east-1", "with --refresh: the `region`")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.usageFile, "usage", "", "a usage `file`: what each resource stores, serves and logs a month")
-	f.StringVar(&o.results, "results", "", "the result `file` of lab run, for what each stage carries (default report/result.json of the repository)")
-	f.BoolVar(&o.measuredCPU, "cpu-from-results", false, "take the CPU seconds a request from --results, for the stages in it")
+	f.StringVar(&o.results, "results", "", "the result `file` of lab run, for what each stage carries (default "+
+		"report/result.json of the repository)")
+	f.BoolVar(&o.measuredCPU, "cpu-from-results", false,
+		"take the CPU seconds a request from --results, for the stages in it")
 	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")
 	f.Float64Var(&o.usage.BytesPerRequest, "bytes", o.usage.BytesPerRequest, "bytes sent per request")
 	f.Float64Var(&o.usage.LogBytes, "log-bytes", o.usage.LogBytes, "bytes logged per request")
 	f.Float64Var(&o.usage.CPUSeconds, "cpu-seconds", o.usage.CPUSeconds, "CPU seconds that a request takes of the servers")
-	f.Float64Var(&o.usage.DatabaseCPUSeconds, "database-cpu-seconds", o.usage.DatabaseCPUSeconds, "CPU seconds that a request takes of RDS")
-	f.Float64Var(&o.usage.FunctionSeconds, "function-seconds", o.usage.FunctionSeconds, "seconds that a Lambda function is billed for a request")
+	f.Float64Var(&o.usage.DatabaseCPUSeconds, "database-cpu-seconds", o.usage.DatabaseCPUSeconds,
+		"CPU seconds that a request takes of RDS")
+	f.Float64Var(&o.usage.FunctionSeconds, "function-seconds", o.usage.FunctionSeconds,
+		"seconds that a Lambda function is billed for a request")
 	return cmd
 }
 
@@ -122,7 +129,8 @@ func (o costOptions) run(cmd *cobra.Command, args []string) error {
 func (o costOptions) check(cmd *cobra.Command, args []string) error {
 	u := o.usage
 	if u.Check() != nil {
-		return errors.New("--requests, --bytes, --log-bytes, --cpu-seconds, --database-cpu-seconds and --function-seconds: want numbers from 0 to 1e15")
+		return errors.New("--requests, --bytes, --log-bytes, --cpu-seconds, --database-cpu-seconds and --function-seconds: " +
+			"want numbers from 0 to 1e15")
 	}
 	if cmd.Flags().Changed("fail-above") && !(o.failAbove >= 0 && o.failAbove <= 1e9) {
 		return fmt.Errorf("--fail-above is %g, want USD a month from 0 on", o.failAbove)
@@ -154,7 +162,9 @@ func (o costOptions) table() (cost.Table, error) {
 }
 
 func (o costOptions) printRefreshed(cmd *cobra.Command, table cost.Table) error {
-	table, left, err := table.Refresh(cmd.Context(), cost.OfferURL, o.region, time.Now(), func(s string) { cmd.PrintErrln(s) })
+	table, left, err := table.Refresh(cmd.Context(), cost.OfferURL, o.region, time.Now(), func(s string) {
+		cmd.PrintErrln(s)
+	})
 	if err != nil {
 		return err
 	}
@@ -206,7 +216,8 @@ func (o costOptions) tooDear(graphs []priced) error {
 	for _, g := range graphs {
 		switch e := g.estimate; {
 		case e.Monthly() > o.failAbove:
-			errs = append(errs, fmt.Errorf("%w: %s costs %s$%s a month, more than $%.2f", errThreshold, g.name, atLeast(e), e.Total(), o.failAbove))
+			errs = append(errs, fmt.Errorf("%w: %s costs %s$%s a month, more than $%.2f", errThreshold, g.name, atLeast(e),
+				e.Total(), o.failAbove))
 		case len(e.Incomplete) > 0:
 			errs = append(errs, fmt.Errorf("--fail-above: whether %s costs more cannot be told: %s", g.name, e.Incomplete[0]))
 		}
@@ -263,7 +274,8 @@ func (c capacities) note() string {
 	if c.file == "" {
 		return "Nothing was measured yet, so every stage is taken to carry everything: see `lab run`."
 	}
-	return "How much each carries is from " + c.file + "; a stage that was not measured, or is INVALID, is taken to carry everything."
+	return "How much each carries is from " + c.file + "; a stage that was not measured, or is INVALID, is taken to " +
+		"carry everything."
 }
 
 // crossover says which graph is the cheapest at which traffic, of those that are priced whole: what has only a
@@ -281,5 +293,6 @@ func crossover(out io.Writer, table cost.Table, graphs []priced, measured capaci
 		_, _ = fmt.Fprintln(out)
 		return
 	}
-	_, _ = fmt.Fprintf(out, "\nCheapest per successful request: %s.\n%s\n", report.Crossover(cost.Cheapest(curves...)), measured.note())
+	_, _ = fmt.Fprintf(out, "\nCheapest per successful request: %s.\n%s\n", report.Crossover(cost.Cheapest(curves...)),
+		measured.note())
 }

@@ -27,7 +27,8 @@ func TestCostSaysWhichIsTheCheapestAtWhichTraffic(t *testing.T) {
 	measured, invalid := filepath.Join(dir, "result.json"), filepath.Join(dir, "invalid.json")
 	for file, validity := range map[string]*result.Validity{measured: {Valid: true}, invalid: {}} {
 		if err := result.WriteFile(file, result.Result{Version: result.Version, Stages: []result.Stage{
-			{Name: "small", Validity: validity, OpenLoop: &result.OpenLoop{RatePerSecond: result.Ptr(20.0)}}, // 17.5 million a month
+			// 17.5 million a month
+			{Name: "small", Validity: validity, OpenLoop: &result.OpenLoop{RatePerSecond: result.Ptr(20.0)}},
 		}}); err != nil {
 			t.Fatal(err)
 		}
@@ -83,10 +84,12 @@ const (
 
 func TestCostCommand(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
-		"a/stack.json": oneAddress, "b/stack.json": twoVolumes, "hiding.json": hiding, "bucket.json": `[{"type":"aws:s3/bucket:Bucket","name":"b"}]`,
-		"usage.yml": "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket b: {storage_gb: 1000, monthly_tier_1_requests: 0, monthly_tier_2_requests: 0}\n",
-		"typo.yml":  "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket c: {storage_gb: 1000}\n",
-		"eu.json":   `{"region":"eu-central-1","currency":"USD","date":"2027-01-01","prices":{"ipv4/hour":{"usd":0.01,"unit":"hour"}}}`,
+		"a/stack.json": oneAddress, "b/stack.json": twoVolumes, "hiding.json": hiding,
+		"bucket.json": `[{"type":"aws:s3/bucket:Bucket","name":"b"}]`,
+		"usage.yml": "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket b: {storage_gb: 1000, monthly_tier_1_requests: " +
+			"0, monthly_tier_2_requests: 0}\n",
+		"typo.yml": "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket c: {storage_gb: 1000}\n",
+		"eu.json":  `{"region":"eu-central-1","currency":"USD","date":"2027-01-01","prices":{"ipv4/hour":{"usd":0.01,"unit":"hour"}}}`,
 	})
 	for _, c := range []struct {
 		args, want string
@@ -153,7 +156,8 @@ func TestCostReadsStandardInput(t *testing.T) {
 		t.Fatalf("%s", stdout.String())
 	}
 	e := doc.Estimates[0]
-	if e.Name != "stdin" || e.Monthly != 12 || e.LowerBound == nil || *e.LowerBound || e.Unknown == nil || len(e.Lines) != 3 {
+	if e.Name != "stdin" || e.Monthly != 12 || e.LowerBound == nil || *e.LowerBound || e.Unknown == nil ||
+		len(e.Lines) != 3 {
 		t.Errorf("%+v", e)
 	}
 }

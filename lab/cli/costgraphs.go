@@ -44,7 +44,8 @@ func graphFiles(names []string) ([]string, error) {
 	}
 	if len(names) == 0 {
 		if len(stages) == 0 {
-			return nil, errors.New("no resource graph: name a file, - for standard input, or run lab in the project's folder or below it")
+			return nil, errors.New("no resource graph: name a file, - for standard input, or run lab in the project's folder " +
+				"or below it")
 		}
 		return stages, nil
 	}

@@ -79,13 +79,16 @@ Exit status: 0; 1 after an error, or if an order was lost or made twice, or mone
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&p.Stages, "stages", nil, "the `stages` to break, by comma; all by default")
-	f.StringArrayVar(&p.Faults, "fault", nil, "one `fault` to inflict, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
+	f.StringArrayVar(&p.Faults, "fault", nil, "one `fault` to inflict, repeatable; all by default: "+
+		strings.Join(faults.Names(), ", "))
 	f.StringVar(&where, "target", where, "where: `local`; aws is not offered")
 	f.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each fault is inflicted")
-	f.DurationVar(&p.Longest, "longest-wait", p.Longest, "how long a wait that is known beforehand is really kept; 0s: in full")
+	f.DurationVar(&p.Longest, "longest-wait", p.Longest,
+		"how long a wait that is known beforehand is really kept; 0s: in full")
 	f.Float64Var(&p.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
 	f.BoolVar(&p.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
-	f.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its faults.json, or a file that ends in .json")
+	f.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its faults.json, or a "+
+		"file that ends in .json")
 	return cmd
 }
 
@@ -94,9 +97,10 @@ func checkFaults(p *faults.Plan, where string) (err error) {
 	switch where {
 	case "local":
 	case "aws":
-		return errors.New("--target aws is not offered: faults are inflicted on the twins of this machine only, and what AWS takes to replace " +
-			"a part is assumed, with its source, in every result. To try one on AWS, break it by hand (aws ec2 terminate-instances, aws ecs stop-task, " +
-			"kubectl delete pod, aws rds reboot-db-instance) under: go run ./lab load --url URL --rate N")
+		return errors.New("--target aws is not offered: faults are inflicted on the twins of this machine only, and what " +
+			"AWS takes to replace a part is assumed, with its source, in every result. To try one on AWS, break it by hand " +
+			"(aws ec2 terminate-instances, aws ecs stop-task, kubectl delete pod, aws rds reboot-db-instance) under: go run " +
+			"./lab load --url URL --rate N")
 	default:
 		return fmt.Errorf("--target is %q, want local", where)
 	}
@@ -142,7 +146,8 @@ func printFaults(out io.Writer, f result.Faults) error {
 				missed, failed = append(missed, r.MissedSeconds), append(failed, r.FailedRequests)
 				lost, without = lost+r.Orders.Lost+r.Orders.Duplicates+r.Orders.Wrong, without+r.Orders.Unaccounted
 			}
-			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without, strings.Join(one.Assumed, ", "))
+			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without,
+				strings.Join(one.Assumed, ", "))
 		}
 		if err := w.Flush(); err != nil {
 			return err

@@ -67,7 +67,8 @@ func newFindingsCommand() *cobra.Command {
 	fl.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each side is measured, alternately")
 	fl.IntVar(&p.Seconds, "seconds", p.Seconds, "`seconds` of one measurement under load")
 	fl.BoolVar(&quick, "quick", false, "one repeat of 3 s: a first impression")
-	fl.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its findings.json, or a file that ends in .json")
+	fl.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its findings.json, or a "+
+		"file that ends in .json")
 	return cmd
 }
 
@@ -84,7 +85,8 @@ func printFinding(w io.Writer, f result.Finding) {
 		if c.Ratio != nil {
 			ratio = fmt.Sprintf("  x%.3g", *c.Ratio)
 		}
-		line("  %s: %s (%s) -> %s (%s)%s", c.Measure, median(c.Before, c.Unit), c.Before.Label, median(c.After, c.Unit), c.After.Label, ratio)
+		line("  %s: %s (%s) -> %s (%s)%s", c.Measure, median(c.Before, c.Unit), c.Before.Label, median(c.After, c.Unit),
+			c.After.Label, ratio)
 	}
 	line("  %s\n", f.Conclusion)
 }

@@ -112,7 +112,8 @@ func (f *forecasting) run(out io.Writer) error {
 func (f *forecasting) table(out io.Writer, stages []forecast.Stage) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // Flush reports the error
-	p("STAGE\tREQUESTS/S AT P95\tWITHIN BASELINE\tSHOPPERS (%s)\tFIRST TO GIVE OUT\tNEXT\tUSD/MILLION\tSCALED OUT\tFORECAST\n", f.think)
+	p("STAGE\tREQUESTS/S AT P95\tWITHIN BASELINE\tSHOPPERS (%s)\tFIRST TO GIVE OUT\tNEXT\tUSD/MILLION\tSCALED "+
+		"OUT\tFORECAST\n", f.think)
 	for _, s := range stages {
 		if s.Err != nil {
 			p("%s\tno forecast: %v\n", s.Measured.Name, s.Err)
@@ -127,8 +128,10 @@ func (f *forecasting) table(out io.Writer, stages []forecast.Stage) error {
 			next = fmt.Sprintf("%s at x%.1f", s.Answer.Next.Name, s.Answer.Behind)
 		}
 		p("%s\t%.0f (%.0f-%.0f)\t%.0f\t%.0f\t%s\t%s\t%s\t%.0f a second with %d, %s\t%s\n", s.Measured.Name,
-			s.Answer.Rate.Value, s.Answer.Rate.Low, s.Answer.Rate.High, s.Answer.Sustained.Value, s.Answer.Shoppers(f.think.Seconds()),
-			s.Answer.First.Name, next, dollars(s.PerMillion), s.Scaled.Rate.Value, s.Scaled.Instances, dollars(s.ScaledPerMillion), verdict)
+			s.Answer.Rate.Value, s.Answer.Rate.Low, s.Answer.Rate.High, s.Answer.Sustained.Value,
+			s.Answer.Shoppers(f.think.Seconds()),
+			s.Answer.First.Name, next, dollars(s.PerMillion), s.Scaled.Rate.Value, s.Scaled.Instances,
+			dollars(s.ScaledPerMillion), verdict)
 	}
 	return w.Flush()
 }
@@ -147,8 +150,8 @@ func (f *forecasting) details(out io.Writer, stages []forecast.Stage, res result
 	if res.Settings != nil {
 		objective = res.Settings.Objective
 	}
-	line("\nOn AWS, at p95 <= %.0f ms, bursting; the interval is of the demands and of a vCPU's speed. Within baseline: what "+
-		"burstable machines do for their hourly price.", objective.P95MS)
+	line("\nOn AWS, at p95 <= %.0f ms, bursting; the interval is of the demands and of a vCPU's speed. Within baseline: "+
+		"what burstable machines do for their hourly price.", objective.P95MS)
 	for _, s := range stages {
 		if s.Err != nil {
 			continue
@@ -205,7 +208,8 @@ func whatIf(pairs []string) ([]forecast.Change, error) {
 		}[key]
 		switch {
 		case !found || set == nil && kind == nil:
-			return nil, fmt.Errorf("--what-if %q: want KEY=VALUE with cpu, pool, instances, maxInstances, databaseConnections, instanceType or databaseInstanceClass", pair)
+			return nil, fmt.Errorf("--what-if %q: want KEY=VALUE with cpu, pool, instances, maxInstances, "+
+				"databaseConnections, instanceType or databaseInstanceClass", pair)
 		case set != nil && (err != nil || number < 1 || number > 1_000_000):
 			return nil, fmt.Errorf("--what-if %q: want a positive number", pair)
 		case set != nil:

@@ -14,8 +14,9 @@ import (
 func saved(t *testing.T) string {
 	t.Helper()
 	st := result.Stage{Name: "stage3", Topology: "fargate", Config: result.Config{
-		DatabaseClass: "db.t4g.micro", CacheNodeType: "cache.t4g.micro", Instances: result.Ptr(2), MaxInstances: result.Ptr(8),
-		CPUUnits: result.Ptr(256), PoolPerInstance: result.Ptr(4), DatabaseConnections: result.Ptr(79),
+		DatabaseClass: "db.t4g.micro", CacheNodeType: "cache.t4g.micro", Instances: result.Ptr(2),
+		MaxInstances: result.Ptr(8),
+		CPUUnits:     result.Ptr(256), PoolPerInstance: result.Ptr(4), DatabaseConnections: result.Ptr(79),
 	}}
 	for _, x := range []float64{50, 100, 200, 300, 400} {
 		st.Steps = append(st.Steps, result.Step{
@@ -36,7 +37,9 @@ func saved(t *testing.T) string {
 func TestForecast(t *testing.T) {
 	file := saved(t)
 	for args, want := range map[string][]string{
-		"":                             {"stage3", "did not validate", "no changed twin was measured", "connection pool at x6.2", "Assumed:", "no price"},
+		"": {
+			"stage3", "did not validate", "no changed twin was measured", "connection pool at x6.2", "Assumed:", "no price",
+		},
 		"--rate 1500":                  {"1500 requests a second take 4 instance(s)"},
 		"--rate 90000":                 {"are too many for it"},
 		"--users 3000 --think 5s":      {"5s", "requests a second take 2 instance(s)"},
@@ -58,7 +61,8 @@ func TestForecast(t *testing.T) {
 		t.Logf("forecast %s: %s", args, time.Since(began).Round(time.Millisecond))
 	}
 	var stdout, stderr bytes.Buffer
-	if code := Run(t.Context(), []string{"forecast", "--results", "none.json"}, &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(), "lab run") {
+	if code := Run(t.Context(), []string{"forecast", "--results", "none.json"}, &stdout, &stderr); code != 1 ||
+		!strings.Contains(stderr.String(), "lab run") {
 		t.Errorf("exit status %d, %s", code, stderr.String())
 	}
 }

@@ -24,9 +24,11 @@ type sending struct {
 }
 
 func (s *sending) flags(f *pflag.FlagSet) {
-	f.StringVar(&s.generator, "generator", "", "where the load is sent from: `here|aws`; with --target aws from tasks in the shop's region, unless told otherwise")
+	f.StringVar(&s.generator, "generator", "",
+		"where the load is sent from: `here|aws`; with --target aws from tasks in the shop's region, unless told otherwise")
 	s.given = f.Changed
-	f.IntVar(&s.shards, "shards", 0, "how many `processes` share the load: by default one here, and on AWS as many tasks as it asks for")
+	f.IntVar(&s.shards, "shards", 0, "how many `processes` share the load: by default one here, and on AWS as many "+
+		"tasks as it asks for")
 }
 
 // check fills in what follows from the target.
@@ -47,7 +49,9 @@ func (s *sending) check(target string) error {
 }
 
 // setUp returns who sends the load, and what takes down what that brings up.
-func (s *sending) setUp(ctx context.Context, root, region string, config []string, say func(string)) (load.Gatherer, func(context.Context) error, error) {
+func (s *sending) setUp(
+	ctx context.Context, root, region string, config []string, say func(string),
+) (load.Gatherer, func(context.Context) error, error) {
 	if s.generator == "here" {
 		return processes(max(1, s.shards)), func(context.Context) error { return nil }, nil
 	}
@@ -86,7 +90,8 @@ func regionOf(root string, stages, config []string) (string, error) {
 			return "", err
 		}
 		if region != "" && s.Region != region {
-			return "", fmt.Errorf("%s is in %s and %s in %s: load generators are in one region, so run them one after the other", first, region, name, s.Region)
+			return "", fmt.Errorf("%s is in %s and %s in %s: load generators are in one region, so run them one after the other",
+				first, region, name, s.Region)
 		}
 		region, first = s.Region, name
 	}

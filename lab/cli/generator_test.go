@@ -38,7 +38,8 @@ func TestLoadFromAWS(t *testing.T) {
 		t.Helper()
 		l := startLab(t, append([]string{
 			"load", "--url", "http://shop.example", "--target", "aws", "--region", "us-east-1", "--shards", "2",
-			"--config", "aws:maxRetries=3", "--config", "shoplab-generator:image=registry.example/lab@sha256:" + strings.Repeat("a", 64),
+			"--config", "aws:maxRetries=3", "--config", "shoplab-generator:image=registry.example/lab@sha256:" +
+				strings.Repeat("a", 64),
 		}, more...)...)
 		l.said("waiting for the load generators")
 		return l
@@ -117,7 +118,9 @@ func runTasks(t *testing.T) (tasks []task) {
 	if err != nil || len(defined.TaskDefinitionArns) != 1 {
 		t.Fatalf("%v, task definitions %+v", err, defined)
 	}
-	definition, err := client.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: &defined.TaskDefinitionArns[0]})
+	definition, err := client.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{
+		TaskDefinition: &defined.TaskDefinitionArns[0],
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +153,9 @@ func runTasks(t *testing.T) (tasks []task) {
 		tasks = append(tasks, task{stop: func() {
 			end()
 			// The answer to this call in the emulated account is one that the client cannot read.
-			_, stopped := client.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: &cluster, Task: &arn, Reason: aws.String("the test stops it")})
+			_, stopped := client.StopTask(t.Context(), &ecs.StopTaskInput{
+				Cluster: &cluster, Task: &arn, Reason: aws.String("the test stops it"),
+			})
 			listed, err := client.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: &cluster})
 			if err != nil || slices.Contains(listed.TaskArns, arn) {
 				t.Errorf("stop the task: %v; %v, still runs", stopped, err)

@@ -67,11 +67,14 @@ threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,
 	l.sending.flags(f)
 	f.StringVar(&l.target, "target", "", "`aws`: the shop is there, so that the load is sent from its region")
 	f.StringVar(&l.region, "region", regionHere(), "with --target aws: the shop's region")
-	f.StringArrayVar(&l.config, "config", nil, "with --target aws: configuration of the load generator's stack, as `KEY=VALUE`; repeatable")
+	f.StringArrayVar(&l.config, "config", nil,
+		"with --target aws: configuration of the load generator's stack, as `KEY=VALUE`; repeatable")
 	f.DurationVar(&l.load.Duration, "duration", 20*time.Second, "how long to measure, up to 1h")
-	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, mean, max, errors, throughput")
+	f.StringVar(&failIf, "fail-if", "", "exit with status 3 if one of these `thresholds` is missed: p50, p90, p95, p99, "+
+		"mean, max, errors, throughput")
 	f.BoolVar(&l.options.Insecure, "insecure", false, "accept any certificate of the shop")
-	f.StringVar(&l.out, "out", "", "also write the result, for lab report: a `folder`, for its load.json, or a file that ends in .json")
+	f.StringVar(&l.out, "out", "", "also write the result, for lab report: a `folder`, for its load.json, or a file "+
+		"that ends in .json")
 	if err := cmd.MarkFlagRequired("url"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -138,7 +141,8 @@ func (l *loading) checkSender() error {
 		l.sending.shards = aws.ShardsFor(l.load)
 	}
 	if l.sending.shards > maxShards {
-		return fmt.Errorf("--users, --rate: the load asks for %d load generators of 1 vCPU, and %d are allowed", l.sending.shards, maxShards)
+		return fmt.Errorf("--users, --rate: the load asks for %d load generators of 1 vCPU, and %d are allowed",
+			l.sending.shards, maxShards)
 	}
 	return nil
 }
@@ -225,7 +229,8 @@ func printStep(out io.Writer, st result.Stage) error {
 		line("  %s: %d", kind, s.Errors[kind])
 	}
 	if n := s.RateLimited(); n > 0 {
-		line("%d of them were refused by the shop's own rate limit, not because it could not serve them: %s", n, result.LiftRateLimit)
+		line("%d of them were refused by the shop's own rate limit, not because it could not serve them: %s", n,
+			result.LiftRateLimit)
 	}
 	if s.MissedSends != nil {
 		line("%d requests left more than 10 ms late", *s.MissedSends)

@@ -75,11 +75,14 @@ way to AWS is in every latency.`,
 	f.StringVar(&where, "target", where, "where: `local|aws`")
 	f.IntSliceVar(&r.plan.Users, "users", []int{50, 200}, "the numbers of concurrent `users` to hold")
 	f.IntVar(&r.plan.Repeats, "repeats", 3, "how often each level and search is repeated")
-	f.DurationVar(&r.plan.Think, "think", 0, "how long a user thinks, on average, between an answer and the next request: 0s counts requests in flight, 5s shoppers")
+	f.DurationVar(&r.plan.Think, "think", 0, "how long a user thinks, on average, between an answer and the next "+
+		"request: 0s counts requests in flight, 5s shoppers")
 	r.sending.flags(f)
 	f.BoolVar(&r.plan.Quick, "quick", false, "short steps, one repeat: a first impression")
-	f.StringArrayVar(&r.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
-	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the repository)")
+	f.StringArrayVar(&r.config, "config", nil,
+		"with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
+	f.StringVar(&r.out, "out", "report", "the `folder` to write result.json and the report to (by default in the "+
+		"repository)")
 	return cmd
 }
 
@@ -143,7 +146,9 @@ func (r *measuring) run(ctx context.Context, where string) (res result.Result, f
 func (r *measuring) target(ctx context.Context, name string) (target.Target, error) {
 	if name == "aws" {
 		r.progress.step("building the programs that drive Pulumi and talk to AWS (the first time takes minutes)")
-		own := slices.DeleteFunc(slices.Clone(r.config), func(pair string) bool { return strings.HasPrefix(pair, generatorKeys) })
+		own := slices.DeleteFunc(slices.Clone(r.config), func(pair string) bool {
+			return strings.HasPrefix(pair, generatorKeys)
+		})
 		return aws.New(ctx, r.plan.Root, own, r.progress.step)
 	}
 	r.progress.step("building the service")

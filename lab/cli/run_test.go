@@ -29,11 +29,12 @@ func TestMeasuringCommandsRefuseWhatTheyCannotDo(t *testing.T) {
 		"run --target moon":             "local or aws",
 		"load":                          "url",
 		"load --url ftp://shop.example": "want http",
-		"load --url http://127.0.0.1:1 --rate NaN":                                     "--rate",
-		"load --url http://127.0.0.1:1 --rate 0":                                       "--rate",
-		"load --url http://127.0.0.1:1 --users 0":                                      "--users",
-		"load --url http://127.0.0.1:1 --fail-if p95=fast":                             "--fail-if",
-		"load --url http://user:hunter2@127.0.0.1:1":                                   "leave them out and type http://127.0.0.1:1",
+		"load --url http://127.0.0.1:1 --rate NaN":         "--rate",
+		"load --url http://127.0.0.1:1 --rate 0":           "--rate",
+		"load --url http://127.0.0.1:1 --users 0":          "--users",
+		"load --url http://127.0.0.1:1 --fail-if p95=fast": "--fail-if",
+		"load --url http://user:hunter2@127.0.0.1:1": "leave them out and type " +
+			"http://127.0.0.1:1",
 		"load --url http://127.0.0.1:1/?a=b":                                           "type http://127.0.0.1:1/",
 		"run stage1 --stages stage2":                                                   "--stages",
 		"sweep stage1 --stage stage2":                                                  "--stage",
@@ -75,9 +76,10 @@ func TestPrintStep(t *testing.T) {
 	var out bytes.Buffer
 	err := printStep(&out, result.Stage{
 		Steps: []result.Step{{
-			Requests: 100, Failed: 2, ErrorRatio: .02, Throughput: 10, Orders: 3, Errors: map[string]int{"timeout": 2}, MissedSends: result.Ptr(7),
-			Latency:    &result.Latency{P50MS: 12, P95MS: 34, P99MS: 56, MaxMS: 78},
-			Operations: []result.Operation{{Name: "search", Requests: 40}},
+			Requests: 100, Failed: 2, ErrorRatio: .02, Throughput: 10, Orders: 3, Errors: map[string]int{"timeout": 2},
+			MissedSends: result.Ptr(7),
+			Latency:     &result.Latency{P50MS: 12, P95MS: 34, P99MS: 56, MaxMS: 78},
+			Operations:  []result.Operation{{Name: "search", Requests: 40}},
 		}},
 		Invariants: []result.Invariant{{Rule: "nothing is lost", Status: result.InvariantHeld, Detail: "3 orders"}},
 		Validity:   &result.Validity{Reasons: []string{"the machine was busy"}},
@@ -85,7 +87,10 @@ func TestPrintStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"search", "34.0", "2.00% failed", "3 orders paid", "timeout: 2", "7 requests left", "nothing is lost: held", "INVALID: the machine was busy"} {
+	for _, want := range []string{
+		"search", "34.0", "2.00% failed", "3 orders paid", "timeout: 2", "7 requests left", "nothing is lost: held",
+		"INVALID: the machine was busy",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
@@ -97,7 +102,8 @@ func TestPrintFinding(t *testing.T) {
 	printFinding(&out, result.Finding{
 		Name: "pool", Status: result.FindingNotReproduced, Claim: "it was the pool", Conclusion: "Not reproduced.",
 		Comparisons: []result.Comparison{{
-			Measure: "goodput", Unit: "1/s", Before: result.Case{Label: "25", Median: result.Ptr(10.0)}, After: result.Case{Label: "9"},
+			Measure: "goodput", Unit: "1/s", Before: result.Case{Label: "25", Median: result.Ptr(10.0)},
+			After: result.Case{Label: "9"},
 		}},
 	})
 	for _, want := range []string{"pool: not reproduced", "it was the pool", "10.00 1/s (25) -> not measured (9)"} {
@@ -116,7 +122,8 @@ func TestLoadIsCheckedBeforeTheShopIsTouched(t *testing.T) {
 	}))
 	defer shop.Close()
 	for _, args := range []string{
-		"--users 0", "--users 1000000", "--users -5", "--rate NaN", "--rate 0", "--rate -1", "--rate 1e9", "--rate 0.01", "--duration 0s", "--duration 2h",
+		"--users 0", "--users 1000000", "--users -5", "--rate NaN", "--rate 0", "--rate -1", "--rate 1e9", "--rate 0.01",
+		"--duration 0s", "--duration 2h",
 		"--out run.go", "--fail-if p95", "--fail-if errors=200%", "--users 5 --rate 5",
 	} {
 		var stdout, stderr bytes.Buffer
@@ -133,7 +140,9 @@ func TestLoadIsCheckedBeforeTheShopIsTouched(t *testing.T) {
 }
 
 func TestOutIsAFolderOrAFile(t *testing.T) {
-	for out, want := range map[string]string{"here": filepath.Join("here", "load.json"), "./": "load.json", "x/monday.json": "x/monday.json"} {
+	for out, want := range map[string]string{
+		"here": filepath.Join("here", "load.json"), "./": "load.json", "x/monday.json": "x/monday.json",
+	} {
 		if got := outFile(out, "load.json"); got != want {
 			t.Errorf("--out %s writes %s, want %s", out, got, want)
 		}
@@ -142,7 +151,8 @@ func TestOutIsAFolderOrAFile(t *testing.T) {
 
 func TestDefaultsAreInTheRepository(t *testing.T) {
 	t.Chdir("..")
-	if got, want := inRepository(filepath.Join("report", "result.json")), filepath.Join("..", "report", "result.json"); got != want {
+	if got, want := inRepository(filepath.Join("report", "result.json")), filepath.Join("..", "report",
+		"result.json"); got != want {
 		t.Errorf("from lab it is %s, want %s", got, want)
 	}
 	t.Chdir(t.TempDir())
@@ -157,7 +167,9 @@ func TestLoadWithShards(t *testing.T) {
 	url := loadtest.Serve(t, 0, 5*time.Millisecond)
 	out := filepath.Join(t.TempDir(), "load.json")
 	var stdout, stderr bytes.Buffer
-	if code := Run(t.Context(), []string{"load", "--url", url, "--rate", "60", "--duration", "2s", "--shards", "2", "--out", out}, &stdout, &stderr); code != 0 {
+	if code := Run(t.Context(), []string{
+		"load", "--url", url, "--rate", "60", "--duration", "2s", "--shards", "2", "--out", out,
+	}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit status %d: %s", code, stderr.String())
 	}
 	res, err := result.ReadFile(out)
@@ -165,13 +177,16 @@ func TestLoadWithShards(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := res.Stages[0]
-	if step := st.Steps[0]; len(step.Shards) != 2 || step.Requests != 120 || step.Latency.Histogram.Count() != 120 || st.Topology != "single" {
+	if step := st.Steps[0]; len(step.Shards) != 2 || step.Requests != 120 || step.Latency.Histogram.Count() != 120 ||
+		st.Topology != "single" {
 		t.Errorf("%+v", step)
 	}
 	if gate := st.Validity.Gates[len(st.Validity.Gates)-1]; gate.Name != "shards" || gate.Value == nil {
 		t.Errorf("%+v", gate)
 	}
-	for _, want := range []string{"shard 1 of 2: ", "shard 2 of 2: ", "no order is placed twice, and none that was acknowledged is lost: "} {
+	for _, want := range []string{
+		"shard 1 of 2: ", "shard 2 of 2: ", "no order is placed twice, and none that was acknowledged is lost: ",
+	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, stdout.String())
 		}
@@ -180,7 +195,8 @@ func TestLoadWithShards(t *testing.T) {
 
 // Ctrl-C reaches shards too, and is not theirs to act upon. One that is killed ends the load, and is an error.
 func TestAShardThatIsKilled(t *testing.T) {
-	lab := startLab(t, "load", "--url", loadtest.Serve(t, 0, 5*time.Millisecond), "--users", "4", "--duration", "1h", "--shards", "2")
+	lab := startLab(t, "load", "--url", loadtest.Serve(t, 0, 5*time.Millisecond), "--users", "4", "--duration", "1h",
+		"--shards", "2")
 	lab.await("it begins", func() bool {
 		time.Sleep(10 * time.Millisecond)
 		return strings.Contains(lab.stderr.String(), "load: 4 users")

@@ -70,7 +70,8 @@ func (s *clusterSweep) take(ctx context.Context) error {
 	for _, n := range namespaces.Items {
 		istio = istio || n.Metadata.Name == istioNamespace
 		if stack := n.Metadata.Labels[stackLabel]; stack != "" {
-			s.add("the namespace "+n.Metadata.Name+" of stack "+stack, "pulumi destroy -s %s, or kubectl delete namespace %s", stack, n.Metadata.Name)
+			s.add("the namespace "+n.Metadata.Name+" of stack "+stack, "pulumi destroy -s %s, or kubectl delete namespace %s",
+				stack, n.Metadata.Name)
 		}
 	}
 	if err := s.list(ctx, &volumes, "persistentvolumes"); err != nil {
@@ -78,7 +79,8 @@ func (s *clusterSweep) take(ctx context.Context) error {
 	}
 	for _, v := range volumes.Items {
 		if strings.HasPrefix(v.Spec.ClaimRef.Namespace, "shop-") && v.Status.Phase == "Released" {
-			s.add("the volume "+v.Metadata.Name+" that "+v.Spec.ClaimRef.Namespace+" had", "kubectl delete persistentvolume %s", v.Metadata.Name)
+			s.add("the volume "+v.Metadata.Name+" that "+v.Spec.ClaimRef.Namespace+" had", "kubectl delete persistentvolume %s",
+				v.Metadata.Name)
 		}
 	}
 	if istio {
@@ -112,7 +114,8 @@ func (s *clusterSweep) takeIstio(ctx context.Context) error {
 	const certificates = "istio-ca-root-cert"
 	maps, err := s.kubectl(ctx, "get", "configmaps", "-A", "--field-selector", "metadata.name="+certificates, "-o", "name")
 	if n := bytes.Count(maps, []byte("\n")); n > 0 {
-		s.add(fmt.Sprintf("%d config maps %s", n, certificates), "kubectl delete configmaps -A --field-selector metadata.name=%s", certificates)
+		s.add(fmt.Sprintf("%d config maps %s", n, certificates),
+			"kubectl delete configmaps -A --field-selector metadata.name=%s", certificates)
 	}
 	return err
 }

@@ -54,7 +54,8 @@ Payments are simulated: no card, no money, no account at Stripe.`,
 	f := cmd.Flags()
 	f.StringVar(&u.options.Data, "data", "", "keep the database in this `folder` between runs")
 	f.StringVar(&rateLimit, "rate-limit", "on", "the shop's rate limits: `on|off`")
-	f.IntVar(&u.options.Port, "port", 0, "TCP `port` of the shop on 127.0.0.1 (default 8080, or any free one when that is taken)")
+	f.IntVar(&u.options.Port, "port", 0, "TCP `port` of the shop on 127.0.0.1 (default 8080, or any free one when that "+
+		"is taken)")
 	f.StringVar(&u.options.Binary, "binary", "", "run this built service `file` instead of building it")
 	f.BoolVarP(&u.verbose, "verbose", "v", false, "show what the processes write")
 	return cmd
@@ -113,7 +114,8 @@ func describe(w io.Writer, t *twin.Twin) {
 	line("Shop", "%s  started in %.1f s", t.URL, t.Started.Round(100*time.Millisecond).Seconds())
 	line("Stage", "%s (%s), instances: %d, on this machine, not AWS", s.Name, s.Topology, s.Instances)
 	line("Proxies", "%s", proxies(t))
-	line("Database", "%s, max_connections for the shop: %d, pool per instance: %d", t.Postgres.Kind, s.DatabaseConnections, s.PoolPerInstance)
+	line("Database", "%s, max_connections for the shop: %d, pool per instance: %d", t.Postgres.Kind, s.DatabaseConnections,
+		s.PoolPerInstance)
 	redis := t.Redis.Kind
 	if t.Redis.StandIn {
 		redis += ", inside this process (redis-server is not installed)"

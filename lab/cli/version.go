@@ -25,7 +25,8 @@ func newVersionCommand() *cobra.Command {
 		Example: "  go run ./lab version\n  go run ./lab version --licenses",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "lab %s%s, %s %s/%s\n", release, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "lab %s%s, %s %s/%s\n", release, commit(), runtime.Version(), runtime.GOOS,
+				runtime.GOARCH)
 			if err == nil && long {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), "\n"+licenses)
 			}

@@ -13,12 +13,14 @@ import (
 var updateLicenses = flag.Bool("update", false, "rewrite licenses.txt")
 
 func TestLicensesAreThoseOfTheModules(t *testing.T) {
-	licensetest.Check(t, "../..", "licenses.txt", *updateLicenses, "./lab", "./lab/account", "./lab/generator", "./lab/automate", "./lab/draw", "./lab/proxy")
+	licensetest.Check(t, "../..", "licenses.txt", *updateLicenses, "./lab", "./lab/account", "./lab/generator",
+		"./lab/automate", "./lab/draw", "./lab/proxy")
 }
 
 func TestVersionIsTheOneOfTheChangeLog(t *testing.T) {
 	var out bytes.Buffer
-	if code := Run(t.Context(), []string{"version"}, &out, &out); code != 0 || !strings.HasPrefix(out.String(), "lab "+release) {
+	if code := Run(t.Context(), []string{"version"}, &out, &out); code != 0 || !strings.HasPrefix(out.String(),
+		"lab "+release) {
 		t.Errorf("exit status %d: %s", code, out.String())
 	}
 	log, err := os.ReadFile("../../CHANGELOG.md")

@@ -24,7 +24,8 @@ const (
 // and comments inside count, as they do for who reads them. False if there is no such function.
 func codeLines(root, topology string) (int, bool) {
 	c := &code{
-		set: token.NewFileSet(), files: map[string]*ast.File{}, info: &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}},
+		set: token.NewFileSet(), files: map[string]*ast.File{},
+		info:     &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}},
 		declared: map[types.Object]ast.Node{}, seen: map[ast.Node]bool{}, templates: map[string]string{},
 	}
 	folder := filepath.Join(root, platformFolder)

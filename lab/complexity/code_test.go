@@ -50,10 +50,12 @@ const (
 	unused = 1
 )
 `,
-		"platform/server_test.go":   "package platform\n\nfunc (s *Server) tested() {}\n",
-		"platform/boot/boot.go":     "package boot\n\nfunc Single() string { return execute(\"single.tmpl\") }\n\nfunc execute(name string) string { return name }\n",
+		"platform/server_test.go": "package platform\n\nfunc (s *Server) tested() {}\n",
+		"platform/boot/boot.go": "package boot\n\nfunc Single() string { return execute(\"single.tmpl\") }\n\nfunc " +
+			"execute(name string) string { return name }\n",
 		"platform/boot/single.tmpl": "#cloud-config\n{{template \"head\" .}}\n{{if .X}}\n{{- end}}\n",
-		"platform/boot/common.tmpl": "{{- define \"head\" -}}\na\n{{if .X}}b{{- end}}\n{{- end}}\n\n{{- define \"rest\" -}}\nc\n{{- end}}\n",
+		"platform/boot/common.tmpl": "{{- define \"head\" -}}\na\n{{if .X}}b{{- end}}\n{{- end}}\n\n{{- define \"rest\" " +
+			"-}}\nc\n{{- end}}\n",
 	} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {

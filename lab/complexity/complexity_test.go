@@ -14,7 +14,8 @@ func TestComplexityIsCountedFromTheSource(t *testing.T) {
 	if c.StageLines == nil || *c.StageLines < 500 || *c.StageLines > 5000 {
 		t.Errorf("stage lines: %v", c.StageLines)
 	}
-	if none := Count(t.TempDir(), "stage1", "single", result.TargetAWS); none.ConfigLines != nil || none.Resources != nil || none.StageLines != nil {
+	if none := Count(t.TempDir(), "stage1", "single", result.TargetAWS); none.ConfigLines != nil ||
+		none.Resources != nil || none.StageLines != nil {
 		t.Errorf("counted out of nothing: %+v", none)
 	}
 }

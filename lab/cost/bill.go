@@ -108,7 +108,8 @@ func (b *bill) line(r Resource, item string, count float64, usage bool) {
 		return
 	}
 	b.lines = append(b.lines, Line{
-		Resource: r.Name, Type: r.Type, Item: item, Count: count, Unit: p.Unit, Usage: usage, USD: usd, Unverified: p.Unverified,
+		Resource: r.Name, Type: r.Type, Item: item, Count: count, Unit: p.Unit, Usage: usage, USD: usd,
+		Unverified: p.Unverified,
 	})
 	sum, seen := b.totals[item]
 	if !seen {

@@ -69,7 +69,8 @@ func (b *bill) fargate(r, task Resource, prefix string, n float64) {
 func (b *bill) tasks(r Resource) (float64, bool) {
 	if r.at("desiredCount").absent() {
 		for _, t := range b.graph.ofType("aws:appautoscaling/target:Target") {
-			if id, _ := t.at("resourceId").raw.(string); strings.HasSuffix(id, "/"+r.Name) || (r.input("name") != "" && strings.HasSuffix(id, "/"+r.input("name"))) {
+			if id, _ := t.at("resourceId").raw.(string); strings.HasSuffix(id, "/"+r.Name) || (r.input("name") != "" &&
+				strings.HasSuffix(id, "/"+r.input("name"))) {
 				return b.number(t, 0, "minCapacity")
 			}
 		}

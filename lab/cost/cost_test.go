@@ -41,9 +41,12 @@ func graph(t *testing.T, s string) Graph {
 const originalFargate = `{"resources":[
  {"type":"aws:lb/loadBalancer:LoadBalancer","name":"alb","inputs":{"subnets":["a","b"]}},
  {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"task","id":"task-1","inputs":{"cpu":"256","memory":"512"}},
- {"type":"aws:ecs/service:Service","name":"shop","inputs":{"launchType":"FARGATE","desiredCount":2,"taskDefinition":"task-1","networkConfiguration":{"assignPublicIp":true}}},
- {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t3.micro","storageType":"gp3","allocatedStorage":20}},
- {"type":"aws:elasticache/replicationGroup:ReplicationGroup","name":"cache","inputs":{"nodeType":"cache.t3.micro","engine":"redis","numCacheClusters":1}}]}`
+ {"type":"aws:ecs/service:Service","name":"shop","inputs":{"launchType":"FARGATE","desiredCount":2,
+ "taskDefinition":"task-1","networkConfiguration":{"assignPublicIp":true}}},
+ {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t3.micro",
+ "storageType":"gp3","allocatedStorage":20}},
+ {"type":"aws:elasticache/replicationGroup:ReplicationGroup","name":"cache","inputs":{"nodeType":"cache.t3.micro",
+ "engine":"redis","numCacheClusters":1}}]}`
 
 func TestEstimateOfTheOriginalFargateStage(t *testing.T) {
 	e := prices(t).Of(graph(t, originalFargate), Usage{})
@@ -58,10 +61,14 @@ func TestEstimateOfTheOriginalFargateStage(t *testing.T) {
 
 func TestUnknownIsNeverZero(t *testing.T) {
 	g := graph(t, `[{"type":"aws:redshift/cluster:Cluster","name":"dw","inputs":{}},
-	 {"type":"aws:ec2/instance:Instance","name":"big","inputs":{"instanceType":"m9.mega","associatePublicIpAddress":false,"rootBlockDevice":{"volumeType":"gp3","volumeSize":20}}},
+	 {"type":"aws:ec2/instance:Instance","name":"big","inputs":{"instanceType":"m9.mega","associatePublicIpAddress":false,
+	 "rootBlockDevice":{"volumeType":"gp3","volumeSize":20}}},
 	 {"type":"aws:ec2/vpc:Vpc","name":"net","inputs":{}}]`)
 	e := prices(t).Of(g, Usage{})
-	want := []string{"aws:ec2/instance:Instance big: no price for ec2/m9.mega in us-east-1", "aws:redshift/cluster:Cluster dw: no rule for this type"}
+	want := []string{
+		"aws:ec2/instance:Instance big: no price for ec2/m9.mega in us-east-1",
+		"aws:redshift/cluster:Cluster dw: no rule for this type",
+	}
 	if fmt.Sprint(e.Unknown) != fmt.Sprint(want) {
 		t.Errorf("unknown = %q, want %q", e.Unknown, want)
 	}
@@ -69,25 +76,31 @@ func TestUnknownIsNeverZero(t *testing.T) {
 }
 
 func TestGroupIsBilledByItsTemplate(t *testing.T) {
-	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1","inputs":{"instanceType":"t4g.small",
-	 "blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}],"networkInterfaces":[{"associatePublicIpAddress":"true"}]}},
-	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"maxSize":4,"launchTemplate":{"id":"lt-1"}}}]`)
+	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1",
+	 "inputs":{"instanceType":"t4g.small",
+	 "blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}],
+	 "networkInterfaces":[{"associatePublicIpAddress":"true"}]}},
+	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"maxSize":4,
+	 "launchTemplate":{"id":"lt-1"}}}]`)
 	near(t, "monthly", prices(t).Of(g, Usage{}).Monthly(), 2*(0.0168*730+0.8+3.65))
 }
 
 func TestAllowancesAndTraffic(t *testing.T) {
-	g := graph(t, `[{"type":"aws:cloudwatch/logGroup:LogGroup","name":"a","inputs":{}},{"type":"aws:cloudwatch/logGroup:LogGroup","name":"b","inputs":{}}]`)
+	g := graph(t, `[{"type":"aws:cloudwatch/logGroup:LogGroup","name":"a","inputs":{}},
+	 {"type":"aws:cloudwatch/logGroup:LogGroup","name":"b","inputs":{}}]`)
 	u := Usage{Requests: 100e6, BytesPerRequest: 2000, LogBytes: 100}
 	// 200 GB out, 100 of them free; 10 GB of logs, 5 free, counted once for both groups.
 	near(t, "monthly", prices(t).Of(g, u).Monthly(), 100*0.09+5*0.5)
 }
 
 func TestCreditsAreBilledBeyondTheBaseline(t *testing.T) {
-	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1","inputs":{"instanceType":"t4g.small",
+	g := graph(t, `[{"type":"aws:ec2/launchTemplate:LaunchTemplate","name":"lt","id":"lt-1",
+	 "inputs":{"instanceType":"t4g.small",
 	 "creditSpecification":{"cpuCredits":"unlimited"},"blockDeviceMappings":[{"ebs":{"volumeSize":10,"volumeType":"gp3"}}],
 	 "networkInterfaces":[{"associatePublicIpAddress":"false"}]}},
 	 {"type":"aws:autoscaling/group:Group","name":"fleet","inputs":{"desiredCapacity":2,"launchTemplate":{"id":"lt-1"}}},
-	 {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t4g.micro","storageType":"gp3","allocatedStorage":20}}]`)
+	 {"type":"aws:rds/instance:Instance","name":"db","inputs":{"engine":"postgres","instanceClass":"db.t4g.micro",
+	 "storageType":"gp3","allocatedStorage":20}}]`)
 	idle := prices(t).Of(g, Usage{CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
 	near(t, "monthly without traffic", idle.Monthly(), 2*(0.0168*730+0.8)+0.016*730+2.3)
 	busy := prices(t).Of(g, Usage{Requests: 3.6e9, CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003})
@@ -109,9 +122,10 @@ func TestCreditsWithoutAPriceAreUnknown(t *testing.T) {
 func TestReadGraphForms(t *testing.T) {
 	const urn = "urn:pulumi:stage1::shoplab::shoplab:x:Y$aws:ec2/eip:Eip::address"
 	for name, doc := range map[string]string{
-		"preview": `{"steps":[{"op":"create","newState":{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","inputs":{}}},{"op":"delete","oldState":{}}],"changeSummary":{"create":1,"delete":1}}`,
-		"export":  `{"version":3,"deployment":{"resources":[{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","id":"eip-1"}]}}`,
-		"golden":  `[{"type":"aws:ec2/eip:Eip","name":"address","inputs":{}}]`,
+		"preview": `{"steps":[{"op":"create","newState":{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","inputs":{}}},
+		 {"op":"delete","oldState":{}}],"changeSummary":{"create":1,"delete":1}}`,
+		"export": `{"version":3,"deployment":{"resources":[{"urn":"` + urn + `","type":"aws:ec2/eip:Eip","id":"eip-1"}]}}`,
+		"golden": `[{"type":"aws:ec2/eip:Eip","name":"address","inputs":{}}]`,
 	} {
 		g := graph(t, doc)
 		if len(g.Resources) != 1 || g.Resources[0].Name != "address" || len(g.Incomplete) > 0 {
@@ -128,7 +142,8 @@ func TestReadGraphForms(t *testing.T) {
 
 func TestCheapestFollowsCapacity(t *testing.T) {
 	small := Option{Name: "small", MaxRate: 10, Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}}]`)}
-	large := Option{Name: "large", Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}},{"type":"aws:ec2/eip:Eip","name":"y","inputs":{}}]`)}
+	large := Option{Name: "large", Graph: graph(t, `[{"type":"aws:ec2/eip:Eip","name":"x","inputs":{}},
+	 {"type":"aws:ec2/eip:Eip","name":"y","inputs":{}}]`)}
 	volumes := []float64{1e6, 100e6}
 	curve := prices(t).Curve(small, Usage{}, volumes)
 	got := Cheapest(curve, prices(t).Curve(large, Usage{}, volumes))
@@ -155,7 +170,9 @@ func TestRefresh(t *testing.T) {
 	all := prices(t)
 	table := Table{
 		Region: "us-east-1", Currency: "USD",
-		Prices: map[string]Price{"alb/hour": all.Prices["alb/hour"], "kms/10k": all.Prices["kms/10k"], "alb/lcu": all.Prices["alb/lcu"]},
+		Prices: map[string]Price{
+			"alb/hour": all.Prices["alb/hour"], "kms/10k": all.Prices["kms/10k"], "alb/lcu": all.Prices["alb/lcu"],
+		},
 	}
 	now := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
 	got, left, err := table.Refresh(t.Context(), srv.URL, "us-east-1", now, func(string) {})
@@ -196,13 +213,16 @@ func TestRefreshReadsFamiliesAndTiers(t *testing.T) {
 		  "A":{"x":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"0.5"}}}}},
 		  "D":{"x":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"9"}}}}},
 		  "T":{"x":{"priceDimensions":{"b":{"beginRange":"10240","pricePerUnit":{"USD":"0.07"}},
-		        "a":{"beginRange":"100","pricePerUnit":{"USD":"0.09"}},"f":{"beginRange":"0","pricePerUnit":{"USD":"0"}}}}}}}}`)
+		        "a":{"beginRange":"100","pricePerUnit":{"USD":"0.09"}},"f":{"beginRange":"0",
+		 "pricePerUnit":{"USD":"0"}}}}}}}}`)
 	}))
 	defer srv.Close()
 	table := Table{
 		Region: "us-east-1", Currency: "USD",
-		Prices:   map[string]Price{"out": {USD: 1, Unit: "GB", Service: "S", Match: map[string]string{"usagetype": "Bytes"}}},
-		Families: map[string]Family{"ec2/": {Unit: "hour", Service: "S", Match: map[string]string{"instanceType": "*", "tenancy": "Shared"}}},
+		Prices: map[string]Price{"out": {USD: 1, Unit: "GB", Service: "S", Match: map[string]string{"usagetype": "Bytes"}}},
+		Families: map[string]Family{
+			"ec2/": {Unit: "hour", Service: "S", Match: map[string]string{"instanceType": "*", "tenancy": "Shared"}},
+		},
 	}
 	got, left, err := table.Refresh(t.Context(), srv.URL, "eu-central-1", time.Now(), func(string) {})
 	if err != nil || len(left) > 0 {

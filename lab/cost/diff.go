@@ -55,7 +55,8 @@ func Compare(before, after Estimate) Diff {
 	}
 	size := func(c Change) Money { return max(c.New-c.Old, c.Old-c.New) }
 	slices.SortFunc(d.Changes, func(a, b Change) int {
-		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Item, b.Item))
+		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Resource, b.Resource),
+			cmp.Compare(a.Item, b.Item))
 	})
 	return d
 }

@@ -88,7 +88,10 @@ func (e Estimate) PerRequest() float64 {
 
 // Of estimates g at the prices of t.
 func (t Table) Of(g Graph, u Usage) Estimate {
-	b := bill{table: t, graph: g, usage: u, incomplete: slices.Clone(g.Incomplete), reasons: map[string][]string{}, totals: map[string]total{}}
+	b := bill{
+		table: t, graph: g, usage: u, incomplete: slices.Clone(g.Incomplete), reasons: map[string][]string{},
+		totals: map[string]total{},
+	}
 	for _, r := range g.Resources {
 		b.add(r)
 	}

@@ -17,13 +17,15 @@ func group(b *bill, r Resource) {
 		if m.spot, ok = b.spotOf(r, n); !ok {
 			return
 		}
-	} else if market, _ := spec.at("instanceMarketOptions", "marketType").raw.(string); market == "spot" || !spec.at("spotPrice").absent() {
+	} else if market, _ := spec.at("instanceMarketOptions", "marketType").raw.(string); market == "spot" ||
+		!spec.at("spotPrice").absent() {
 		m.spot = n
 	}
 	if m.kind, ok = b.kindOf(m); !ok {
 		return
 	}
-	if overrides, v := r.each("mixedInstancesPolicy", "launchTemplate", "overrides"); v.hidden != "" || len(overrides) > 0 {
+	if overrides, v := r.each("mixedInstancesPolicy", "launchTemplate", "overrides"); v.hidden != "" ||
+		len(overrides) > 0 {
 		b.dunno(r, "it may start other types than %s, which is what is priced", m.kind)
 	}
 	servers(b, m)
@@ -41,8 +43,16 @@ func (b *bill) templateOf(r Resource) (Resource, bool) {
 	}{
 		{launchTemplate, []string{"launchTemplate", "id"}},
 		{launchTemplate, []string{"launchTemplate", "name"}},
-		{launchTemplate, []string{"mixedInstancesPolicy", "launchTemplate", "launchTemplateSpecification", "launchTemplateId"}},
-		{launchTemplate, []string{"mixedInstancesPolicy", "launchTemplate", "launchTemplateSpecification", "launchTemplateName"}},
+		{
+			launchTemplate, []string{
+				"mixedInstancesPolicy", "launchTemplate", "launchTemplateSpecification", "launchTemplateId",
+			},
+		},
+		{
+			launchTemplate, []string{
+				"mixedInstancesPolicy", "launchTemplate", "launchTemplateSpecification", "launchTemplateName",
+			},
+		},
 		{launchConfig, []string{"launchConfiguration"}},
 	} {
 		if r.at(try.path[0]).absent() || (len(try.path) > 1 && r.at(try.path...).absent()) {
@@ -68,7 +78,8 @@ func (b *bill) size(r Resource) (float64, bool) {
 // the percentage is On-Demand, rounded up as Auto Scaling does. 100% is AWS's default.
 func (b *bill) spotOf(r Resource, n float64) (float64, bool) {
 	base, ok1 := b.number(r, 0, "mixedInstancesPolicy", "instancesDistribution", "onDemandBaseCapacity")
-	percent, ok2 := b.number(r, 100, "mixedInstancesPolicy", "instancesDistribution", "onDemandPercentageAboveBaseCapacity")
+	percent, ok2 := b.number(r, 100, "mixedInstancesPolicy", "instancesDistribution",
+		"onDemandPercentageAboveBaseCapacity")
 	onDemand := min(n, base) + math.Ceil(max(0, n-base)*min(percent, 100)/100)
 	return n - min(n, onDemand), ok1 && ok2
 }
@@ -148,7 +159,9 @@ func (b *bill) elastic(r Resource) bool {
 		if !ok {
 			return false
 		}
-		for _, path := range [][]string{{"networkInterfaces", "networkInterfaceId"}, {"primaryNetworkInterface", "networkInterfaceId"}} {
+		for _, path := range [][]string{
+			{"networkInterfaces", "networkInterfaceId"}, {"primaryNetworkInterface", "networkInterfaceId"},
+		} {
 			if r.at(path...).absent() {
 				continue
 			}

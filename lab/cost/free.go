@@ -102,7 +102,8 @@ eks:index:RandomSuffix eks:index:VpcCni
 // freeModules are whole modules and providers of which nothing costs anything by itself.
 var freeModules = []string{
 	"aws:iam/", "pulumi:", "pulumi-nodejs:", "pulumi-python:", "shoplab:", "kubernetes:",
-	"random:", "tls:", "null:", "time:", "archive:", "local:", "command:", "std:", "docker:", "docker-build:", "synced-folder:",
+	"random:", "tls:", "null:", "time:", "archive:", "local:", "command:", "std:", "docker:", "docker-build:",
+	"synced-folder:",
 }
 
 func typeSet(words string) map[string]bool {

@@ -77,7 +77,9 @@ func (r Resource) is(ref string) bool {
 	if ref == "" {
 		return false
 	}
-	names := []string{r.ID, r.Name, r.output("arn"), r.output("name"), r.output("family"), r.input("name"), r.input("family")}
+	names := []string{
+		r.ID, r.Name, r.output("arn"), r.output("name"), r.output("family"), r.input("name"), r.input("family"),
+	}
 	if slices.Contains(names, ref) {
 		return true
 	}

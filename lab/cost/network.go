@@ -149,7 +149,8 @@ func healthCheck(b *bill, r Resource) {
 	}
 	features := 0.0
 	for _, on := range []bool{
-		kind == "HTTPS" || kind == "HTTPS_STR_MATCH", kind == "HTTP_STR_MATCH" || kind == "HTTPS_STR_MATCH", b.is(r, "measureLatency"),
+		kind == "HTTPS" || kind == "HTTPS_STR_MATCH", kind == "HTTP_STR_MATCH" || kind == "HTTPS_STR_MATCH",
+		b.is(r, "measureLatency"),
 	} {
 		if on {
 			features++

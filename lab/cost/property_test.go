@@ -35,7 +35,8 @@ func stack(t *rapid.T) []Graph {
 
 // referring are the inputs of the small graphs that name another resource of the same part by its id.
 var referring = []string{
-	"subnetId", "id", "launchTemplateId", "allocationId", "networkInterfaceId", "instance", "taskDefinition", "replicateSourceDb", "functionName",
+	"subnetId", "id", "launchTemplateId", "allocationId", "networkInterfaceId", "instance", "taskDefinition",
+	"replicateSourceDb", "functionName",
 	"cluster", "clusterName", "integrationUri",
 }
 
@@ -87,15 +88,18 @@ func TestSplittingAGraphPricesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parts := stack(t)
 		at := rapid.IntRange(0, len(parts)).Draw(t, "split")
-		whole, one, two := table.Of(join(parts), Usage{}), table.Of(join(parts[:at]), Usage{}), table.Of(join(parts[at:]), Usage{})
+		whole, one, two := table.Of(join(parts), Usage{}), table.Of(join(parts[:at]), Usage{}),
+			table.Of(join(parts[at:]), Usage{})
 		if whole.Gross() != one.Gross()+two.Gross() {
-			t.Fatalf("whole $%v, halves $%v + $%v:\n%+v\n%+v\n%+v", whole.Gross().Dollars(), one.Gross().Dollars(), two.Gross().Dollars(), whole.Lines, one.Lines, two.Lines)
+			t.Fatalf("whole $%v, halves $%v + $%v:\n%+v\n%+v\n%+v", whole.Gross().Dollars(), one.Gross().Dollars(),
+				two.Gross().Dollars(), whole.Lines, one.Lines, two.Lines)
 		}
 		if got := slices.Sorted(slices.Values(slices.Concat(one.Unknown, two.Unknown))); !slices.Equal(got, whole.Unknown) {
 			t.Fatalf("whole does not know %q, halves %q", whole.Unknown, got)
 		}
 		if whole.TakenOff() > one.TakenOff()+two.TakenOff() {
-			t.Fatalf("the allowances of one account grew by joining: %v > %v + %v", whole.TakenOff(), one.TakenOff(), two.TakenOff())
+			t.Fatalf("the allowances of one account grew by joining: %v > %v + %v", whole.TakenOff(), one.TakenOff(),
+				two.TakenOff())
 		}
 	})
 }
@@ -123,7 +127,9 @@ func TestTiersAndFreeUnits(t *testing.T) {
 }
 
 func TestMoney(t *testing.T) {
-	for usd, want := range map[float64]string{0: "0", 1.5: "1.5", 0.0000005: "0.000001", -2.25: "-2.25", 1234567.000001: "1234567.000001"} {
+	for usd, want := range map[float64]string{
+		0: "0", 1.5: "1.5", 0.0000005: "0.000001", -2.25: "-2.25", 1234567.000001: "1234567.000001",
+	} {
 		b, err := json.Marshal(USD(usd))
 		if err != nil || string(b) != want {
 			t.Errorf("%g is written %s, want %s (%v)", usd, b, want, err)
@@ -178,7 +184,9 @@ func FuzzReadGraph(f *testing.F) {
 			t.Errorf("$%v a month, $%v taken off", e.Total().Dollars(), e.TakenOff().Dollars())
 		}
 		for _, r := range g.Resources {
-			if _, ruled := rules[r.Type]; !ruled && !free(r.Type) && !slices.ContainsFunc(e.Unknown, func(u string) bool { return strings.HasPrefix(u, r.Type+" "+r.Name+": ") }) {
+			if _, ruled := rules[r.Type]; !ruled && !free(r.Type) && !slices.ContainsFunc(e.Unknown, func(u string) bool {
+				return strings.HasPrefix(u, r.Type+" "+r.Name+": ")
+			}) {
 				t.Errorf("%s %s is neither priced nor unknown", r.Type, r.Name)
 			}
 		}

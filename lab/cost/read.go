@@ -126,7 +126,8 @@ func (r Resource) isComponent() bool { return r.Custom != nil && !*r.Custom }
 
 // leaving are the steps that leave nothing of the stack's behind: deletions, and reads of what others own.
 var leaving = []string{
-	"delete", "delete-replaced", "discard", "discard-replaced", "read", "read-replacement", "read-discard", "remove-pending-replace",
+	"delete", "delete-replaced", "discard", "discard-replaced", "read", "read-replacement", "read-discard",
+	"remove-pending-replace",
 }
 
 func (g *Graph) addSteps(doc document) {
@@ -138,8 +139,8 @@ func (g *Graph) addSteps(doc document) {
 		}
 	}
 	if hidden := doc.ChangeSummary["same"] - shown["same"]; hidden > 0 {
-		g.partial("the preview hides %d resources that do not change: ask for them with `pulumi preview --json --show-sames`, "+
-			"or give what `pulumi stack export` prints", hidden)
+		g.partial("the preview hides %d resources that do not change: ask for them with `pulumi preview --json "+
+			"--show-sames`, or give what `pulumi stack export` prints", hidden)
 	}
 	for _, op := range []string{"create", "update", "replace", "import", "refresh"} {
 		if missing := doc.ChangeSummary[op] - shown[op] - shown[op+"-replacement"]; missing > 0 {

@@ -22,26 +22,48 @@ var documents = []struct {
 	partial  string // "" for a whole stack
 }{
 	{"an export", `{"version":3,"deployment":{"resources":[{` + oneVolume + `}]}}`, 1, ""},
-	{"a resource that is being deleted is not priced beside its replacement", `{"deployment":{"resources":[{` + oneVolume + `},{` + oneVolume + `,"delete":true}]}}`, 1, ""},
+	{
+		"a resource that is being deleted is not priced beside its replacement", `{"deployment":{"resources":[{` + oneVolume +
+			`},{` + oneVolume + `,"delete":true}]}}`, 1, "",
+	},
 	{"nor one that is going away", `{"deployment":{"resources":[{` + oneVolume + `,"delete":true}]}}`, 0, ""},
-	{"one that was read belongs to somebody else", `{"deployment":{"resources":[{` + oneVolume + `,"external":true}]}}`, 0, ""},
-	{"a component only groups others", `{"deployment":{"resources":[{"urn":"urn:pulumi:prod::app::awsx:ec2:Vpc::net","type":"awsx:ec2:Vpc","custom":false},{` + oneVolume + `}]}}`, 1, ""},
-	{"an update under way", `{"deployment":{"resources":[{` + oneVolume + `}],"pending_operations":[{"type":"creating","resource":{"urn":"urn:pulumi:prod::app::aws:s3/bucket:Bucket::b"}}]}}`, 1, "bucket:Bucket::b is creating"},
+	{"one that was read belongs to somebody else", `{"deployment":{"resources":[{` + oneVolume + `,
+	 "external":true}]}}`, 0, ""},
+	{"a component only groups others", `{"deployment":{"resources":[{"urn":"urn:pulumi:prod::app::awsx:ec2:Vpc::net",
+	 "type":"awsx:ec2:Vpc","custom":false},{` + oneVolume + `}]}}`, 1, ""},
+	{"an update under way", `{"deployment":{"resources":[{` + oneVolume + `}],"pending_operations":[{"type":"creating",
+	 "resource":{"urn":"urn:pulumi:prod::app::aws:s3/bucket:Bucket::b"}}]}}`, 1, "bucket:Bucket::b is creating"},
 	{"an empty stack costs nothing", `{"deployment":{"resources":[]}}`, 0, ""},
 	{"an export of no deployment", `{"version":3,"deployment":{"manifest":{}}}`, 0, ""},
 	{"a first preview", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],"changeSummary":{"create":1}}`, 1, ""},
 	{"--show-replacement-steps lists a resource three times", `{"steps":[
-	 {"op":"create-replacement","newState":{` + oneVolume + `}},{"op":"replace","newState":{` + oneVolume + `}},{"op":"delete-replaced","oldState":{}}],"changeSummary":{"replace":1}}`, 1, ""},
-	{"a step that deletes has no new state", `{"steps":[{"op":"delete","oldState":{"urn":"x"}},{"op":"create","newState":{` + oneVolume + `}}],"changeSummary":{"create":1,"delete":1}}`, 1, ""},
-	{"a step that creates has none either, if the preview failed there", `{"steps":[{"op":"create"}],"changeSummary":{"create":1}}`, 0, ""},
-	{"what is read is somebody else's", `{"steps":[{"op":"read","newState":{` + oneVolume + `}}],"changeSummary":{"read":1}}`, 0, ""},
-	{"resources that do not change are hidden", `{"steps":[{"op":"update","newState":{` + oneVolume + `}}],"changeSummary":{"same":41,"update":1}}`, 1, "hides 41 resources that do not change: ask for them with `pulumi preview --json --show-sames`"},
-	{"--show-sames lists them", `{"steps":[{"op":"same","newState":{` + oneVolume + `}}],"changeSummary":{"same":1}}`, 1, ""},
+	 {"op":"create-replacement","newState":{` + oneVolume + `}},{"op":"replace","newState":{` + oneVolume + `}},
+	 {"op":"delete-replaced","oldState":{}}],"changeSummary":{"replace":1}}`, 1, ""},
+	{"a step that deletes has no new state", `{"steps":[{"op":"delete","oldState":{"urn":"x"}},{"op":"create",
+	 "newState":{` + oneVolume + `}}],"changeSummary":{"create":1,"delete":1}}`, 1, ""},
+	{"a step that creates has none either, if the preview failed there", `{"steps":[{"op":"create"}],
+	 "changeSummary":{"create":1}}`, 0, ""},
+	{"what is read is somebody else's", `{"steps":[{"op":"read","newState":{` + oneVolume + `}}],
+	 "changeSummary":{"read":1}}`, 0, ""},
+	{"resources that do not change are hidden", `{"steps":[{"op":"update","newState":{` + oneVolume + `}}],
+	 "changeSummary":{"same":41,"update":1}}`, 1, "hides 41 resources that do not change: ask for them with `pulumi " +
+		"preview --json --show-sames`"},
+	{"--show-sames lists them", `{"steps":[{"op":"same","newState":{` + oneVolume + `}}],
+	 "changeSummary":{"same":1}}`, 1, ""},
 	{"nothing changes, and nothing is shown", `{"steps":[],"changeSummary":{"same":40}}`, 0, "hides 40"},
-	{"a preview that failed", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],"diagnostics":[{"severity":"error","message":"boom\nat line 3"}],"changeSummary":{"create":1}}`, 1, "the preview failed: boom"},
-	{"a warning is no failure", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],"diagnostics":[{"severity":"warning","message":"old"}],"changeSummary":{"create":1}}`, 1, ""},
-	{"a preview without its end", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}]}`, 1, "did not come to its end"},
-	{"a preview that lists less than it counts", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],"changeSummary":{"create":3}}`, 1, "counts 2 more resources to create"},
+	{
+		"a preview that failed", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],
+	 "diagnostics":[{"severity":"error","message":"boom\nat line 3"}],"changeSummary":{"create":1}}`, 1,
+		"the preview failed: boom",
+	},
+	{"a warning is no failure", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],
+	 "diagnostics":[{"severity":"warning","message":"old"}],"changeSummary":{"create":1}}`, 1, ""},
+	{
+		"a preview without its end", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}]}`, 1,
+		"did not come to its end",
+	},
+	{"a preview that lists less than it counts", `{"steps":[{"op":"create","newState":{` + oneVolume + `}}],
+	 "changeSummary":{"create":3}}`, 1, "counts 2 more resources to create"},
 	{"a golden graph", `[{"type":"aws:ebs/volume:Volume","name":"disk","inputs":{"type":"gp3","size":100}}]`, 1, ""},
 }
 
@@ -102,19 +124,27 @@ func TestReadGraphTakesWhatWindowsWrites(t *testing.T) {
 
 func TestRegions(t *testing.T) {
 	const stack = `{"deployment":{"resources":[
-	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::default","type":"pulumi:providers:aws","custom":true,"id":"1","inputs":{"region":"eu-central-1"}},
-	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::east","type":"pulumi:providers:aws","custom":true,"id":"2","inputs":{"region":"us-east-1"}},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/eip:Eip::here","type":"aws:ec2/eip:Eip","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::east::2"},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/eip:Eip::there","type":"aws:ec2/eip:Eip","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/vpc:Vpc::net","type":"aws:ec2/vpc:Vpc","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
-	 {"urn":"urn:pulumi:p::a::aws:route53/zone:Zone::dns","type":"aws:route53/zone:Zone","custom":true,"inputs":{"vpcs":[{}]},"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"}]}}`
+	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::default","type":"pulumi:providers:aws","custom":true,"id":"1",
+	 "inputs":{"region":"eu-central-1"}},
+	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::east","type":"pulumi:providers:aws","custom":true,"id":"2",
+	 "inputs":{"region":"us-east-1"}},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/eip:Eip::here","type":"aws:ec2/eip:Eip","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::east::2"},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/eip:Eip::there","type":"aws:ec2/eip:Eip","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/vpc:Vpc::net","type":"aws:ec2/vpc:Vpc","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:route53/zone:Zone::dns","type":"aws:route53/zone:Zone","custom":true,
+	 "inputs":{"vpcs":[{}]},"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"}]}}`
 	table := prices(t)
 	e := table.Of(graph(t, stack), Usage{})
 	near(t, "what is in us-east-1 or global", e.Gross().Dollars(), 3.65+.5)
-	if want := "aws:ec2/eip:Eip there: it is in eu-central-1, and the prices are those of us-east-1"; !slices.Contains(e.Unknown, want) {
+	if want := "aws:ec2/eip:Eip there: it is in eu-central-1, and the prices are those of " +
+		"us-east-1"; !slices.Contains(e.Unknown, want) {
 		t.Errorf("unknown %q, want %q", e.Unknown, want)
 	}
-	if len(e.Incomplete) != 1 || !strings.Contains(e.Incomplete[0], "1 resources are in eu-central-1 and not priced") || !strings.Contains(e.Incomplete[0], "--refresh --region eu-central-1") {
+	if len(e.Incomplete) != 1 || !strings.Contains(e.Incomplete[0], "1 resources are in eu-central-1 and not priced") ||
+		!strings.Contains(e.Incomplete[0], "--refresh --region eu-central-1") {
 		t.Errorf("incomplete: %q", e.Incomplete)
 	}
 	frankfurt := Table{Region: "eu-central-1", Prices: map[string]Price{"ipv4/hour": {USD: .01, Unit: "hour"}}}
@@ -152,13 +182,18 @@ func TestWhereAResourceIs(t *testing.T) {
 func TestAProviderWithoutARegionIsWhereItsResourcesAre(t *testing.T) {
 	g := graph(t, `{"deployment":{"resources":[
 	 {"urn":"urn:pulumi:p::a::pulumi:providers:aws::default","type":"pulumi:providers:aws","custom":true,"id":"1"},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/vpc:Vpc::net","type":"aws:ec2/vpc:Vpc","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1",
+	 {"urn":"urn:pulumi:p::a::aws:ec2/vpc:Vpc::net","type":"aws:ec2/vpc:Vpc","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1",
 	  "outputs":{"arn":"arn:aws:ec2:us-west-2:123456789012:vpc/vpc-1"}},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/natGateway:NatGateway::nat","type":"aws:ec2/natGateway:NatGateway","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
-	 {"urn":"urn:pulumi:p::a::aws:ecs/cluster:Cluster::c","type":"aws:ecs/cluster:Cluster","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
-	 {"urn":"urn:pulumi:p::a::aws:ec2/launchTemplate:LaunchTemplate::t","type":"aws:ec2/launchTemplate:LaunchTemplate","custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"}]}}`)
+	 {"urn":"urn:pulumi:p::a::aws:ec2/natGateway:NatGateway::nat","type":"aws:ec2/natGateway:NatGateway","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:ecs/cluster:Cluster::c","type":"aws:ecs/cluster:Cluster","custom":true,
+	 "provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"},
+	 {"urn":"urn:pulumi:p::a::aws:ec2/launchTemplate:LaunchTemplate::t","type":"aws:ec2/launchTemplate:LaunchTemplate",
+	 "custom":true,"provider":"urn:pulumi:p::a::pulumi:providers:aws::default::1"}]}}`)
 	e := prices(t).Of(g, Usage{})
-	want := []string{"aws:ec2/natGateway:NatGateway nat: it is in us-west-2, and the prices are those of us-east-1"} // what is free is free there too
+	// what is free is free there too
+	want := []string{"aws:ec2/natGateway:NatGateway nat: it is in us-west-2, and the prices are those of us-east-1"}
 	if !slices.Equal(e.Unknown, want) || len(e.Incomplete) != 1 || e.Gross() != 0 {
 		t.Errorf("unknown %q, incomplete %q, $%v", e.Unknown, e.Incomplete, e.Gross())
 	}
@@ -166,7 +201,9 @@ func TestAProviderWithoutARegionIsWhereItsResourcesAre(t *testing.T) {
 
 // Previews leave out the default provider, and have its region in the configuration.
 func TestAPreviewIsWhereItsConfigurationSays(t *testing.T) {
-	g := graph(t, `{"config":{"aws:region":"eu-west-1"},"steps":[{"op":"create","newState":{`+oneVolume+`,"provider":"urn:pulumi:prod::app::pulumi:providers:aws::default::04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}],"changeSummary":{"create":1}}`)
+	g := graph(t, `{"config":{"aws:region":"eu-west-1"},"steps":[{"op":"create","newState":{`+oneVolume+`,
+	 "provider":"urn:pulumi:prod::app::pulumi:providers:aws::default::04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}],
+	 "changeSummary":{"create":1}}`)
 	if got := g.Resources[0].Region; got != "eu-west-1" {
 		t.Errorf("region %q", got)
 	}
@@ -176,7 +213,8 @@ func TestAPreviewIsWhereItsConfigurationSays(t *testing.T) {
 func TestAReferenceIsFollowedInAFirstPreview(t *testing.T) {
 	const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 	step := func(typ, name, inputs, more string) string {
-		return fmt.Sprintf(`{"op":"create","newState":{"urn":"urn:pulumi:p::a::%s::%s","type":"%s","custom":true,"inputs":%s%s}}`, typ, name, typ, inputs, more)
+		return fmt.Sprintf(`{"op":"create","newState":{"urn":"urn:pulumi:p::a::%s::%s","type":"%s","custom":true,
+		 "inputs":%s%s}}`, typ, name, typ, inputs, more)
 	}
 	g := graph(t, `{"changeSummary":{"create":3},"steps":[`+strings.Join([]string{
 		step(taskDefinition, "small", `{"cpu":"256","memory":"512"}`, ""),

@@ -19,7 +19,9 @@ const OfferURL = "https://pricing.us-east-1.amazonaws.com"
 // prices that it does not have. In the table's own region those stay, marked as not verified unless they
 // have no lookup; in another one they are left out, so that what needs them is unknown there. A service of
 // which no price at all is found is an error: then it is the lookup that is wrong.
-func (t Table) Refresh(ctx context.Context, base, region string, now time.Time, progress func(string)) (out Table, left []string, err error) {
+func (t Table) Refresh(
+	ctx context.Context, base, region string, now time.Time, progress func(string),
+) (out Table, left []string, err error) {
 	r := refresh{old: t, region: region, base: base, out: t}
 	r.out.Region, r.out.elsewhere = region, nil
 	r.out.Prices, r.out.Families = map[string]Price{}, map[string]Family{}

@@ -9,7 +9,9 @@ import (
 )
 
 // globalTypes have one price everywhere, whichever region their provider is in.
-var globalTypes = []string{"aws:cloudfront/", "aws:route53/", "aws:iam/", "aws:globalaccelerator/", "aws:budgets/", "aws:organizations/"}
+var globalTypes = []string{
+	"aws:cloudfront/", "aws:route53/", "aws:iam/", "aws:globalaccelerator/", "aws:budgets/", "aws:organizations/",
+}
 
 func global(typ string) bool {
 	for _, p := range globalTypes {

@@ -53,9 +53,12 @@ func init() { // the rules of elastic addresses and instances look one another u
 		auroraInstance:                    {price: auroraMember, usage: []string{"capacity_units_per_hr"}},
 		cacheGroup:                        {price: cache, usage: []string{"snapshot_storage_size_gb"}},
 		"aws:elasticache/cluster:Cluster": {price: cacheCluster, usage: []string{"snapshot_storage_size_gb"}},
-		"aws:elasticache/serverlessCache:ServerlessCache": {price: serverlessCache, usage: []string{"storage_gb", "monthly_ecpus", "snapshot_storage_size_gb"}},
+		"aws:elasticache/serverlessCache:ServerlessCache": {
+			price: serverlessCache, usage: []string{"storage_gb", "monthly_ecpus", "snapshot_storage_size_gb"},
+		},
 		"aws:dynamodb/table:Table": {price: dynamoTable, usage: []string{
-			"storage_gb", "monthly_write_request_units", "monthly_read_request_units", "pitr_backup_storage_gb", "monthly_streams_read_request_units",
+			"storage_gb", "monthly_write_request_units", "monthly_read_request_units", "pitr_backup_storage_gb",
+			"monthly_streams_read_request_units",
 		}},
 
 		balancerType:                          {price: loadBalancer},
@@ -65,19 +68,24 @@ func init() { // the rules of elastic addresses and instances look one another u
 		"aws:ec2/vpcEndpoint:VpcEndpoint":     {price: endpoint, usage: []string{"monthly_data_processed_gb"}},
 		"aws:ec2/vpnConnection:VpnConnection": {price: hourly("vpn/hour")},
 		"aws:ec2transitgateway/vpcAttachment:VpcAttachment": {
-			price: both(hourly("tgw/hour"), meter("tgw/gb", "monthly_data_processed_gb", 1)), usage: []string{"monthly_data_processed_gb"},
+			price: both(hourly("tgw/hour"), meter("tgw/gb", "monthly_data_processed_gb", 1)),
+			usage: []string{"monthly_data_processed_gb"},
 		},
 		"aws:globalaccelerator/accelerator:Accelerator": {price: accelerator},
 		"aws:cloudfront/distribution:Distribution":      {price: distribution},
-		"aws:cloudfront/function:Function":              {price: meter("cloudfront/function", "monthly_requests", 1e6), usage: []string{"monthly_requests"}},
-		"aws:route53/zone:Zone":                         {price: zone, usage: []string{"monthly_standard_queries"}},
-		"aws:route53/healthCheck:HealthCheck":           {price: healthCheck},
-		"aws:wafv2/webAcl:WebAcl":                       {price: webACL, usage: []string{"monthly_requests"}},
-		"aws:acm/certificate:Certificate":               {price: certificate},
+		"aws:cloudfront/function:Function": {
+			price: meter("cloudfront/function", "monthly_requests", 1e6), usage: []string{"monthly_requests"},
+		},
+		"aws:route53/zone:Zone":               {price: zone, usage: []string{"monthly_standard_queries"}},
+		"aws:route53/healthCheck:HealthCheck": {price: healthCheck},
+		"aws:wafv2/webAcl:WebAcl":             {price: webACL, usage: []string{"monthly_requests"}},
+		"aws:acm/certificate:Certificate":     {price: certificate},
 
-		"aws:s3/bucket:Bucket":             {price: bucket, usage: bucketUsage},
-		"aws:s3/bucketV2:BucketV2":         {price: bucket, usage: bucketUsage},
-		"aws:efs/fileSystem:FileSystem":    {price: fileSystem, usage: []string{"storage_gb", "infrequent_access_storage_gb", "monthly_infrequent_access_gb"}},
+		"aws:s3/bucket:Bucket":     {price: bucket, usage: bucketUsage},
+		"aws:s3/bucketV2:BucketV2": {price: bucket, usage: bucketUsage},
+		"aws:efs/fileSystem:FileSystem": {
+			price: fileSystem, usage: []string{"storage_gb", "infrequent_access_storage_gb", "monthly_infrequent_access_gb"},
+		},
 		"aws:kms/key:Key":                  {price: key, usage: []string{"monthly_requests"}},
 		"aws:kms/replicaKey:ReplicaKey":    {price: key, usage: []string{"monthly_requests"}},
 		"aws:secretsmanager/secret:Secret": {price: secret, usage: []string{"monthly_requests"}},
@@ -87,16 +95,24 @@ func init() { // the rules of elastic addresses and instances look one another u
 		"aws:cloudwatch/metricAlarm:MetricAlarm": {price: alarm},
 		"aws:cloudwatch/compositeAlarm:CompositeAlarm": {price: monthly("cloudwatch/alarm/composite")},
 		"aws:cloudwatch/dashboard:Dashboard":           {price: monthly("cloudwatch/dashboard")},
-		"aws:cloudwatch/eventBus:EventBus":             {price: meter("events/custom", "monthly_custom_events", 1e6), usage: []string{"monthly_custom_events"}},
+		"aws:cloudwatch/eventBus:EventBus": {
+			price: meter("events/custom", "monthly_custom_events", 1e6), usage: []string{"monthly_custom_events"},
+		},
 
 		functionType: {price: function, usage: []string{"monthly_requests", "request_duration_ms"}},
 		"aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": {price: provisioned},
-		"aws:apigateway/restApi:RestApi":                                       {price: meter("apigateway/rest", "monthly_requests", 1e6), usage: []string{"monthly_requests"}},
-		scheduleType:                                                           {price: schedule, usage: []string{"monthly_invocations"}},
-		apiType:                                                                {price: api, usage: []string{"monthly_requests", "monthly_messages", "monthly_connection_mins"}},
-		"aws:sqs/queue:Queue":                                                  {price: queue, usage: []string{"monthly_requests"}},
-		"aws:sns/topic:Topic":                                                  {price: topic, usage: []string{"monthly_requests"}},
-		"aws:kinesis/stream:Stream":                                            {price: stream, usage: []string{"monthly_data_in_gb", "monthly_data_out_gb", "monthly_put_units"}},
+		"aws:apigateway/restApi:RestApi": {
+			price: meter("apigateway/rest", "monthly_requests", 1e6), usage: []string{"monthly_requests"},
+		},
+		scheduleType: {price: schedule, usage: []string{"monthly_invocations"}},
+		apiType: {
+			price: api, usage: []string{"monthly_requests", "monthly_messages", "monthly_connection_mins"},
+		},
+		"aws:sqs/queue:Queue": {price: queue, usage: []string{"monthly_requests"}},
+		"aws:sns/topic:Topic": {price: topic, usage: []string{"monthly_requests"}},
+		"aws:kinesis/stream:Stream": {
+			price: stream, usage: []string{"monthly_data_in_gb", "monthly_data_out_gb", "monthly_put_units"},
+		},
 
 		"kubernetes:core/v1:Service":               {price: kubernetesService},
 		"kubernetes:core/v1:PersistentVolumeClaim": {price: claim},

@@ -38,7 +38,8 @@ func fileSystem(b *bill, r Resource) {
 
 func key(b *bill, r Resource) {
 	b.charge(r, "kms/key", 1)
-	if spec, ok := b.text(r, "SYMMETRIC_DEFAULT", "customerMasterKeySpec"); ok && spec != "SYMMETRIC_DEFAULT" && spec != "RSA_2048" {
+	if spec, ok := b.text(r, "SYMMETRIC_DEFAULT", "customerMasterKeySpec"); ok && spec != "SYMMETRIC_DEFAULT" &&
+		spec != "RSA_2048" {
 		b.dunno(r, "the requests of a %s key are not priced", spec)
 		return
 	}

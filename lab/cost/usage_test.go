@@ -48,9 +48,10 @@ func TestAUsageFilePricesWhatDependsOnUse(t *testing.T) {
 
 func TestAUsageFileIsCheckedWhole(t *testing.T) {
 	for file, want := range map[string]string{
-		"version: 1\nresource_usage: {aws:s3/bucket:Bucket b: {storage: 1}}":                  "there are: storage_gb",
-		"version: 1\nresource_usage: {aws:s3/bucket:Bucket: {storage_gb: 1}}":                 "want the type and the name",
-		"version: 1\nresource_usage: {aws:x/y:Z b: {storage_gb: 1}}":                          "no price depends on the usage of this type",
+		"version: 1\nresource_usage: {aws:s3/bucket:Bucket b: {storage: 1}}":  "there are: storage_gb",
+		"version: 1\nresource_usage: {aws:s3/bucket:Bucket: {storage_gb: 1}}": "want the type and the name",
+		"version: 1\nresource_usage: {aws:x/y:Z b: {storage_gb: 1}}": "no price depends on the " +
+			"usage of this type",
 		"version: 1\nresource_type_default_usage: {aws:s3/bucket:Bucket: {storage_gb: -1}}":   "storage_gb is -1",
 		"version: 1\nresource_type_default_usage: {aws:s3/bucket:Bucket: {storage_gb: .nan}}": "is NaN",
 		"version: 1\nstack: {requests: .inf}":                                                 "requests is +Inf",
@@ -80,9 +81,11 @@ func TestUsageRefusesNonsense(t *testing.T) {
 }
 
 func TestDiffIsItemByItem(t *testing.T) {
-	before := prices(t).Of(graph(t, `[{"type":"aws:ec2/eip:Eip","name":"a"},{"type":"aws:ebs/volume:Volume","name":"v","inputs":{"type":"gp3","size":100}},
+	before := prices(t).Of(graph(t, `[{"type":"aws:ec2/eip:Eip","name":"a"},{"type":"aws:ebs/volume:Volume","name":"v",
+	 "inputs":{"type":"gp3","size":100}},
 	 {"type":"aws:cloudwatch/metricAlarm:MetricAlarm","name":"m"}]`), Usage{})
-	after := prices(t).Of(graph(t, `[{"type":"aws:ec2/eip:Eip","name":"a"},{"type":"aws:ebs/volume:Volume","name":"v","inputs":{"type":"gp3","size":20}},
+	after := prices(t).Of(graph(t, `[{"type":"aws:ec2/eip:Eip","name":"a"},{"type":"aws:ebs/volume:Volume","name":"v",
+	 "inputs":{"type":"gp3","size":20}},
 	 {"type":"aws:ec2/eip:Eip","name":"b"}]`), Usage{})
 	d := Compare(before, after)
 	if d.Delta() != USD(-6.40+3.65) {

@@ -106,7 +106,8 @@ func (b box) await(ctx context.Context, n int) (found labaws.Shards, err error) 
 			return found, nil
 		}
 		if err := watch.Pause(ctx, b.every); err != nil {
-			return found, fmt.Errorf("%d of %d load generators came within %s: see the log group /shoplab/generator/service", len(names), n, awaitPatience)
+			return found, fmt.Errorf("%d of %d load generators came within %s: see the log group /shoplab/generator/service",
+				len(names), n, awaitPatience)
 		}
 	}
 }

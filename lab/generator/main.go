@@ -42,7 +42,8 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	words := map[string]int{"serve": 1, "await": 4, "relay": 6}
 	if len(args) == 0 || words[args[0]] != len(args) {
-		return errors.New("usage: generator serve | await REGION BUCKET N | relay REGION BUCKET CLUSTER SHARD TASK; lab starts this program")
+		return errors.New("usage: generator serve | await REGION BUCKET N | relay REGION BUCKET CLUSTER SHARD TASK; lab " +
+			"starts this program")
 	}
 	region, bucket := "", os.Getenv(contract.EnvGeneratorBucket)
 	if args[0] != "serve" {

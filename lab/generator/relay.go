@@ -109,7 +109,9 @@ func (r *relay) look(ctx context.Context) error {
 
 // alive is an error when ECS no longer runs the shard's task. That ECS does not answer says nothing of the task.
 func (r *relay) alive(ctx context.Context) error {
-	pages := ecs.NewListTasksPaginator(r.tasks, &ecs.ListTasksInput{Cluster: &r.cluster, DesiredStatus: types.DesiredStatusRunning})
+	pages := ecs.NewListTasksPaginator(r.tasks, &ecs.ListTasksInput{
+		Cluster: &r.cluster, DesiredStatus: types.DesiredStatusRunning,
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil || slices.Contains(page.TaskArns, r.task) {
@@ -117,7 +119,9 @@ func (r *relay) alive(ctx context.Context) error {
 		}
 	}
 	why := ""
-	if out, err := r.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.cluster, Tasks: []string{r.task}}); err == nil && len(out.Tasks) > 0 {
+	if out, err := r.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{
+		Cluster: &r.cluster, Tasks: []string{r.task},
+	}); err == nil && len(out.Tasks) > 0 {
 		why = ": " + aws.ToString(out.Tasks[0].StoppedReason)
 	}
 	return fmt.Errorf("the load generator's task has stopped%s", why)

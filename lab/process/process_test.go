@@ -20,7 +20,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("LAB_TO_KILL") != "" {
 		dir, err := NewTempDir("killed")
 		if err == nil {
-			_, err = Start(Spec{Name: "sleep", Path: "/bin/sh", Args: []string{"-c", "echo $$ >" + filepath.Join(dir.Path, "pid") + "; exec sleep 600"}})
+			_, err = Start(Spec{
+				Name: "sleep", Path: "/bin/sh",
+				Args: []string{"-c", "echo $$ >" + filepath.Join(dir.Path, "pid") + "; exec sleep 600"},
+			})
 		}
 		fmt.Println(err)
 		select {}
@@ -37,8 +40,10 @@ func TestStopAsksThenKills(t *testing.T) {
 		t.Errorf("second Stop: %v", err)
 	}
 
-	deaf := sh(t, Spec{Name: "deaf", StopTimeout: 100 * time.Millisecond}, "trap '' TERM; echo up; while :; do sleep 0.05; done")
-	if err := deaf.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), "killed deaf: it did not stop within 100ms") {
+	deaf := sh(t, Spec{Name: "deaf", StopTimeout: 100 * time.Millisecond},
+		"trap '' TERM; echo up; while :; do sleep 0.05; done")
+	if err := deaf.Stop(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"killed deaf: it did not stop within 100ms") {
 		t.Errorf("Stop of a deaf program: %v, want that it was killed", err)
 	}
 
@@ -57,7 +62,8 @@ func TestErrHasTheLastLines(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "talker ended: exit status 7") {
 		t.Fatalf("error %v, want the exit status", err)
 	}
-	if text := err.Error(); !strings.HasSuffix(text, "line 40") || strings.Contains(text, "line 25\n") || !strings.Contains(text, "line 26\n") {
+	if text := err.Error(); !strings.HasSuffix(text, "line 40") || strings.Contains(text, "line 25\n") ||
+		!strings.Contains(text, "line 26\n") {
 		t.Errorf("error %q, want the last 15 lines", text)
 	}
 	if p.Succeeded() {
@@ -159,13 +165,16 @@ func TestAProgramThatLogsToAFileHasATailToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p, err := Start(Spec{Name: "failing", Path: "/bin/sh", Args: []string{"-c", "seq 3000; echo no space >&2; exit 3"}, Log: f})
+	p, err := Start(Spec{
+		Name: "failing", Path: "/bin/sh", Args: []string{"-c", "seq 3000; echo no space >&2; exit 3"}, Log: f,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-p.Done()
 	lines := strings.Split(p.Tail(), "\n")
-	if len(lines) != 15 || lines[13] != "3000" || lines[14] != "no space" || !strings.Contains(p.Err().Error(), "no space") {
+	if len(lines) != 15 || lines[13] != "3000" || lines[14] != "no space" || !strings.Contains(p.Err().Error(),
+		"no space") {
 		t.Errorf("tail %q, error %v", lines, p.Err())
 	}
 }

@@ -32,7 +32,8 @@ func Find(ctx context.Context, root, name string) (string, error) {
 		}
 	}
 	if root == "" {
-		return "", fmt.Errorf("lab-%s is not beside lab; put it there, or run lab inside the repository, which has its source", name)
+		return "", fmt.Errorf("lab-%s is not beside lab; put it there, or run lab inside the repository, which has its "+
+			"source", name)
 	}
 	return build(ctx, root, name, "./lab/"+name)
 }
@@ -50,7 +51,8 @@ func build(ctx context.Context, root, name, pkg string, env ...string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("find the build's folder: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", contract.BuildTags, "-o", out, pkg) // #nosec G204 -- the repository's own
+	// #nosec G204 -- the repository's own
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", contract.BuildTags, "-o", out, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -48,7 +48,8 @@ func TestRunHandsOverInputOutputAndStatus(t *testing.T) {
 		t.Errorf("stdout %q, stderr %q", stdout.String(), stderr.String())
 	}
 	var exit Exit
-	if err := Run(t.Context(), nil, io.Discard, io.Discard, exectest.Self(t), "echo", "a"); !errors.As(err, &exit) || exit != 1 {
+	if err := Run(t.Context(), nil, io.Discard, io.Discard, exectest.Self(t), "echo", "a"); !errors.As(err, &exit) ||
+		exit != 1 {
 		t.Errorf("ended with %v, want exit status 1", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,7 +1,7 @@
 // Command proxy is the local twin's small reverse proxy: its load balancer where nginx is not
 // installed or would drop connections, and the stand-in for Envoy. It sends each request to the backend
-// with the fewest requests outstanding, or to each in its turn. The twin tells it on standard input which backends to use, one line of
-// host:port words at a time, and it ends when standard input does.
+// with the fewest requests outstanding, or to each in its turn. The twin tells it on standard input which backends to
+// use, one line of host:port words at a time, and it ends when standard input does.
 package main
 
 import (

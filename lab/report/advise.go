@@ -58,8 +58,11 @@ func (m measured) advice() []string {
 	if best, ok := choose(m.stages, n); ok && !survivesServer(best.stage) {
 		n.SurvivesServer = true
 		if safe, ok := choose(m.stages, n); ok {
-			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, safe.stage.Name+" carries most") })
-			lines = slices.Insert(lines, 1, fmt.Sprintf("Where the loss of a server must not take the shop down: %s (%s), $%.2f a month; %s.",
+			lines = slices.DeleteFunc(lines, func(l string) bool {
+				return strings.HasPrefix(l, safe.stage.Name+" carries most")
+			})
+			lines = slices.Insert(lines, 1, fmt.Sprintf("Where the loss of a server must not take the shop down: %s (%s), "+
+				"$%.2f a month; %s.",
 				safe.stage.Name, safe.stage.Topology, safe.monthly, safe.capacity))
 		}
 	}
@@ -87,7 +90,10 @@ func Advise(stages []result.Stage, n Need) []string {
 	if n.Users == 0 && n.Requests == 0 && n.Budget == 0 && !n.SurvivesServer {
 		meets = "the cheapest"
 	}
-	advice := []string{fmt.Sprintf("Take %s (%s): %s, $%.2f a month; %s.", best.stage.Name, best.stage.Topology, meets, best.monthly, best.capacity)}
+	advice := []string{
+		fmt.Sprintf("Take %s (%s): %s, $%.2f a month; %s.", best.stage.Name, best.stage.Topology, meets, best.monthly,
+			best.capacity),
+	}
 	short := shortOfCPUs(fit)
 	strongest := slices.MaxFunc(fit, func(a, b candidate) int { return cmp.Compare(a.users, b.users) })
 	// Stages that had other shares of their CPUs than on AWS are not compared by what they carried.
@@ -126,15 +132,17 @@ func shortOfCPUs(all []candidate) string {
 		if c.forecast {
 			continue
 		}
-		if given, whole := c.stage.Config.GivenCPUs, c.stage.Config.StageCPUs; given != nil && whole != nil && *given < *whole {
+		if given, whole := c.stage.Config.GivenCPUs, c.stage.Config.StageCPUs; given != nil && whole != nil &&
+			*given < *whole {
 			short = append(short, fmt.Sprintf("%s %.3g of %.3g", c.stage.Name, *given, *whole))
 		}
 	}
 	if len(short) == 0 {
 		return ""
 	}
-	return "No forecast validated, so what they carry on AWS is not known. Of the CPUs that they have there, database and " +
-		"cache included, they had here: " + strings.Join(short, ", ") + ". The fewer, the less what was measured says of AWS."
+	return "No forecast validated, so what they carry on AWS is not known. Of the CPUs that they have there, database " +
+		"and cache included, they had here: " + strings.Join(short, ", ") + ". The fewer, the less what was measured says " +
+		"of AWS."
 }
 
 type candidate struct {

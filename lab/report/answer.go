@@ -38,16 +38,27 @@ func answerTable(m measured) *table {
 		Head: []string{"Stage", "Carries on AWS", "USD a month", "Breaks first", "Goes down with"}, Cards: true,
 		Terms: []term{
 			{"Carries on AWS", fmt.Sprintf("requests a second with p95 up to %.0f ms, bursting, with the instances that the stage starts with: a forecast from what "+
-				"a request costs here, with its interval. It validated if it also predicted changed twins that it had not seen; else it decides nothing. "+
-				"Within baseline: what burstable machines do all month for their hourly price.", m.objective().P95MS)},
-			{"USD a month", "list prices of the stage's resource graph, at the traffic named under Cost; and of a million requests at the rate that it carries, all month."},
-			{"Breaks first", "what is used up first on AWS by that forecast, and at how many times that rate the next would be."},
-			{"Goes down with", "single points of failure, by the resource graph: whatever takes the shop with it. Nothing was broken to find out."},
+				"a request costs here, with its interval. It validated if it also predicted changed twins that it had not seen; "+
+				"else it decides nothing. Within baseline: what burstable machines do all month for their hourly price.",
+				m.objective().P95MS)},
+			{
+				"USD a month", "list prices of the stage's resource graph, at the traffic named under Cost; and of a million " +
+					"requests at the rate that it carries, all month.",
+			},
+			{
+				"Breaks first", "what is used up first on AWS by that forecast, and at how many times that rate the next would be.",
+			},
+			{
+				"Goes down with", "single points of failure, by the resource graph: whatever takes the shop with it. Nothing was " +
+					"broken to find out.",
+			},
 		},
 	}
 	for _, s := range m.stages {
 		first, next := breaksFirst(m, s)
-		t.Rows = append(t.Rows, []cell{text(title(s)), m.carries(s), monthly(s).noting(m.million(s)), first.noting(next), downWith(s)})
+		t.Rows = append(t.Rows, []cell{
+			text(title(s)), m.carries(s), monthly(s).noting(m.million(s)), first.noting(next), downWith(s),
+		})
 	}
 	return t
 }
@@ -97,9 +108,11 @@ func breaksFirst(m measured, s result.Stage) (first cell, next string) {
 	case math.IsInf(f.Answer.Behind, 1):
 		return text(f.Answer.First.Plain()), ""
 	case f.Answer.Behind < 2:
-		return text(f.Answer.First.Plain()), fmt.Sprintf("then %s, at %.0f%% more", f.Answer.Next.Plain(), 100*f.Answer.Behind-100)
+		return text(f.Answer.First.Plain()), fmt.Sprintf("then %s, at %.0f%% more", f.Answer.Next.Plain(),
+			100*f.Answer.Behind-100)
 	}
-	return text(f.Answer.First.Plain()), fmt.Sprintf("then %s, at %.0f times the rate", f.Answer.Next.Plain(), f.Answer.Behind)
+	return text(f.Answer.First.Plain()), fmt.Sprintf("then %s, at %.0f times the rate", f.Answer.Next.Plain(),
+		f.Answer.Behind)
 }
 
 // million is what a million requests cost at the forecast rate, "" where that is not known.
@@ -134,7 +147,9 @@ const zone = "a zone"
 // What follows from another is not repeated: a process goes with its one server.
 func singlePoints(s result.Stage) (lost, kept []string) {
 	one := func(of string) bool {
-		return slices.ContainsFunc(s.Failures, func(f result.Failure) bool { return f.Of == of && !f.Survived && f.Count == 1 })
+		return slices.ContainsFunc(s.Failures, func(f result.Failure) bool {
+			return f.Of == of && !f.Survived && f.Count == 1
+		})
 	}
 	for _, f := range s.Failures {
 		_, bare, _ := strings.Cut(f.Of, " ")
@@ -169,7 +184,10 @@ func survivesServer(s result.Stage) bool {
 // failureSection says what each stage survives, and why.
 func failureSection(m measured) section {
 	s := section{Title: "Failures"}
-	t := &table{Caption: "What the shop is without a part, by each stage's resource graph; nothing was broken to find out", Head: []string{"Stage"}, Cards: true}
+	t := &table{
+		Caption: "What the shop is without a part, by each stage's resource graph; nothing was broken to find out",
+		Head:    []string{"Stage"}, Cards: true,
+	}
 	column := map[string]int{}
 	for _, st := range m.stages {
 		for _, f := range st.Failures {

@@ -93,11 +93,14 @@ func checkAccess(ctx context.Context, t *testing.T, count func(script string) in
 	}
 	for _, width := range []int64{375, 1280} {
 		for _, scheme := range []string{"light", "dark"} {
-			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+			media := emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			}
 			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
 				t.Fatal(err)
 			}
-			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844), chromedp.Evaluate[chromedp.Void](string(script))); err != nil {
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844),
+				chromedp.Evaluate[chromedp.Void](string(script))); err != nil {
 				t.Fatal(err)
 			}
 			count(`delete window.axeFound && axe.run().then((r) => { window.axeFound =

@@ -15,7 +15,8 @@ func build(results []result.Result) document {
 	m.predict()
 	d := document{Title: "What each infrastructure carries, costs and survives", Labels: m.labels}
 	for _, s := range []section{
-		answerSection(m), loadSection(m), forecastSection(m), costSection(m), failureSection(m), faultsSection(m), verdictSection(m),
+		answerSection(m), loadSection(m), forecastSection(m), costSection(m), failureSection(m), faultsSection(m),
+		verdictSection(m),
 		findingsSection(m), complexitySection(m), trustSection(m), environmentSection(m),
 	} {
 		if len(s.Blocks) > 0 {

@@ -49,7 +49,8 @@ func latencyChart(m measured) *figure {
 			Title: name, X: chart.Axis{Label: x, Log: true}, Y: chart.Axis{Label: "p95, ms", Log: true}, Lines: lines,
 			Limit: limit, LimitName: fmt.Sprintf("objective, %.0f ms", limit),
 		},
-		Alt: "Median p95 of all steps at each number, " + m.where() + "; both axes are logarithmic. A stage breaks where its line crosses the objective's.",
+		Alt: "Median p95 of all steps at each number, " + m.where() + "; both axes are logarithmic. A stage breaks where " +
+			"its line crosses the objective's.",
 	}
 }
 
@@ -120,10 +121,12 @@ func breakingChart(m measured) *figure {
 // busy hour takes; elsewhere with those that the stages start with.
 func crossoverChart(m measured) *figure {
 	lines, points, left := scaledLines(m)
-	ends := "With the instances that the busy hour takes by the forecasts that validated; a line ends where the most instances no longer carry it. "
+	ends := "With the instances that the busy hour takes by the forecasts that validated; a line ends where the most " +
+		"instances no longer carry it. "
 	if len(lines) == 0 {
 		lines, points, left = fixedLines(m)
-		ends = "With the instances that a stage starts with; how much of the traffic they carry on AWS is not known, so no line ends there. "
+		ends = "With the instances that a stage starts with; how much of the traffic they carry on AWS is not known, so no " +
+			"line ends there. "
 		if m.where() == "on AWS" {
 			ends = "A line ends where the stage no longer keeps the objective in a busy hour. "
 		}
@@ -134,7 +137,8 @@ func crossoverChart(m measured) *figure {
 	return &figure{
 		Name: "cost",
 		Chart: chart.Chart{
-			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true}, Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
+			Title: "Cost against traffic", X: chart.Axis{Label: "requests a month", Log: true},
+			Y: chart.Axis{Label: "USD a month", Log: true}, Lines: lines,
 		},
 		Alt: ends + "Cheapest: " + Crossover(cost.Cheapest(points...)) + "." + left,
 	}
@@ -205,7 +209,8 @@ func Crossover(points []cost.Point) string {
 		for last+1 < len(points) && points[last+1].Option == points[first].Option {
 			last++
 		}
-		parts = append(parts, fmt.Sprintf("%s from %s to %s", points[first].Option, chart.Plain(points[first].Requests), chart.Plain(points[last].Requests)))
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", points[first].Option, chart.Plain(points[first].Requests),
+			chart.Plain(points[last].Requests)))
 		first = last + 1
 	}
 	return strings.Join(parts, ", then ") + " requests a month"

@@ -27,7 +27,9 @@ func costSection(m measured) section {
 				daily = number(atLeast(s) + fmt.Sprintf("$%.2f", s.Cost.Daily()))
 				request = number(atLeast(s) + fmt.Sprintf("$%.6f", s.Cost.PerRequest()))
 			}
-			return []cell{runsOn(s).beside(p.Runs), monthly(s).beside(p.Monthly), daily.beside(p.Daily), request.beside(p.PerRequest)}
+			return []cell{
+				runsOn(s).beside(p.Runs), monthly(s).beside(p.Monthly), daily.beside(p.Daily), request.beside(p.PerRequest),
+			}
 		})})
 	for _, st := range m.stages {
 		if st.Cost != nil {
@@ -38,7 +40,8 @@ func costSection(m measured) section {
 	s.Blocks = append(s.Blocks, itemBlocks(m)...)
 	for _, st := range m.stages {
 		if st.Cost != nil && len(st.Cost.Unknown) > 0 {
-			s.Blocks = append(s.Blocks, block{Text: "Not priced in " + st.Name + ", and not counted as zero:"}, block{List: st.Cost.Unknown})
+			s.Blocks = append(s.Blocks, block{Text: "Not priced in " + st.Name + ", and not counted as zero:"},
+				block{List: st.Cost.Unknown})
 		}
 	}
 	s.charts(m, crossoverChart)
@@ -89,7 +92,8 @@ func atLeast(s result.Stage) string {
 // assumptions are what an estimate takes for given. Results of before CPU was priced assume none of it.
 func assumptions(e cost.Estimate) string {
 	u := e.Usage
-	text := fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed (the published figures are of 500k)",
+	text := fmt.Sprintf("Prices of %s, %s; %s requests a month of %.0f bytes and %.0f bytes of log each are assumed "+
+		"(the published figures are of 500k)",
 		e.PriceDate, e.Region, chart.Plain(u.Requests), u.BytesPerRequest, u.LogBytes)
 	if u.CPUSeconds > 0 {
 		text += fmt.Sprintf(", and %g s of the servers' and %g s of the database's CPU", u.CPUSeconds, u.DatabaseCPUSeconds)
@@ -130,7 +134,9 @@ func itemBlocks(m measured) []block {
 	if len(most) == 0 {
 		return nil
 	}
-	names := slices.SortedFunc(maps.Keys(most), func(a, b string) int { return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(a, b)) })
+	names := slices.SortedFunc(maps.Keys(most), func(a, b string) int {
+		return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(a, b))
+	})
 	for _, item := range names {
 		if most[item] < 0.005 {
 			small = append(small, item)

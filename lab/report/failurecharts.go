@@ -46,8 +46,10 @@ func failureChart(m measured) *figure {
 		return nil
 	}
 	return &figure{
-		Name:  "at-failure",
-		Chart: chart.Chart{Title: "Resources at failure", Y: chart.Axis{Label: "% of the limit"}, Categories: names, Groups: groups},
+		Name: "at-failure",
+		Chart: chart.Chart{
+			Title: "Resources at failure", Y: chart.Axis{Label: "% of the limit"}, Categories: names, Groups: groups,
+		},
 		Alt: "Mean use over its limit while the objective was missed; of several instances the one closest to its limit. " +
 			"Machine is what this machine gives the stage; no bar: no limit, or not measured.",
 	}
@@ -76,7 +78,9 @@ func secondsCharts(m measured) (all []*figure) {
 		lines := []chart.Line{}
 		for _, l := range s.AtFailure.Series.Lines {
 			if l.Resource == result.SeriesP95 {
-				lines = append(lines, chart.Line{Name: "p95, of the objective", Style: len(lines), Points: percent(l, m.objective().P95MS)})
+				lines = append(lines, chart.Line{
+					Name: "p95, of the objective", Style: len(lines), Points: percent(l, m.objective().P95MS),
+				})
 			}
 		}
 		for _, r := range failureResources {
@@ -92,9 +96,12 @@ func secondsCharts(m measured) (all []*figure) {
 		}
 		name := fmt.Sprintf("%s with %d %s", s.Name, s.AtFailure.Users, who(s))
 		all = append(all, &figure{
-			Name:  "seconds-" + s.Name,
-			Chart: chart.Chart{Title: name, X: chart.Axis{Label: "second"}, Y: chart.Axis{Label: "% of the limit"}, Lines: lines},
-			Alt:   "The seconds in which the objective was missed: latency, and the resources that used at least half of their limits.",
+			Name: "seconds-" + s.Name,
+			Chart: chart.Chart{
+				Title: name, X: chart.Axis{Label: "second"}, Y: chart.Axis{Label: "% of the limit"}, Lines: lines,
+			},
+			Alt: "The seconds in which the objective was missed: latency, and the resources that used at least half of " +
+				"their limits.",
 		})
 	}
 	return all

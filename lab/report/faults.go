@@ -17,9 +17,11 @@ func faultsSection(m measured) section {
 	if len(faulty) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, block{Text: "A steady rate, half of what each stage could do, whole journeys with payments, and one fault at a time. A wait that is " +
-		"known beforehand is cut short, and each of its seconds counts for several; what AWS takes is assumed, see below."})
-	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)}, block{Table: policyTable(faulty)})
+	s.Blocks = append(s.Blocks,
+		block{Text: "A steady rate, half of what each stage could do, whole journeys with payments, and one fault at a time. A wait that is " +
+			"known beforehand is cut short, and each of its seconds counts for several; what AWS takes is assumed, see below."})
+	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)},
+		block{Table: policyTable(faulty)})
 	if t := assumptionTable(faulty, assumptions); len(t.Rows) > 0 {
 		s.Blocks = append(s.Blocks, block{Table: t})
 	}
@@ -60,7 +62,12 @@ func faultyTitle(st result.FaultyStage) string {
 
 // faultTable has a row for each fault and a column for each stage.
 func faultTable(stages []result.FaultyStage) *table {
-	t := &table{Caption: "Fault by stage: seconds in which the objective was missed, requests failed, orders lost (median, lowest to highest)", Head: []string{"Fault"}}
+	t := &table{
+		Caption: "Fault by stage: seconds in which the objective was missed, requests failed, orders lost (median, lowest " +
+			"to highest)", Head: []string{
+			"Fault",
+		},
+	}
 	row := map[string]int{}
 	for i, st := range stages {
 		t.Head = append(t.Head, faultyTitle(st))
@@ -148,7 +155,10 @@ func ninesTable(stages []result.FaultyStage) *table {
 }
 
 func policyTable(stages []result.FaultyStage) *table {
-	t := &table{Caption: "How each finds and replaces what is broken, as it is configured", Head: []string{"Stage", "Finds", "Replaces", "Held, of what it can do"}}
+	t := &table{
+		Caption: "How each finds and replaces what is broken, as it is configured",
+		Head:    []string{"Stage", "Finds", "Replaces", "Held, of what it can do"},
+	}
 	for _, st := range stages {
 		held := absent()
 		if st.RatePerSecond != nil {
@@ -188,7 +198,9 @@ func assumptionTable(stages []result.FaultyStage, assumptions []result.Assumptio
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		t.Rows = append(t.Rows, []cell{text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"), text("declared")})
+		t.Rows = append(t.Rows, []cell{
+			text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"), text("declared"),
+		})
 	}
 	return t
 }

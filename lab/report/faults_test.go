@@ -11,15 +11,19 @@ import (
 // faulty is an invented result of faults: one stage that can be trusted, one that cannot, one that lost an order.
 func faulty() result.Result {
 	run := func(missed, failed float64) result.FaultyRun {
-		return result.FaultyRun{MissedSeconds: missed, FailedRequests: failed, ReconciledSeconds: result.Ptr(12.0), Orders: result.Orders{Acknowledged: 9, Charged: 9}}
+		return result.FaultyRun{
+			MissedSeconds: missed, FailedRequests: failed, ReconciledSeconds: result.Ptr(12.0),
+			Orders: result.Orders{Acknowledged: 9, Charged: 9},
+		}
 	}
 	lost := run(5, 7)
 	lost.Orders.Lost = 1
 	stage := func(name string, runs ...result.FaultyRun) result.FaultyStage {
 		return result.FaultyStage{
 			Name: name, Topology: "single", Detection: "at once", Replacement: "by systemd", MonthlyUSD: result.Ptr(11.5),
-			SinglePoints: []result.SinglePoint{{Part: "a server", Resource: "server"}}, UnavailableSecondsAYear: result.Ptr(36000.0),
-			CapacityPerSecond: result.Ptr(600.0), RatePerSecond: result.Ptr(300.0),
+			SinglePoints:            []result.SinglePoint{{Part: "a server", Resource: "server"}},
+			UnavailableSecondsAYear: result.Ptr(36000.0),
+			CapacityPerSecond:       result.Ptr(600.0), RatePerSecond: result.Ptr(300.0),
 			Faults: []result.Fault{
 				{Name: "instance killed", What: "SIGKILL", RatePerYear: 2, Assumed: []string{"boot of a server"}, Runs: runs},
 				{Name: "proxy restarts", RatePerYear: 1, Skipped: "AWS runs it"},
@@ -32,8 +36,10 @@ func faulty() result.Result {
 	broken := stage("stage3", lost)
 	broken.Validity = noisy.Validity
 	return result.Result{Faults: &result.Faults{
-		Assumptions: []result.Assumption{{Name: "boot of a server", Value: 120, Unit: "s", Source: "somebody"}, {Name: "unused", Value: 1, Unit: "s"}},
-		Stages:      []result.FaultyStage{stage("stage1", run(60, 1000), run(40, 800), run(50, 900)), noisy, broken},
+		Assumptions: []result.Assumption{
+			{Name: "boot of a server", Value: 120, Unit: "s", Source: "somebody"}, {Name: "unused", Value: 1, Unit: "s"},
+		},
+		Stages: []result.FaultyStage{stage("stage1", run(60, 1000), run(40, 800), run(50, 900)), noisy, broken},
 	}}
 }
 
@@ -47,7 +53,8 @@ func TestFaultsSection(t *testing.T) {
 		"50 (40-60) s, 900 (800-1000) failed, 0 lost (assumed: boot of a server)",
 		"| 5 s, 7 failed, 1 lost |", // a broken promise shows on a noisy machine too
 		"AWS runs it", "$11.50", "10.0 h", "99.886%", "1: a server", "300 requests a second of 600",
-		"| boot of a server | 120 s | somebody |", "2 on stage1, 2 on stage2, 2 on stage3 a year", "the books knew of every charge 12 s after",
+		"| boot of a server | 120 s | somebody |", "2 on stage1, 2 on stage2, 2 on stage3 a year",
+		"the books knew of every charge 12 s after",
 		"INVALID: others took the machine",
 	} {
 		if !strings.Contains(text, want) {

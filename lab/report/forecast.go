@@ -20,7 +20,12 @@ func forecastSection(m measured) section {
 	if len(t.Rows) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, block{Text: "What a request costs at each part was measured here; queueing laws carry it to the machines that the stage has on AWS."}, block{Table: t})
+	s.Blocks = append(s.Blocks, block{
+		Text: "What a request costs at each part was measured here; queueing laws carry it to the machines that the stage " +
+			"has on AWS.",
+	}, block{
+		Table: t,
+	})
 	s.charts(m, forecastChart)
 	s.Blocks = append(s.Blocks, block{Heading: "Did it hold where it could be tried?"})
 	if checks := checkTable(m); len(checks.Rows) > 0 {
@@ -42,10 +47,19 @@ func forecastSection(m measured) section {
 
 func forecastTable(m measured) *table {
 	t := &table{
-		Head: []string{"Stage", "Requests a second", "Within baseline", "Shoppers", "First to give out", "Scaled out", "USD a million"}, Cards: true,
+		Head: []string{
+			"Stage", "Requests a second", "Within baseline", "Shoppers", "First to give out", "Scaled out", "USD a million",
+		}, Cards: true,
 		Terms: []term{
-			{"Requests a second", fmt.Sprintf("that arrive with p95 up to %.0f ms, bursting. The interval is of what a request was measured to cost and of how fast a vCPU is.", m.objective().P95MS)},
-			{"Within baseline", "the same with what burstable (t-family) servers and databases have for their hourly price alone; above it they spend CPU credits, or dollars."},
+			{
+				"Requests a second",
+				fmt.Sprintf("that arrive with p95 up to %.0f ms, bursting. The interval is of what a request was measured to "+
+					"cost and of how fast a vCPU is.", m.objective().P95MS),
+			},
+			{
+				"Within baseline", "the same with what burstable (t-family) servers and databases have for their hourly price " +
+					"alone; above it they spend CPU credits, or dollars.",
+			},
 			{"Shoppers", fmt.Sprintf("users who think %d s between requests, at that rate.", thinking)},
 			{"Scaled out", "with the most instances that the stage may have."},
 			{"USD a million", "successful requests, at that rate all month."},
@@ -57,18 +71,22 @@ func forecastTable(m measured) *table {
 			continue
 		}
 		if f.Err != nil {
-			t.Rows = append(t.Rows, append([]cell{text(title(s)), cell{Text: "no forecast", Class: "absent"}.noting(why(f))}, cells(5)...))
+			t.Rows = append(t.Rows, append([]cell{text(title(s)), cell{Text: "no forecast", Class: "absent"}.noting(why(f))},
+				cells(5)...))
 			continue
 		}
 		a := f.Answer
 		first, next := breaksFirst(m, s)
-		scaled := number(amount(f.Scaled.Rate.Value) + "/s").noting(fmt.Sprintf("%d instances, until %s gives out", f.Scaled.Instances, f.Scaled.First.Plain()))
+		scaled := number(amount(f.Scaled.Rate.Value) + "/s").noting(fmt.Sprintf("%d instances, until %s gives out",
+			f.Scaled.Instances, f.Scaled.First.Plain()))
 		if f.Scaled.Instances == a.Instances {
 			scaled = text("does not scale")
 		}
 		t.Rows = append(t.Rows, []cell{
-			text(title(s)), number(amount(a.Rate.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Rate.Low), amount(a.Rate.High))),
-			number(amount(a.Sustained.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Sustained.Low), amount(a.Sustained.High))),
+			text(title(s)), number(amount(a.Rate.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Rate.Low),
+				amount(a.Rate.High))),
+			number(amount(a.Sustained.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Sustained.Low),
+				amount(a.Sustained.High))),
 			number(amount(a.Shoppers(thinking))), first.noting(next), scaled, perMillion(f.PerMillion),
 		})
 	}
@@ -96,8 +114,11 @@ func forecastChart(m measured) *figure {
 		bars = append(bars, b)
 	}
 	return &figure{
-		Name: "forecast", Chart: chart.Chart{Title: "Forecast for AWS", Y: chart.Axis{Label: "requests a second"}, Bars: bars},
-		Alt: "Requests a second within the objective, bursting, with the instances that a stage starts with, and the interval.",
+		Name: "forecast", Chart: chart.Chart{
+			Title: "Forecast for AWS", Y: chart.Axis{Label: "requests a second"}, Bars: bars,
+		},
+		Alt: "Requests a second within the objective, bursting, with the instances that a stage starts with, and the " +
+			"interval.",
 	}
 }
 
@@ -105,7 +126,9 @@ func forecastChart(m measured) *figure {
 func checkTable(m measured) *table {
 	t := &table{
 		Caption: "The stage with one thing changed, which the forecast had not seen",
-		Head:    []string{"Stage", "Change", "In flight", "Predicted", "Measured", "Off by", "Breaking point predicted / measured"},
+		Head: []string{
+			"Stage", "Change", "In flight", "Predicted", "Measured", "Off by", "Breaking point predicted / measured",
+		},
 		Terms: []term{{"Off by", "a forecast validates if it is off by at most 10% (median) and 20% (worst), " +
 			"and predicts each breaking point within one step of its search."}},
 	}
@@ -123,7 +146,8 @@ func checkTable(m measured) *table {
 				off.Class = "invalid"
 			}
 			t.Rows = append(t.Rows, []cell{
-				text(title(s)), text(c.Change), number(fmt.Sprint(c.Users)), number(amount(c.Predicted) + "/s"), number(amount(c.Measured) + "/s"), off, knee,
+				text(title(s)), text(c.Change), number(fmt.Sprint(c.Users)), number(amount(c.Predicted) + "/s"),
+				number(amount(c.Measured) + "/s"), off, knee,
 			})
 		}
 	}
@@ -134,7 +158,9 @@ func checkTable(m measured) *table {
 func demandTable(m measured) *table {
 	t := &table{
 		Caption: "What a request takes, measured here",
-		Head:    []string{"Stage", "Service", "Database", "Cache", "Proxy", "Sidecars", "Holds a connection", "Asks the database", "Answer"},
+		Head: []string{
+			"Stage", "Service", "Database", "Cache", "Proxy", "Sidecars", "Holds a connection", "Asks the database", "Answer",
+		},
 		Terms: []term{
 			{"Service, Database, ...", "milliseconds of CPU a request of the mix, with the 95% interval: " +
 				"the slope of use over throughput where nothing was used up."},
@@ -148,7 +174,9 @@ func demandTable(m measured) *table {
 			continue
 		}
 		row := []cell{text(title(s))}
-		for _, part := range []string{forecast.PartService, forecast.PartDatabase, forecast.PartCache, forecast.PartProxy, forecast.PartSidecar} {
+		for _, part := range []string{
+			forecast.PartService, forecast.PartDatabase, forecast.PartCache, forecast.PartProxy, forecast.PartSidecar,
+		} {
 			row = append(row, demand(f.Demands.Of(part).Seconds))
 		}
 		row = append(row, demand(f.Demands.Hold), each(f.Demands.RoundTrips), each(f.Demands.Bytes))
@@ -176,7 +204,8 @@ func errandTable(m measured) *table {
 				head := []cell{text(f.Name), number(fmt.Sprintf("%.0f%%", 100*f.Share)), number(fmt.Sprintf("%.2g", f.Requests))}
 				t.Rows = append(t.Rows, append(head, notMeasuredIn(m.stages)...))
 			}
-			t.Rows[row[f.Name]][3+i] = number(fmt.Sprintf("%.3g ms", 1000*(f.CPU[forecast.PartService]+f.CPU[forecast.PartDatabase])))
+			t.Rows[row[f.Name]][3+i] = number(fmt.Sprintf("%.3g ms", 1000*(f.CPU[forecast.PartService]+
+				f.CPU[forecast.PartDatabase])))
 		}
 	}
 	return t

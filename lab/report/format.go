@@ -121,7 +121,8 @@ func rate(s result.Stage) cell {
 	case o.NotReachedUpTo != nil: // in one repeat at least nothing gave out
 		return gated(s, true, fmt.Sprintf("over %s/s", amount(*o.NotReachedUpTo)))
 	case o.Interpolated != nil:
-		return gated(s, true, fmt.Sprintf("%s/s (%s-%s)", amount(o.Interpolated.Value), amount(o.Interpolated.Low), amount(o.Interpolated.High)))
+		return gated(s, true, fmt.Sprintf("%s/s (%s-%s)", amount(o.Interpolated.Value), amount(o.Interpolated.Low),
+			amount(o.Interpolated.High)))
 	case o.RatePerSecond != nil:
 		return gated(s, true, amount(*o.RatePerSecond)+"/s")
 	}

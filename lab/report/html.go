@@ -14,7 +14,9 @@ import (
 //go:embed report.html.tmpl
 var htmlSource string
 
-var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"together": together, "inline": inline}).Parse(htmlSource))
+var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+	"together": together, "inline": inline,
+}).Parse(htmlSource))
 
 // Where a cell's line may not end: between a number and its unit, before what it is, inside a range.
 var (

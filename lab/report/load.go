@@ -47,7 +47,8 @@ func loadTable(m measured) *table {
 	for _, n := range m.users {
 		head = append(head, fmt.Sprintf("At %d %s", n, m.who()))
 	}
-	t := stageTable(m, "Measured "+m.where()+", with the declared mix of shoppers", append(head, "Gave out", "Busiest CPU then", "CPUs here / on AWS"),
+	t := stageTable(m, "Measured "+m.where()+", with the declared mix of shoppers", append(head, "Gave out",
+		"Busiest CPU then", "CPUs here / on AWS"),
 		func(s result.Stage, p published) []cell {
 			bp, ok := breakingPoint(s)
 			cpu, cpuKnown := cpuAtFailure(s)
@@ -66,11 +67,17 @@ func loadTable(m measured) *table {
 		inFlight = "shoppers, who think between an answer and the next request"
 	}
 	t.Terms = []term{
-		{"Highest rate", fmt.Sprintf("requests a second that arrive whatever the answers do, with p95 up to %.0f ms; with its 95%% interval over all tries.", m.objective().P95MS)},
+		{
+			"Highest rate", fmt.Sprintf("requests a second that arrive whatever the answers do, with p95 up to %.0f ms; with "+
+				"its 95%% interval over all tries.", m.objective().P95MS),
+		},
 		{"Breaking point", "the smallest number of " + inFlight + ", at which a whole step missed that."},
 		{"p95", "95 of 100 requests were answered at least as fast."},
 		{"Gave out", "the resource that was used up at the breaking point, on the machine that was measured."},
-		{"CPUs here / on AWS", "what the stage could use while it was measured, and what its machines have on AWS together. The further apart, the less the figures in this row say of AWS: that is what the forecast is for."},
+		{
+			"CPUs here / on AWS", "what the stage could use while it was measured, and what its machines have on AWS " +
+				"together. The further apart, the less the figures in this row say of AWS: that is what the forecast is for.",
+		},
 	}
 	return t
 }
@@ -185,7 +192,9 @@ func distributionTable(m measured) *table {
 	users := m.common()
 	t := &table{
 		Caption: fmt.Sprintf("Latency at %d %s", users, m.who()), Head: []string{"Stage", "mean"},
-		Terms: []term{{"p50, p90, p95, p99", "so many of 100 requests were answered at least as fast, in the median repeat."}},
+		Terms: []term{
+			{"p50, p90, p95, p99", "so many of 100 requests were answered at least as fast, in the median repeat."},
+		},
 	}
 	for _, p := range percentiles {
 		t.Head = append(t.Head, p.name)

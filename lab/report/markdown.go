@@ -96,6 +96,7 @@ func markdownCell(c cell) string {
 	return s
 }
 
-var markdownEscapes = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "~", `\~`, "`", "\\`", "\n", " ")
+var markdownEscapes = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "~", `\~`, "`", "\\`", "\n",
+	" ")
 
 func escape(s string) string { return markdownEscapes.Replace(s) }

@@ -44,6 +44,6 @@ var original = map[string]published{
 	},
 }
 
-const originalNote = "Published beside measured: the original's load came from ab over a wide-area network with about " +
-	"240 ms to connect, without keep-alive, on GET only, and its t2.small is $16.79 a month by list price. " +
+const originalNote = "Published beside measured: the original's load came from ab over a wide-area network with " +
+	"about 240 ms to connect, without keep-alive, on GET only, and its t2.small is $16.79 a month by list price. " +
 	"The two columns do not measure the same thing; read each against its own other rows."

@@ -83,7 +83,9 @@ func Write(dir string, draw chart.Draw, results ...result.Result) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	files := map[string][]byte{}
-	for name, render := range map[string]func(io.Writer, document) error{HTMLFile: writeHTML, MarkdownFile: writeMarkdown} {
+	for name, render := range map[string]func(io.Writer, document) error{
+		HTMLFile: writeHTML, MarkdownFile: writeMarkdown,
+	} {
 		var b bytes.Buffer
 		if err := render(&b, d); err != nil {
 			return err

@@ -28,14 +28,18 @@ func sample() result.Result {
 	step := func(users int, p95 float64) result.Step {
 		rate := min(800, 40*float64(users)) // requests a second, at half a millisecond of CPU each
 		return result.Step{
-			Purpose: result.PurposeLevel, Loop: result.LoopClosed, Users: users, StartedAt: at, Seconds: 10, Throughput: rate, Requests: int(10 * rate),
-			Latency: &result.Latency{MeanMS: p95 / 2, P50MS: p95 / 3, P90MS: p95, P95MS: p95, P99MS: p95 * 1.5, MaxMS: p95 * 2},
+			Purpose: result.PurposeLevel, Loop: result.LoopClosed, Users: users, StartedAt: at, Seconds: 10, Throughput: rate,
+			Requests: int(10 * rate),
+			Latency:  &result.Latency{MeanMS: p95 / 2, P50MS: p95 / 3, P90MS: p95, P95MS: p95, P99MS: p95 * 1.5, MaxMS: p95 * 2},
 			Operations: []result.Operation{
 				{Name: "list", Requests: int(9 * rate), Latency: &result.Latency{MeanMS: p95 / 3, P95MS: p95 / 2}},
 				{Name: "login", Requests: int(rate), Failed: 3, Latency: &result.Latency{MeanMS: p95, P95MS: 2 * p95}},
 			},
 			Usage: []result.Usage{
-				{Resource: result.ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Mean: .01 + rate*.0005, Max: 1, Limit: result.Ptr(2.0)},
+				{
+					Resource: result.ResourceInstanceCPU, Of: "shop-1", Unit: "cores", Mean: .01 + rate*.0005, Max: 1,
+					Limit: result.Ptr(2.0),
+				},
 				{Resource: result.ResourceDBCPU, Of: "postgres", Unit: "cores", Mean: .01 + rate*.0002, Max: 1},
 			},
 		}
@@ -66,16 +70,28 @@ func sample() result.Result {
 	curve := func(name string, base, per float64) (out []cost.Point) {
 		for _, v := range cost.Volumes() {
 			m := base + v*per
-			out = append(out, cost.Point{Option: name, Requests: v, Monthly: m, PerRequest: m / v, Carried: name != "stage1" || v < 1e8})
+			out = append(out, cost.Point{
+				Option: name, Requests: v, Monthly: m, PerRequest: m / v, Carried: name != "stage1" || v < 1e8,
+			})
 		}
 		return out
 	}
 	one := result.Stage{
-		Name: "stage1", Topology: "single", Config: result.Config{InstanceType: "t4g.small", Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(25), StageCPUs: result.Ptr(2.0), GivenCPUs: result.Ptr(4.0 / 3)},
-		Cost: &estimate, CostCurve: curve("stage1", 12, 1e-7), BringUpSeconds: result.Ptr(4.25), TearDownSeconds: result.Ptr(0.0),
-		Complexity: &result.Complexity{Resources: result.Ptr(31), Commands: result.Ptr(1), ConfigLines: result.Ptr(10)},
-		Levels:     []result.Level{{Users: 50, Median: step(50, 42), AllP95MS: []float64{42}}, {Users: 200, Median: step(200, 712), AllP95MS: []float64{712}}},
-		Steps:      []result.Step{step(1, 4), step(2, 5), step(4, 6), step(8, 9), step(50, 42), step(100, 180), failing, step(200, 712)}, AtFailure: &failing,
+		Name: "stage1", Topology: "single",
+		Config: result.Config{
+			InstanceType: "t4g.small", Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(25),
+			StageCPUs: result.Ptr(2.0), GivenCPUs: result.Ptr(4.0 / 3),
+		},
+		Cost: &estimate, CostCurve: curve("stage1", 12, 1e-7), BringUpSeconds: result.Ptr(4.25),
+		TearDownSeconds: result.Ptr(0.0),
+		Complexity:      &result.Complexity{Resources: result.Ptr(31), Commands: result.Ptr(1), ConfigLines: result.Ptr(10)},
+		Levels: []result.Level{
+			{Users: 50, Median: step(50, 42), AllP95MS: []float64{42}},
+			{Users: 200, Median: step(200, 712), AllP95MS: []float64{712}},
+		},
+		Steps: []result.Step{
+			step(1, 4), step(2, 5), step(4, 6), step(8, 9), step(50, 42), step(100, 180), failing, step(200, 712),
+		}, AtFailure: &failing,
 		Failures: []result.Failure{
 			{Of: "a process", Count: 1, Loss: "down", Why: "there is no other"},
 			{Of: "a server", Count: 1, Loss: "down until a person", Why: "there is no other"},
@@ -83,44 +99,76 @@ func sample() result.Result {
 			{Of: "a zone", Count: 1, Loss: "down until a person", Why: "one"},
 		},
 		Twins: []result.Twin{{
-			Knob: "pool per instance", From: "25", To: "50", Config: result.Config{Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(50), GivenCPUs: result.Ptr(4.0 / 3)},
+			Knob: "pool per instance", From: "25", To: "50",
+			Config: result.Config{
+				Instances: result.Ptr(1), CPUUnits: result.Ptr(2048), PoolPerInstance: result.Ptr(50),
+				GivenCPUs: result.Ptr(4.0 / 3),
+			},
 			Step: result.Step{Users: 160, Throughput: 1900},
 		}},
-		BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(155.0), LowUsers: result.Ptr(150), HighUsers: result.Ptr(160)},
-		OpenLoop:      &result.OpenLoop{RatePerSecond: result.Ptr(800.0)},
+		BreakingPoint: &result.BreakingPoint{
+			MedianUsers: result.Ptr(155.0), LowUsers: result.Ptr(150), HighUsers: result.Ptr(160),
+		},
+		OpenLoop: &result.OpenLoop{RatePerSecond: result.Ptr(800.0)},
 		Verdict: &result.Verdict{
 			Cause: result.CausePool, Summary: "the connection pool gave out",
 			Evidence: []result.Fact{{Text: "24 of 25 connections in use on average"}},
-			Proof:    &result.Proof{Knob: "pool per instance", From: "25", To: "50", Users: 160, Conclusion: "p95 fell to 0.6 of before.", Confirmed: true},
+			Proof: &result.Proof{
+				Knob: "pool per instance", From: "25", To: "50", Users: 160, Conclusion: "p95 fell to 0.6 of before.",
+				Confirmed: true,
+			},
 		},
-		Validity:   &result.Validity{Valid: true, Gates: []result.Gate{{Name: "generator CPU", Value: result.Ptr(0.4), Limit: 0.8, Unit: "cores", Passed: true}}},
-		Invariants: []result.Invariant{{Name: "stock", Rule: "stock + sold + held = put in", Status: result.InvariantHeld, Detail: "50 products"}},
+		Validity: &result.Validity{
+			Valid: true, Gates: []result.Gate{
+				{Name: "generator CPU", Value: result.Ptr(0.4), Limit: 0.8, Unit: "cores", Passed: true},
+			},
+		},
+		Invariants: []result.Invariant{
+			{Name: "stock", Rule: "stock + sold + held = put in", Status: result.InvariantHeld, Detail: "50 products"},
+		},
 		USL: &result.USL{
-			Sigma: result.Interval{Value: 0.02, Low: 0.01, High: 0.03}, Kappa: result.Interval{Value: 0.0001, Low: 0, High: 0.0002},
+			Sigma:     result.Interval{Value: 0.02, Low: 0.01, High: 0.03},
+			Kappa:     result.Interval{Value: 0.0001, Low: 0, High: 0.0002},
 			KneeUsers: result.Ptr(99.0), HeldOut: &result.HeldOut{Users: 100, Measured: 900, Predicted: 855, ErrorRatio: -0.05},
 		},
 	}
 	unknown := estimate
 	unknown.Unknown = []string{"aws:x/y:Z <b>bold</b>: no rule for this type"}
 	two := result.Stage{
-		Name: "stage2", Topology: "balanced", Cost: &unknown, CostCurve: curve("stage2", 80, 1e-8), StandIns: []string{"envoy"},
+		Name: "stage2", Topology: "balanced", Cost: &unknown, CostCurve: curve("stage2", 80, 1e-8),
+		StandIns:      []string{"envoy"},
 		Levels:        []result.Level{{Users: 50, Median: step(50, 40)}},
 		BreakingPoint: &result.BreakingPoint{NotReachedUpTo: result.Ptr(400)},
 		Validity:      &result.Validity{Reasons: []string{"the generator used 1.9 of 2 cores"}},
 		Error:         "the proxy did not start",
 	}
 	return result.Result{
-		Target: result.TargetLocal, Labels: []string{result.LabelThisMachine}, Command: "lab run --stages <all>", StartedAt: at, FinishedAt: at.Add(time.Minute),
-		Environment: result.Environment{OS: "linux", Arch: "amd64", Cores: 2, Versions: map[string]string{"postgres": "17", "go": "1.26"}},
+		Target: result.TargetLocal, Labels: []string{result.LabelThisMachine}, Command: "lab run --stages <all>",
+		StartedAt: at, FinishedAt: at.Add(time.Minute),
+		Environment: result.Environment{
+			OS: "linux", Arch: "amd64", Cores: 2, Versions: map[string]string{"postgres": "17", "go": "1.26"},
+		},
 		Settings: &result.Settings{
-			Objective: result.Objective{P95MS: 500, MaxErrorRatio: 0.01}, Users: []int{50, 200}, StepSeconds: 10, Repeats: 3, PrecisionRatio: 0.1,
-			Mix: []result.Weight{{Flow: "browse", ShareRatio: 0.6, Operations: []string{"list", "product"}, Reason: "most visitors only look"}},
+			Objective: result.Objective{P95MS: 500, MaxErrorRatio: 0.01}, Users: []int{50, 200}, StepSeconds: 10, Repeats: 3,
+			PrecisionRatio: 0.1,
+			Mix: []result.Weight{
+				{Flow: "browse", ShareRatio: 0.6, Operations: []string{"list", "product"}, Reason: "most visitors only look"},
+			},
 		},
 		Stages: []result.Stage{two, one, {Name: "stage3", Topology: "fargate"}},
 		Findings: []result.Finding{{
 			Name: "index", Claim: "150 ms to 12 ms", Status: result.FindingReproduced, Conclusion: "The index is what counts.",
-			Comparisons: []result.Comparison{{Unit: "ms", Before: result.Case{Label: "without", Median: result.Ptr(90.0)}, After: result.Case{Label: "with", Median: result.Ptr(0.3)}, Ratio: result.Ptr(0.0033), ClaimedRatio: result.Ptr(0.08)}},
-		}, {Name: "pooler", Claim: "3x", Status: result.FindingSkipped, Skipped: "pgbouncer is not installed: apt-get install pgbouncer"}},
+			Comparisons: []result.Comparison{
+				{
+					Unit: "ms", Before: result.Case{Label: "without", Median: result.Ptr(90.0)},
+					After: result.Case{Label: "with", Median: result.Ptr(0.3)}, Ratio: result.Ptr(0.0033),
+					ClaimedRatio: result.Ptr(0.08),
+				},
+			},
+		}, {
+			Name: "pooler", Claim: "3x", Status: result.FindingSkipped, Skipped: "pgbouncer is not installed: apt-get install " +
+				"pgbouncer",
+		}},
 		Sweep: &result.Sweep{CheckedAt: at, Clean: true, Receipt: "0 resources in 14 services."},
 	}
 }
@@ -178,7 +226,8 @@ func TestMarkdownHasItsCharts(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if !bytes.Contains(svg, []byte("<svg")) || !bytes.Contains(svg, []byte("width=")) || bytes.Contains(svg, []byte("var(")) {
+		if !bytes.Contains(svg, []byte("<svg")) || !bytes.Contains(svg, []byte("width=")) ||
+			bytes.Contains(svg, []byte("var(")) {
 			t.Errorf("%s is no image of its own: %.200s", image[1], svg)
 		}
 	}
@@ -197,7 +246,8 @@ func TestEveryItemHasPlainWords(t *testing.T) {
 	}
 	for prefix, f := range table.Families {
 		for kind := range f.USD {
-			if words := plainItem(prefix+kind, f.Unit); strings.Contains(words, "/") || !strings.Contains(words, strings.TrimPrefix(strings.TrimPrefix(kind, "db."), "cache.")) {
+			if words := plainItem(prefix+kind, f.Unit); strings.Contains(words,
+				"/") || !strings.Contains(words, strings.TrimPrefix(strings.TrimPrefix(kind, "db."), "cache.")) {
 				t.Errorf("%s%s is %q", prefix, kind, words)
 			}
 		}
@@ -275,7 +325,8 @@ func TestAdviseTakesNoStageThatIsPricedInPart(t *testing.T) {
 	part.Unknown = []string{"aws:s3/bucket:Bucket b: storage_gb is not given"}
 	stages[0].Cost = &part
 	got := strings.Join(Advise(stages, Need{}), "\n")
-	if want := "stage1 is left out: its cost is known in part only."; !strings.Contains(got, want) || strings.Contains(got, "Take") {
+	if want := "stage1 is left out: its cost is known in part only."; !strings.Contains(got, want) || strings.Contains(got,
+		"Take") {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if f := crossoverChart(measured{stages: stages}); f != nil {
@@ -291,7 +342,8 @@ func TestColumnsAreTheDeclaredUsers(t *testing.T) {
 	if err := Summary(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "AT 20 IN FLIGHT") || !strings.Contains(got, "42 ms p95") || strings.Contains(got, "AT 50") {
+	if got := b.String(); !strings.Contains(got, "AT 20 IN FLIGHT") || !strings.Contains(got, "42 ms p95") ||
+		strings.Contains(got, "AT 50") {
 		t.Errorf("want a column of 20 users alone:\n%s", got)
 	}
 }
@@ -303,11 +355,15 @@ func TestAnEmptyResultStillRenders(t *testing.T) {
 }
 
 func TestAdviceByForecastAndAvailability(t *testing.T) {
-	one := result.Stage{Name: "stage1", Topology: "single", BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(600.0)}, Cost: &cost.Estimate{}}
+	one := result.Stage{
+		Name: "stage1", Topology: "single", BreakingPoint: &result.BreakingPoint{MedianUsers: result.Ptr(600.0)},
+		Cost: &cost.Estimate{},
+	}
 	two := one
 	two.Name, two.Topology = "stage2", "balanced"
 	stages := []result.Stage{one, two}
-	if got := Advise(stages, Need{Users: 100, SurvivesServer: true}); !strings.HasPrefix(got[0], "Take stage2") || !strings.Contains(got[1], "one server") {
+	if got := Advise(stages, Need{Users: 100, SurvivesServer: true}); !strings.HasPrefix(got[0], "Take stage2") ||
+		!strings.Contains(got[1], "one server") {
 		t.Errorf("who asks for no single server is advised %q", got)
 	}
 	forecasts := map[string]Forecast{"stage1": {Users: 90, Rate: 50, Text: "forecast to carry 50 requests a second"}}
@@ -321,7 +377,8 @@ func TestAdviceByForecastAndAvailability(t *testing.T) {
 		t.Errorf("the forecast does not decide: %q", got)
 	}
 	forecasts["stage1"] = Forecast{Users: 900, Rate: 50, Text: "forecast to carry 50 requests a second"}
-	if got := Advise(stages, Need{Requests: 1e9, Forecasts: forecasts}); !strings.Contains(strings.Join(got, " "), "more than it is forecast to carry") {
+	if got := Advise(stages, Need{Requests: 1e9, Forecasts: forecasts}); !strings.Contains(strings.Join(got, " "),
+		"more than it is forecast to carry") {
 		t.Errorf("a month's requests beyond the forecast: %q", got)
 	}
 }

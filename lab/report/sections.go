@@ -79,14 +79,15 @@ func complexitySection(m measured) section {
 	if len(m.stages) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, block{Table: stageTable(m, "On AWS, counted and not guessed", []string{"Resources", "Lines of code", "Lines of configuration"},
-		func(s result.Stage, _ published) []cell {
-			c := s.Complexity
-			if c == nil {
-				c = &result.Complexity{}
-			}
-			return []cell{count(c.Resources), count(c.StageLines), count(c.ConfigLines)}
-		})})
+	s.Blocks = append(s.Blocks,
+		block{Table: stageTable(m, "On AWS, counted and not guessed", []string{"Resources", "Lines of code", "Lines of configuration"},
+			func(s result.Stage, _ published) []cell {
+				c := s.Complexity
+				if c == nil {
+					c = &result.Complexity{}
+				}
+				return []cell{count(c.Resources), count(c.StageLines), count(c.ConfigLines)}
+			})})
 	s.Blocks[0].Table.Terms = []term{
 		{"Resources", "in the stage's resource graph."},
 		{"Lines of code", "what the stage's composition reaches in platform/, user data included."},
@@ -97,9 +98,13 @@ func complexitySection(m measured) section {
 			if s.Complexity == nil || !m.onAWS(s) {
 				return []cell{absent().beside(p.DeployTime), absent(), absent().beside(p.Commands)}
 			}
-			return []cell{seconds(s.BringUpSeconds).beside(p.DeployTime), seconds(s.TearDownSeconds), count(s.Complexity.Commands).beside(p.Commands)}
+			return []cell{
+				seconds(s.BringUpSeconds).beside(p.DeployTime), seconds(s.TearDownSeconds),
+				count(s.Complexity.Commands).beside(p.Commands),
+			}
 		})
-	here := stageTable(m, "Up and down on this machine, as processes: nothing that a deployment to AWS could be compared with",
+	here := stageTable(m, "Up and down on this machine, as processes: nothing that a deployment to AWS could be "+
+		"compared with",
 		[]string{"Until the first request", "Until nothing is left"},
 		func(s result.Stage, _ published) []cell {
 			return []cell{seconds(s.BringUpSeconds), seconds(s.TearDownSeconds)}

@@ -44,7 +44,9 @@ func trustSection(m measured) section {
 
 // gateTable has a row for each gate, in the order of the first stage that passed through it.
 func gateTable(m measured) *table {
-	t := &table{Caption: "Validity: the worst value seen, which must not be above the limit", Head: []string{"Gate", "Limit"}}
+	t := &table{
+		Caption: "Validity: the worst value seen, which must not be above the limit", Head: []string{"Gate", "Limit"},
+	}
 	row := map[string]int{}
 	for i, st := range m.stages {
 		t.Head = append(t.Head, title(st))
@@ -54,7 +56,8 @@ func gateTable(m measured) *table {
 		for _, g := range st.Validity.Gates {
 			if _, known := row[g.Name]; !known {
 				row[g.Name] = len(t.Rows)
-				t.Rows = append(t.Rows, append([]cell{text(g.Name + " (" + g.Unit + ")"), number(amount(g.Limit))}, notMeasuredIn(m.stages)...))
+				t.Rows = append(t.Rows, append([]cell{text(g.Name + " (" + g.Unit + ")"), number(amount(g.Limit))},
+					notMeasuredIn(m.stages)...))
 			}
 			t.Rows[row[g.Name]][2+i] = gate(g)
 		}
@@ -106,7 +109,10 @@ func uslTable(m measured) *table {
 		Caption: "Universal Scalability Law, fitted to all but the step with the most users, which it then predicts",
 		Head:    []string{"Stage", "Contention", "Coherency", "Knee", "Held out", "Predicted", "Measured", "Off by"},
 		Terms: []term{
-			{"Contention, Coherency", "how much of the work waits for its turn, and how much each user costs every other; with 95% intervals."},
+			{
+				"Contention, Coherency", "how much of the work waits for its turn, and how much each user costs every other; " +
+					"with 95% intervals.",
+			},
 			{"Knee", "where throughput would peak and then fall."},
 		},
 	}
@@ -115,7 +121,10 @@ func uslTable(m measured) *table {
 		if u == nil {
 			continue
 		}
-		row := []cell{text(title(st)), number(interval(u.Sigma)), number(interval(u.Kappa)), text("none"), absent(), absent(), absent(), absent()}
+		row := []cell{
+			text(title(st)), number(interval(u.Sigma)), number(interval(u.Kappa)), text("none"), absent(), absent(), absent(),
+			absent(),
+		}
 		if u.KneeUsers != nil {
 			row[3] = number(fmt.Sprintf("%.0f users", *u.KneeUsers))
 		}
@@ -134,12 +143,16 @@ func interval(i result.Interval) string {
 
 func sweep(s result.Sweep) block {
 	if s.Clean && len(s.Removed) > 0 {
-		text := fmt.Sprintf("Teardown: pulumi destroy left %d resources, which were deleted one by one; the inventory of %s found nothing left. %s",
+		text := fmt.Sprintf("Teardown: pulumi destroy left %d resources, which were deleted one by one; the inventory of "+
+			"%s found nothing left. %s",
 			len(s.Removed), s.CheckedAt.Format("2006-01-02 15:04 MST"), s.Receipt)
 		return block{Text: text}
 	}
 	if s.Clean {
-		return block{Text: "Teardown: the inventory of " + s.CheckedAt.Format("2006-01-02 15:04 MST") + " found nothing left. " + s.Receipt}
+		return block{
+			Text: "Teardown: the inventory of " + s.CheckedAt.Format("2006-01-02 15:04 MST") + " found nothing left. " +
+				s.Receipt,
+		}
 	}
 	return block{List: append([]string{"Teardown left something behind:"}, s.Left...)}
 }
@@ -161,7 +174,8 @@ func environmentSection(m measured) section {
 			facts = append(facts, "Versions: "+strings.Join(versions, ", "))
 		}
 		if st := r.Settings; st != nil {
-			facts = append(facts, fmt.Sprintf("Objective: p95 up to %.0f ms and errors up to %.1f%%; steps of %.0f s, %d repeats, search to %.0f%%",
+			facts = append(facts, fmt.Sprintf("Objective: p95 up to %.0f ms and errors up to %.1f%%; steps of %.0f s, %d "+
+				"repeats, search to %.0f%%",
 				st.Objective.P95MS, 100*st.Objective.MaxErrorRatio, st.StepSeconds, st.Repeats, 100*st.PrecisionRatio))
 		}
 		s.Blocks = append(s.Blocks, block{List: facts})
@@ -175,7 +189,10 @@ func environmentSection(m measured) section {
 func mixTable(mix []result.Weight) block {
 	t := &table{Caption: "What a shopper does", Head: []string{"Flow", "Share", "Requests", "Why"}}
 	for _, w := range mix {
-		t.Rows = append(t.Rows, []cell{text(w.Flow), number(fmt.Sprintf("%.0f%%", 100*w.ShareRatio)), text(strings.Join(w.Operations, ", ")), text(w.Reason)})
+		t.Rows = append(t.Rows, []cell{
+			text(w.Flow), number(fmt.Sprintf("%.0f%%", 100*w.ShareRatio)), text(strings.Join(w.Operations, ", ")),
+			text(w.Reason),
+		})
 	}
 	return block{Table: t}
 }

@@ -91,11 +91,17 @@ type computed struct {
 func compute(g cost.Graph) computed {
 	if r, ok := first(g, "aws:autoscaling/group:Group"); ok {
 		n := whole(r.Inputs["minSize"])
-		return computed{name: r.Name, processes: n, servers: n, zones: min(n, zonesOf(g, r.Inputs["vpcZoneIdentifiers"])), onServers: true, replaced: true}
+		return computed{
+			name: r.Name, processes: n, servers: n, zones: min(n, zonesOf(g, r.Inputs["vpcZoneIdentifiers"])), onServers: true,
+			replaced: true,
+		}
 	}
 	if r, ok := first(g, "aws:ecs/service:Service"); ok {
 		n := whole(r.Inputs["desiredCount"])
-		return computed{name: r.Name, processes: n, zones: min(n, zonesOf(g, at(r.Inputs, "networkConfiguration", "subnets"))), replaced: true}
+		return computed{
+			name: r.Name, processes: n, zones: min(n, zonesOf(g, at(r.Inputs, "networkConfiguration", "subnets"))),
+			replaced: true,
+		}
 	}
 	if r, ok := first(g, "aws:ec2/instance:Instance"); ok {
 		c := computed{name: r.Name, processes: 1, servers: 1, zones: 1, onServers: true}
@@ -114,7 +120,10 @@ func compute(g cost.Graph) computed {
 }
 
 func (c computed) process() Failure {
-	f := Failure{What: "a process", Resource: c.name, Count: c.processes, Loss: LossNone, Why: "another serves, and it is started again"}
+	f := Failure{
+		What: "a process", Resource: c.name, Count: c.processes, Loss: LossNone,
+		Why: "another serves, and it is started again",
+	}
 	if c.processes == 1 {
 		f.Loss, f.Why = LossShop, "there is no other; it is started again at once"
 	}
@@ -122,7 +131,10 @@ func (c computed) process() Failure {
 }
 
 func (c computed) server() Failure {
-	f := Failure{What: "a server", Resource: c.name, Count: c.servers, Loss: LossNone, Why: "another serves, and the group starts a new one"}
+	f := Failure{
+		What: "a server", Resource: c.name, Count: c.servers, Loss: LossNone, Why: "another serves, and the group starts a " +
+			"new one",
+	}
 	switch {
 	case c.servers > 1:
 	case c.replaced:
@@ -154,7 +166,9 @@ func database(g cost.Graph) (failures []Failure, oneZone bool) {
 	if !ok {
 		return nil, false
 	}
-	f := Failure{What: "the database", Resource: r.Name, Count: 1, Loss: LossShop, Why: "there is no standby (multiAz is off)"}
+	f := Failure{
+		What: "the database", Resource: r.Name, Count: 1, Loss: LossShop, Why: "there is no standby (multiAz is off)",
+	}
 	if standby, _ := r.Inputs["multiAz"].(bool); standby {
 		f.Count, f.Loss, f.Why = 2, LossNone, "a standby in another zone takes over"
 	}
@@ -162,11 +176,15 @@ func database(g cost.Graph) (failures []Failure, oneZone bool) {
 }
 
 func cache(g cost.Graph) (Failure, bool) {
-	r, ok := first(g, "aws:elasticache/replicationGroup:ReplicationGroup", "aws:elasticache/cluster:Cluster", "aws:elasticache/serverlessCache:ServerlessCache")
+	r, ok := first(g, "aws:elasticache/replicationGroup:ReplicationGroup", "aws:elasticache/cluster:Cluster",
+		"aws:elasticache/serverlessCache:ServerlessCache")
 	if !ok {
 		return Failure{}, false
 	}
-	f := Failure{What: "the cache", Resource: r.Name, Count: max(1, whole(r.Inputs["numCacheClusters"])), Loss: LossPart, Why: "the shop asks its database instead"}
+	f := Failure{
+		What: "the cache", Resource: r.Name, Count: max(1, whole(r.Inputs["numCacheClusters"])), Loss: LossPart,
+		Why: "the shop asks its database instead",
+	}
 	if strings.Contains(r.Type, "serverless") || f.Count > 1 {
 		f.Loss, f.Why = LossNone, "there is another node"
 		f.Count = max(2, f.Count)

@@ -12,10 +12,11 @@ import (
 func TestFailures(t *testing.T) {
 	for name, want := range map[string]string{
 		"stage1": "a process 1 down; a server 1 down until a person; a zone 1 down until a person",
-		"stage2": "a process 2 goes on; a server 2 goes on; the database 1 down; the cache 1 goes on without it; a zone 2 down until a person",
+		"stage2": "a process 2 goes on; a server 2 goes on; the database 1 down; the cache 1 goes on without it; a zone 2 " +
+			"down until a person",
 		"stage3": "a process 2 goes on; the database 1 down; the cache 1 goes on without it; a zone 2 down until a person",
-		"stage4": "a process 2 goes on; a server 1 down until a person; the gateway 1 down; istiod 1 goes on without it; the database 1 down; " +
-			"the cache 1 goes on without it; a zone 1 down until a person",
+		"stage4": "a process 2 goes on; a server 1 down until a person; the gateway 1 down; istiod 1 goes on without it; " +
+			"the database 1 down; the cache 1 goes on without it; a zone 1 down until a person",
 	} {
 		g, err := Graph("../..", name)
 		if err != nil {

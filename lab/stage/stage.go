@@ -86,7 +86,8 @@ func (s Stage) Config() result.Config {
 		Instances: result.Ptr(s.Instances), MaxInstances: result.Ptr(s.MaxInstances), CPUUnits: result.Ptr(s.CPU),
 		MemoryMiB: result.Ptr(s.Memory), PoolPerInstance: result.Ptr(s.PoolPerInstance),
 		DatabaseConnections: result.Ptr(s.DatabaseConnections),
-		HealthCheckSeconds:  result.Ptr(s.HealthCheckInterval.Seconds()), HealthCheckPath: s.HealthCheckPath, PoolerMode: s.Pooler,
+		HealthCheckSeconds:  result.Ptr(s.HealthCheckInterval.Seconds()), HealthCheckPath: s.HealthCheckPath,
+		PoolerMode: s.Pooler,
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package stripe stands in for Stripe's API where the laboratory breaks things: it keeps what became of each payment, so
-// that the shop's books can be held against it, and its webhooks can be kept from arriving. It is what the shop and a
-// browser ask for to take a card's payment, and no more.
+// Package stripe stands in for Stripe's API where the laboratory breaks things: it keeps what became of each payment,
+// so that the shop's books can be held against it, and its webhooks can be kept from arriving. It is what the shop
+// and a browser ask for to take a card's payment, and no more.
 package stripe
 
 import (
@@ -97,13 +97,14 @@ func (s *Stripe) URL() string { return s.url }
 // Env is the environment of a shop that is paid here. Its keys are of this stand-in alone.
 func (s *Stripe) Env() []string {
 	return []string{
-		contract.EnvPayments + "=stripe", contract.EnvStripeAPIURL + "=" + s.url, contract.EnvStripeWebhookSecret + "=" + s.secret,
+		contract.EnvPayments + "=stripe", contract.EnvStripeAPIURL + "=" + s.url, contract.EnvStripeWebhookSecret + "=" +
+			s.secret,
 		contract.EnvStripeSecretKey + "=sk_test_standin", contract.EnvStripePublishableKey + "=pk_test_standin",
 	}
 }
 
-// Notify has events sent to the shop at this address from now on. An event is sent once: Stripe tries again for days, but
-// the shop is not to depend on it.
+// Notify has events sent to the shop at this address from now on. An event is sent once: Stripe tries again for days,
+// but the shop is not to depend on it.
 func (s *Stripe) Notify(shop string) {
 	address := shop + "/api/webhooks/stripe"
 	s.webhook.Store(&address)
@@ -223,8 +224,9 @@ func (i *intent) clientSecret() string { return i.id + "_secret_" + i.id }
 // object is the intent as Stripe's API shows it, its charge expanded.
 func (i *intent) object() map[string]any {
 	o := map[string]any{
-		"id": i.id, "object": "payment_intent", "status": i.status, "amount": i.amount, "amount_received": 0, "currency": "usd",
-		"created": i.created.Unix(), "livemode": false, "client_secret": i.clientSecret(),
+		"id": i.id, "object": "payment_intent", "status": i.status, "amount": i.amount, "amount_received": 0,
+		"currency": "usd",
+		"created":  i.created.Unix(), "livemode": false, "client_secret": i.clientSecret(),
 	}
 	if !i.charged.IsZero() {
 		refunds := []any{}
@@ -233,8 +235,9 @@ func (i *intent) object() map[string]any {
 		}
 		o["amount_received"] = i.amount
 		o["latest_charge"] = map[string]any{
-			"id": "ch_" + i.id, "object": "charge", "created": i.charged.Unix(), "amount_refunded": i.refunded(), "disputed": false,
-			"refunds": map[string]any{"object": "list", "data": refunds, "has_more": false},
+			"id": "ch_" + i.id, "object": "charge", "created": i.charged.Unix(), "amount_refunded": i.refunded(),
+			"disputed": false,
+			"refunds":  map[string]any{"object": "list", "data": refunds, "has_more": false},
 		}
 	}
 	return o
@@ -242,7 +245,8 @@ func (i *intent) object() map[string]any {
 
 func refundObject(i *intent, r refund) map[string]any {
 	return map[string]any{
-		"id": r.id, "object": "refund", "amount": r.amount, "currency": "usd", "payment_intent": i.id, "status": "succeeded", "created": i.charged.Unix(),
+		"id": r.id, "object": "refund", "amount": r.amount, "currency": "usd", "payment_intent": i.id, "status": "succeeded",
+		"created": i.charged.Unix(),
 	}
 }
 
@@ -253,7 +257,8 @@ func (s *Stripe) send(kind, of string, object map[string]any) {
 		return
 	}
 	body, err := json.Marshal(map[string]any{
-		"id": "evt_" + kind + "_" + of, "object": "event", "api_version": "2023-10-16", "type": kind, "created": time.Now().Unix(),
+		"id": "evt_" + kind + "_" + of, "object": "event", "api_version": "2023-10-16", "type": kind,
+		"created":  time.Now().Unix(),
 		"livemode": false, "data": map[string]any{"object": object},
 	})
 	if err != nil {
@@ -289,5 +294,7 @@ func answer(w http.ResponseWriter, object any) {
 func fail(w http.ResponseWriter, f failure) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"type": "invalid_request_error", "code": f.code, "message": f.message}})
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"error": map[string]any{"type": "invalid_request_error", "code": f.code, "message": f.message},
+	})
 }

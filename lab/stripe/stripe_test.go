@@ -28,7 +28,8 @@ func TestTheShopIsPaid(t *testing.T) {
 		env[name] = value
 	}
 	gateway := stripe.New(stripe.Config{
-		SecretKey: env[contract.EnvStripeSecretKey], WebhookSecret: env[contract.EnvStripeWebhookSecret], APIURL: env[contract.EnvStripeAPIURL],
+		SecretKey: env[contract.EnvStripeSecretKey], WebhookSecret: env[contract.EnvStripeWebhookSecret],
+		APIURL: env[contract.EnvStripeAPIURL],
 	})
 	events := make(chan shop.Event, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -68,7 +69,9 @@ func TestTheShopIsPaid(t *testing.T) {
 		t.Errorf("charges %+v", all)
 	}
 	for range 2 { // the second is the first again
-		back, err := gateway.RefundIntent(t.Context(), shop.Refund{OrderID: 7, IntentID: p.IntentID, AmountCents: 1234, Attempt: 1})
+		back, err := gateway.RefundIntent(t.Context(), shop.Refund{
+			OrderID: 7, IntentID: p.IntentID, AmountCents: 1234, Attempt: 1,
+		})
 		if err != nil || back.Status != shop.ReturnSucceeded || back.AmountCents != 1234 {
 			t.Errorf("refund %+v, %v", back, err)
 		}
@@ -91,7 +94,9 @@ func TestDroppedWebhooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = bank.Close() }()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a webhook arrived") }))
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a webhook arrived")
+	}))
 	defer server.Close()
 	bank.Notify(server.URL)
 	bank.Drop(true)
@@ -101,14 +106,16 @@ func TestDroppedWebhooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	pay(t, bank.URL(), paid, http.StatusOK)
-	if news, err := gateway.Intent(t.Context(), paid.IntentID); err != nil || len(news) != 1 || news[0].AmountCents != 100 {
+	if news, err := gateway.Intent(t.Context(), paid.IntentID); err != nil || len(news) != 1 ||
+		news[0].AmountCents != 100 {
 		t.Errorf("asked about it: %v, %v", news, err)
 	}
 	canceled, err := gateway.CreateIntent(t.Context(), shop.Order{ID: 2, TotalCents: 100, CreatedAt: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if news, err := gateway.CancelIntent(t.Context(), canceled.IntentID); err != nil || len(news) != 1 || news[0].Type != shop.EventCanceled {
+	if news, err := gateway.CancelIntent(t.Context(), canceled.IntentID); err != nil || len(news) != 1 ||
+		news[0].Type != shop.EventCanceled {
 		t.Errorf("canceled: %v, %v", news, err)
 	}
 	pay(t, bank.URL(), canceled, http.StatusBadRequest)

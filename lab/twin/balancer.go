@@ -142,7 +142,8 @@ func startProxy(h hop, path string, turns bool) (*started, error) {
 		return nil, errors.Join(err, stdin.Close(), control.Close())
 	}
 	proc, err := process.Start(process.Spec{
-		Name: h.name, Path: path, Args: []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port), fmt.Sprintf("-round-robin=%t", turns)},
+		Name: h.name, Path: path,
+		Args:  []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port), fmt.Sprintf("-round-robin=%t", turns)},
 		Stdin: stdin, Log: h.log, Enter: h.enter,
 	})
 	if err = errors.Join(err, stdin.Close()); err != nil {

@@ -11,8 +11,8 @@ import (
 	"shoplab/lab/program"
 )
 
-// TestColdStarts measures how often a function starts cold and how long that takes, at three rates of requests that come
-// at random: it asserts nothing. SHOPLAB_COLD=1 runs it, as make cold-starts does.
+// TestColdStarts measures how often a function starts cold and how long that takes, at three rates of requests that
+// come at random: it asserts nothing. SHOPLAB_COLD=1 runs it, as make cold-starts does.
 func TestColdStarts(t *testing.T) {
 	if os.Getenv("SHOPLAB_COLD") == "" {
 		t.Skip("measures for two minutes: make cold-starts")
@@ -37,9 +37,11 @@ func TestColdStarts(t *testing.T) {
 		slices.Sort(starts)
 		slices.Sort(took)
 		n := after.Invocations - before.Invocations
-		t.Logf("%g/s: %d requests, %d failed, p50 %s, p99 %s; %d cold starts (%.2f%%), p50 %s, p99 %s; at most %d environments; %.2f ms billed each",
+		t.Logf("%g/s: %d requests, %d failed, p50 %s, p99 %s; %d cold starts (%.2f%%), p50 %s, p99 %s; at most %d "+
+			"environments; %.2f ms billed each",
 			test.rate, n, failed, quantile(took, .5), quantile(took, .99), len(starts), 100*float64(len(starts))/float64(n),
-			quantile(starts, .5), quantile(starts, .99), after.Most, float64((after.Billed-before.Billed).Microseconds())/1000/float64(n))
+			quantile(starts, .5), quantile(starts, .99), after.Most,
+			float64((after.Billed-before.Billed).Microseconds())/1000/float64(n))
 		if err := tw.Stop(); err != nil {
 			t.Error(err)
 		}
@@ -52,7 +54,8 @@ func arrivals(t *testing.T, url string, rate float64, length time.Duration) (too
 	var asking sync.WaitGroup
 	var mu sync.Mutex
 	end := time.Now().Add(length)
-	for next := time.Now(); next.Before(end); next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second))) {
+	for next := time.Now(); next.Before(end); next = next.Add(time.Duration(rand.ExpFloat64() / rate *
+		float64(time.Second))) {
 		time.Sleep(time.Until(next))
 		asking.Go(func() {
 			began := time.Now()

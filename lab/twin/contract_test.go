@@ -56,7 +56,9 @@ type seen struct {
 }
 
 // behind starts a proxy before an instance and returns its address, and what the instance saw last.
-func behind(t *testing.T, start func(*testing.T, hop) (*started, error), answer http.HandlerFunc) (address string, last func() seen) {
+func behind(
+	t *testing.T, start func(*testing.T, hop) (*started, error), answer http.HandlerFunc,
+) (address string, last func() seen) {
 	t.Helper()
 	var mu sync.Mutex
 	var saw seen
@@ -162,7 +164,8 @@ func send(t *testing.T, address, request string) (*http.Response, string) {
 
 // targets arrive byte for byte: a query may hold anything but spaces, and a path is not tidied up.
 var targets = []string{
-	"/", "/?", "/a?x=1;y=2", "/a;b", "/?q=100%", "/?a=%zz", "/?a=b&a=c&=&&", "/a%2Fb", "/a%2fb?c%2Fd", "/a//b", "/caf%C3%A9?x=%20", "/a+b?c+d", "/?a='\"<>",
+	"/", "/?", "/a?x=1;y=2", "/a;b", "/?q=100%", "/?a=%zz", "/?a=b&a=c&=&&", "/a%2Fb", "/a%2fb?c%2Fd", "/a//b",
+	"/caf%C3%A9?x=%20", "/a+b?c+d", "/?a='\"<>",
 	"/" + strings.Repeat("long/", 200) + "?" + strings.Repeat("q", 2000),
 }
 
@@ -183,11 +186,13 @@ func TestProxiesPassRequestsThrough(t *testing.T) {
 				}
 			}
 			big := strings.Repeat("x", 2<<20)
-			send(t, address, fmt.Sprintf("POST /big HTTP/1.1\r\nHost: shop.example\r\nContent-Length: %d\r\n\r\n%s", len(big), big))
+			send(t, address, fmt.Sprintf("POST /big HTTP/1.1\r\nHost: shop.example\r\nContent-Length: %d\r\n\r\n%s", len(big),
+				big))
 			if got := last(); len(got.body) != len(big) {
 				t.Errorf("of 2 MiB %d bytes arrived", len(got.body))
 			}
-			send(t, address, "POST /chunks HTTP/1.1\r\nHost: shop.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+			send(t, address, "POST /chunks HTTP/1.1\r\nHost: shop.example\r\nTransfer-Encoding: "+
+				"chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
 			if got := last(); got.body != "abcde" {
 				t.Errorf("chunks arrived as %q", got.body)
 			}
@@ -197,11 +202,15 @@ func TestProxiesPassRequestsThrough(t *testing.T) {
 
 func TestProxiesPassHeadersThrough(t *testing.T) {
 	sent := http.Header{
-		"Cookie": {"a=1; b=2"}, "Authorization": {"Bearer x.y-z"}, "Accept-Encoding": {"br;q=1.0"}, "Idempotency-Key": {"k 1"},
-		"X-Cart-Id": {"7"}, "If-None-Match": {`W/"1"`}, "User-Agent": {"tester/1"}, "X-Forwarded-Host": {"front.example"}, "X-Empty": {""},
+		"Cookie": {"a=1; b=2"}, "Authorization": {"Bearer x.y-z"}, "Accept-Encoding": {"br;q=1.0"},
+		"Idempotency-Key": {"k 1"},
+		"X-Cart-Id":       {"7"}, "If-None-Match": {`W/"1"`}, "User-Agent": {"tester/1"},
+		"X-Forwarded-Host": {"front.example"},
+		"X-Empty":          {""},
 	}
 	var request strings.Builder
-	request.WriteString("GET /h HTTP/1.1\r\nHost: shop.example:8443\r\nX-Forwarded-For: 203.0.113.9\r\nKeep-Alive: timeout=5\r\nX-Once: 1\r\nConnection: close, X-Once\r\n")
+	request.WriteString("GET /h HTTP/1.1\r\nHost: shop.example:8443\r\nX-Forwarded-For: 203.0.113.9\r\nKeep-Alive: " +
+		"timeout=5\r\nX-Once: 1\r\nConnection: close, X-Once\r\n")
 	for name, values := range sent {
 		request.WriteString(name + ": " + values[0] + "\r\n")
 	}
@@ -233,7 +242,8 @@ func TestProxiesPassHeadersThrough(t *testing.T) {
 			}
 			for header := range got.header {
 				_, known := sent[header]
-				if !known && !strings.HasPrefix(header, "X-Forwarded-") && !strings.HasPrefix(header, "X-Envoy-") && header != "X-Request-Id" && header != "X-Once" {
+				if !known && !strings.HasPrefix(header, "X-Forwarded-") && !strings.HasPrefix(header, "X-Envoy-") &&
+					header != "X-Request-Id" && header != "X-Once" {
 					t.Errorf("%s was added: %q", header, got.header[header])
 				}
 			}
@@ -269,7 +279,8 @@ func TestProxiesPassAnswersThrough(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, _ := behind(t, start, answer)
 			for _, status := range []int{200, 201, 204, 301, 304, 400, 404, 409, 429, 500, 502, 503} {
-				resp, body := send(t, address, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: shop.example\r\nAccept-Encoding: gzip\r\n\r\n", status))
+				resp, body := send(t, address, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: shop.example\r\nAccept-Encoding: "+
+					"gzip\r\n\r\n", status))
 				want := "not really gzip"
 				if status == 204 || status == 304 {
 					want = ""
@@ -277,7 +288,8 @@ func TestProxiesPassAnswersThrough(t *testing.T) {
 				if resp.StatusCode != status || body != want {
 					t.Errorf("%d arrived as %s with %q", status, resp.Status, body)
 				}
-				if c := resp.Header["Set-Cookie"]; !slices.Equal(c, []string{"a=1", "b=2"}) || resp.Header.Get("Retry-After") != "3" || resp.Header.Get("Etag") != `W/"1"` {
+				if c := resp.Header["Set-Cookie"]; !slices.Equal(c, []string{"a=1", "b=2"}) ||
+					resp.Header.Get("Retry-After") != "3" || resp.Header.Get("Etag") != `W/"1"` {
 					t.Errorf("%d: headers %v", status, resp.Header)
 				}
 			}

@@ -45,7 +45,8 @@ func TestEnvoyConfiguration(t *testing.T) {
 	}
 
 	var endpoints discovery.DiscoveryResponse
-	decodeEnvoy(t, envoyEndpoints, []struct{ Host, Port string }{{"127.0.0.1", "18001"}, {"127.0.0.1", "18002"}}, &endpoints)
+	decodeEnvoy(t, envoyEndpoints, []struct{ Host, Port string }{{"127.0.0.1", "18001"}, {"127.0.0.1", "18002"}},
+		&endpoints)
 	if len(endpoints.GetResources()) != 1 {
 		t.Fatalf("endpoints: %v", &endpoints)
 	}
@@ -99,8 +100,11 @@ func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
 		}
 		return port
 	}
-	inner := strconv.Itoa(start(hop{name: "sidecar-1", hosts: []string{strings.TrimPrefix(shop.URL, "http://")}, accepts: sidecar}, gateway))
-	outer := strconv.Itoa(start(hop{name: "gateway", hosts: []string{"127.0.0.1:" + inner}, sends: gateway, route: true}, nil))
+	inner := strconv.Itoa(start(hop{
+		name: "sidecar-1", hosts: []string{strings.TrimPrefix(shop.URL, "http://")}, accepts: sidecar,
+	}, gateway))
+	outer := strconv.Itoa(start(hop{name: "gateway", hosts: []string{"127.0.0.1:" + inner}, sends: gateway, route: true},
+		nil))
 	get(t, "http://127.0.0.1:"+outer+"/")
 
 	stranger, err := newAuthority(tmp + "/stranger")
@@ -112,7 +116,9 @@ func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged.CAFile = gateway.CAFile // it believes the sidecar
-	for name, who := range map[string]*identity{"its own kind": sidecar, "another authority's gateway": forged, "nobody": nil} {
+	for name, who := range map[string]*identity{
+		"its own kind": sidecar, "another authority's gateway": forged, "nobody": nil,
+	} {
 		mutual := &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- only whether it is let in counts
 		if who != nil {
 			if mutual, err = who.client(); err != nil {

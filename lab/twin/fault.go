@@ -152,8 +152,8 @@ func (t *Twin) HaltFront() {
 	t.run.front.proc.Kill()
 }
 
-// StartFront starts it again, at the same port, once there is an instance that is well, and waits until a request passes
-// through it.
+// StartFront starts it again, at the same port, once there is an instance that is well, and waits until a request
+// passes through it.
 func (t *Twin) StartFront(ctx context.Context) error {
 	r := t.run
 	if err := r.rotation.awaitSome(ctx); err != nil {

@@ -55,7 +55,9 @@ func (r *run) startFunction(ctx context.Context, databaseURL string) (err error)
 	})
 	r.onStop(r.twin.Function.Stop)
 	for i := range s.MaxInstances {
-		r.twin.Instances = append(r.twin.Instances, &Instance{Part: Part{Name: fmt.Sprintf("shop-%d", i+1), Kind: "shop", Group: r.groups.shop[i]}})
+		r.twin.Instances = append(r.twin.Instances, &Instance{
+			Part: Part{Name: fmt.Sprintf("shop-%d", i+1), Kind: "shop", Group: r.groups.shop[i]},
+		})
 	}
 	if _, err := r.twin.Function.Invoke(ctx, []byte(contract.BackgroundEvent)); err != nil {
 		return fmt.Errorf("start the function: %w", err)

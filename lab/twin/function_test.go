@@ -23,7 +23,8 @@ func TestFunctionRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tw.Stop() })
-	if st := tw.Function.Stats(); st.ColdStarts != 1 || st.Invocations != 1 || len(tw.Instances) != 3 || len(tw.Proxies) != 0 {
+	if st := tw.Function.Stats(); st.ColdStarts != 1 || st.Invocations != 1 || len(tw.Instances) != 3 ||
+		len(tw.Proxies) != 0 {
 		t.Errorf("up with %+v, %d instances, %d proxies", st, len(tw.Instances), len(tw.Proxies))
 	}
 	if body := get(t, tw.URL+"/api/products?limit=1"); !strings.Contains(body, `"items"`) {

@@ -104,5 +104,7 @@ func (i *identity) client() (*tls.Config, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	return &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: pool, ServerName: i.Peer, MinVersion: tls.VersionTLS12}, nil
+	return &tls.Config{
+		Certificates: []tls.Certificate{own}, RootCAs: pool, ServerName: i.Peer, MinVersion: tls.VersionTLS12,
+	}, nil
 }

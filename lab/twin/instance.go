@@ -93,7 +93,8 @@ func (r *run) startInstance(i *Instance) error {
 	return nil
 }
 
-// stopTimeout is how long an instance may drain and finish what it has begun: the service takes 15 s at most for the latter.
+// stopTimeout is how long an instance may drain and finish what it has begun: the service takes 15 s at most for the
+// latter.
 const stopTimeout = 40 * time.Second
 
 // ready waits until an instance can serve.
@@ -135,7 +136,9 @@ func stopAll(ctx context.Context, procs []*process.Process) error {
 func (r *run) await(ctx context.Context, p *process.Process, url string, mutual *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: mutual}}
+	client := &http.Client{
+		Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: mutual},
+	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

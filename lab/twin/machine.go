@@ -99,19 +99,23 @@ func (t *Twin) describe(reason error, o Options) {
 	case o.NoLimits:
 		t.note("no CPU or memory limits: they were switched off")
 	case reason != nil:
-		t.note("no CPU or memory limits: this machine does not permit them (%v); root may set them, and on cgroup v2 whoever runs: systemd-run --user --scope go run ./lab ...", reason)
+		t.note("no CPU or memory limits: this machine does not permit them (%v); root may set them, and on cgroup v2 "+
+			"whoever runs: systemd-run --user --scope go run ./lab ...", reason)
 	case s.Topology == stage.Single:
 		t.note("the whole server, database included, is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
 	case s.Topology == stage.Lambda:
-		t.note("each execution environment is limited to %.2f CPUs and %d MiB, and frozen between requests", float64(s.CPU)/1024, s.Memory)
+		t.note("each execution environment is limited to %.2f CPUs and %d MiB, and frozen between requests",
+			float64(s.CPU)/1024, s.Memory)
 	default:
 		t.note("each instance is limited to %.2f CPUs and %d MiB", float64(s.CPU)/1024, s.Memory)
 	}
 	if given := t.GivenCPUs(); t.StageCPUs > given {
-		t.note("the stage has %.3g CPUs on AWS, database and cache included, and at most %.3g of this machine's %d", t.StageCPUs, given, runtime.NumCPU())
+		t.note("the stage has %.3g CPUs on AWS, database and cache included, and at most %.3g of this machine's %d",
+			t.StageCPUs, given, runtime.NumCPU())
 	}
 	if s.Topology == stage.Lambda {
-		t.note("a cold start takes %s before its process starts, as on AWS at least, and an environment ends after %s without requests: assumed", placement, idle)
+		t.note("a cold start takes %s before its process starts, as on AWS at least, and an environment ends after %s "+
+			"without requests: assumed", placement, idle)
 		t.note("the HTTP API and the runtime API run within the laboratory, and take their CPU there")
 	}
 	t.note("burst credits, network latency and disks are this machine's, not AWS's")

@@ -44,7 +44,8 @@ func (r *run) startProxies(ctx context.Context) (err error) {
 		return err
 	}
 	r.twin.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	r.rotation = newRotation(r.opts.Check.withDefaults(r.twin.Stage.HealthCheckInterval), r.front, targets, r.log.named("health"))
+	r.rotation = newRotation(r.opts.Check.withDefaults(r.twin.Stage.HealthCheckInterval), r.front, targets,
+		r.log.named("health"))
 	checks, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.rotation.run(checks) })
@@ -85,7 +86,9 @@ func (r *run) startSidecar(ctx context.Context, i *Instance) error {
 	if err != nil {
 		return err
 	}
-	own := hop{name: "sidecar-" + strings.TrimPrefix(i.Name, "shop-"), port: port, hosts: []string{i.host}, accepts: r.sidecar}
+	own := hop{
+		name: "sidecar-" + strings.TrimPrefix(i.Name, "shop-"), port: port, hosts: []string{i.host}, accepts: r.sidecar,
+	}
 	if _, err := r.startHop(ctx, own, r.gateway, r.groups.sidecars); err != nil {
 		return err
 	}

@@ -173,12 +173,16 @@ func (r *run) startPostgres(ctx context.Context) (err error) {
 	r.onStop(r.postgres.Shutdown)
 	r.watch(r.postgres.Process())
 	r.twin.postgres = r.postgres
-	r.twin.Postgres = &Part{Name: "postgres", Kind: r.postgres.Version(), PID: r.postgres.Process().PID(), Group: r.groups.database}
+	r.twin.Postgres = &Part{
+		Name: "postgres", Kind: r.postgres.Version(), PID: r.postgres.Process().PID(), Group: r.groups.database,
+	}
 	return nil
 }
 
 func (r *run) startRedis(ctx context.Context) (err error) {
-	o := backing.RedisOptions{Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter(), Settings: map[string]string{}}
+	o := backing.RedisOptions{
+		Builtin: r.opts.builtin, Log: r.log.named("redis"), Enter: r.groups.cache.enter(), Settings: map[string]string{},
+	}
 	if size, ok := stage.SizeOf(r.twin.Stage.CacheNodeType); ok {
 		// ElastiCache's defaults: a quarter of the node is reserved, and what expires goes first.
 		o.Settings["maxmemory"] = fmt.Sprintf("%dmb", size.Memory/mib*3/4)

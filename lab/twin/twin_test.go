@@ -103,7 +103,9 @@ func TestBuiltinProxyAndRedis(t *testing.T) {
 
 func TestLimitsHold(t *testing.T) {
 	shortTemp(t)
-	tw := startTwin(t, Options{Stage: read(t, "stage3", func(s *stage.Stage) { s.Instances, s.CPU, s.Memory = 1, 256, 128 })})
+	tw := startTwin(t, Options{
+		Stage: read(t, "stage3", func(s *stage.Stage) { s.Instances, s.CPU, s.Memory = 1, 256, 128 }),
+	})
 	i := tw.Instances[0]
 	if i.Group == nil {
 		t.Skipf("this machine permits no control groups (needs root, or a delegated cgroup v2): %v", tw.Limits)
@@ -141,7 +143,8 @@ func TestDeadInstanceEndsTheTwin(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	<-tw.Done()
-	if err := tw.Err(); err == nil || !strings.Contains(err.Error(), "shop-2 ended: exit status 3") || !strings.Contains(err.Error(), "my last words") {
+	if err := tw.Err(); err == nil || !strings.Contains(err.Error(), "shop-2 ended: exit status 3") ||
+		!strings.Contains(err.Error(), "my last words") {
 		t.Errorf("error %v, want who died, how, and its last words", err)
 	}
 	pids := pidsOf(tw)

@@ -42,8 +42,8 @@ func Emulate(t *testing.T, root string) *Emulator {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(script); err != nil {
-		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/; moto alone "+
-			"does not do, for it has no Debian images and nothing in it becomes healthy", err)
+		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/; moto "+
+			"alone does not do, for it has no Debian images and nothing in it becomes healthy", err)
 	}
 	e := &Emulator{script: script, dir: t.TempDir()}
 	t.Cleanup(func() {
@@ -52,7 +52,8 @@ func Emulate(t *testing.T, root string) *Emulator {
 		}
 	})
 	// The script prints export lines; a shell reads them best.
-	up := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, script, e.dir)
+	up := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, script,
+		e.dir)
 	up.Stderr = os.Stderr
 	out, err := up.Output()
 	if err != nil {
@@ -67,8 +68,8 @@ func Emulate(t *testing.T, root string) *Emulator {
 	return e
 }
 
-// CLI gives a Pulumi CLI to a test that needs no account: the emulator's, or else the one on PATH. It keeps its state in
-// a folder of the test's own.
+// CLI gives a Pulumi CLI to a test that needs no account: the emulator's, or else the one on PATH. It keeps its state
+// in a folder of the test's own.
 func CLI(t *testing.T, root string) {
 	t.Helper()
 	if _, err := exec.LookPath("pulumi"); err != nil || os.Getenv("SHOPLAB_SHARED") != "" {

@@ -107,7 +107,9 @@ func Single(args SingleArgs) (string, error) {
 		s.Fetched = append(s.Fetched, contract.EnvOriginSecret)
 	}
 	agent, err := logs{
-		units: []string{"shop.service", "nginx.service", "redis-server.service", "dump-database.service", "dump-at-shutdown.service"},
+		units: []string{
+			"shop.service", "nginx.service", "redis-server.service", "dump-database.service", "dump-at-shutdown.service",
+		},
 		files: []string{"/var/log/postgresql/postgresql-17-main.log"},
 	}.agentConfig(args.Region, args.LogGroup)
 	if err != nil {
@@ -120,7 +122,10 @@ func Single(args SingleArgs) (string, error) {
 		Agent                        agentConfig
 		Bucket, Prefix               string
 		OriginSecret, OriginVariable string
-	}{args, s, agent, bucket, prefix, contract.EnvOriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_")})
+	}{
+		args, s, agent, bucket, prefix, contract.EnvOriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-",
+			"_"),
+	})
 }
 
 // Fleet renders the user data of stage 2: the shop's container alone on a Debian 13 server; the
@@ -144,7 +149,8 @@ func Fleet(args FleetArgs) (string, error) {
 
 // K3s renders the user data of stage 4: a k3s server whose CA the program chose.
 func K3s(args K3sArgs) (string, error) {
-	if args.Region == "" || args.Address == "" || args.LogGroup == "" || len(args.CAFiles) == 0 || !parameterPath.MatchString(args.Parameters) {
+	if args.Region == "" || args.Address == "" || args.LogGroup == "" || len(args.CAFiles) == 0 ||
+		!parameterPath.MatchString(args.Parameters) {
 		return "", fmt.Errorf("user data of k3s: Region, Address, LogGroup, CAFiles and Parameters are required: %+v", args)
 	}
 	// The kubelet names a container's log POD_NAMESPACE_CONTAINER-ID.log; all three are "shop".

@@ -48,7 +48,8 @@ func TestBootK3s(t *testing.T) {
 		t.Errorf("k3s is %s", got)
 	}
 	// What the kubelet does for an image of the registry.
-	answer := machine.Run("sh", "-c", `echo '{"kind":"CredentialProviderRequest"}' | /var/lib/rancher/credentialprovider/bin/ecr-login`)
+	answer := machine.Run("sh", "-c",
+		`echo '{"kind":"CredentialProviderRequest"}' | /var/lib/rancher/credentialprovider/bin/ecr-login`)
 	var response struct {
 		Kind, APIVersion, CacheKeyType string
 		Auth                           map[string]struct{ Username, Password string }
@@ -58,7 +59,8 @@ func TestBootK3s(t *testing.T) {
 	if err := decoder.Decode(&response); err != nil {
 		t.Fatalf("%v in %s", err, answer)
 	}
-	if got := response.Auth[args.Registry]; got.Username != "AWS" || got.Password != boottest.RegistryPassword || response.Kind != "CredentialProviderResponse" {
+	if got := response.Auth[args.Registry]; got.Username != "AWS" || got.Password != boottest.RegistryPassword ||
+		response.Kind != "CredentialProviderResponse" {
 		t.Errorf("the credential provider says %+v", response)
 	}
 	machine.Reboot()

@@ -80,7 +80,8 @@ func startNginx(t *testing.T, document, upstream, secret string) (url string) {
 		t.Fatal(err)
 	}
 	dir, address := t.TempDir(), freeAddress(t)
-	if err := os.WriteFile(filepath.Join(dir, "map"), fmt.Appendf(nil, "map $http_x_origin_secret $from_edge { default 0; \"%s\" 1; }\n", secret), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "map"), fmt.Appendf(nil,
+		"map $http_x_origin_secret $from_edge { default 0; \"%s\" 1; }\n", secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range cloud.WriteFiles {
@@ -88,7 +89,8 @@ func startNginx(t *testing.T, document, upstream, secret string) (url string) {
 			continue
 		}
 		config := strings.NewReplacer(
-			"user www-data;", "daemon off;", "/run/nginx.pid", filepath.Join(dir, "pid"), "/run/shop-origin/map", filepath.Join(dir, "map"),
+			"user www-data;", "daemon off;", "/run/nginx.pid", filepath.Join(dir, "pid"), "/run/shop-origin/map",
+			filepath.Join(dir, "map"),
 			fmt.Sprintf("server 127.0.0.1:%d;", contract.Port), "server "+upstream+";", "listen 80 ", "listen "+address+" ",
 			"worker_processes auto;", "worker_processes 1;", "worker_connections 8192;", "worker_connections 64;",
 		).Replace(file.Content)

@@ -23,8 +23,9 @@ const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef012345678
 func shop() boot.Shop {
 	return boot.Shop{
 		Region: "us-east-1", Image: "111122223333.dkr.ecr.us-east-1.amazonaws.com/shoplab@" + digest,
-		Parameters: "/shoplab/stage1", LogGroup: "/shoplab/stage1/service", Secrets: []string{contract.EnvSessionKey}, Memory: 2048,
-		Env: map[string]string{contract.EnvStage: "stage1", contract.EnvTopology: "single", contract.EnvHTTPS: "always"},
+		Parameters: "/shoplab/stage1", LogGroup: "/shoplab/stage1/service", Secrets: []string{contract.EnvSessionKey},
+		Memory: 2048,
+		Env:    map[string]string{contract.EnvStage: "stage1", contract.EnvTopology: "single", contract.EnvHTTPS: "always"},
 	}
 }
 
@@ -57,7 +58,8 @@ func documents(t *testing.T) map[string]string {
 
 func k3s() boot.K3sArgs {
 	return boot.K3sArgs{
-		Region: "us-east-1", LogGroup: "/shoplab/stage4/service", Parameters: "/shoplab/stage4/k3s", CAFiles: []string{"server-ca.crt", "server-ca.key", "etcd/peer-ca.crt"},
+		Region: "us-east-1", LogGroup: "/shoplab/stage4/service", Parameters: "/shoplab/stage4/k3s",
+		CAFiles: []string{"server-ca.crt", "server-ca.key", "etcd/peer-ca.crt"},
 		Version: "v1.35.8+k3s1", Address: "203.0.113.9", Registry: "111122223333.dkr.ecr.us-east-1.amazonaws.com",
 	}
 }
@@ -139,7 +141,8 @@ func TestCloudConfig(t *testing.T) {
 // packageOf names the Debian package of every command in the user data that a bare system lacks.
 var packageOf = map[string]string{
 	"aws": "awscli", "curl": "curl", "jq": "jq", "nftables": "nftables", "ecr-login": "amazon-ecr-credential-helper",
-	"createuser": "postgresql", "pg_dump": "postgresql", "pg_restore": "postgresql", "nginx": "nginx", "redis-server": "redis-server",
+	"createuser": "postgresql", "pg_dump": "postgresql", "pg_restore": "postgresql", "nginx": "nginx",
+	"redis-server": "redis-server",
 }
 
 // TestCommandsAreInstalled: what a server uses, its user data installs. Which of it Debian's images have is not known.

@@ -66,7 +66,9 @@ func (s *Server) register(c *fiber.Ctx) error {
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	u, err := s.Accounts.CreateUser(ctx, shop.User{Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, PasswordHash: hash})
+	u, err := s.Accounts.CreateUser(ctx, shop.User{
+		Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, PasswordHash: hash,
+	})
 	return s.registered(c, u, err)
 }
 

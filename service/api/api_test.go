@@ -191,7 +191,8 @@ func (rep reply) want(t testing.TB, status int) reply {
 func (r *rig) product(name string, cents int64, stock int) shop.Product {
 	r.t.Helper()
 	p, err := r.store.PutProduct(r.t.Context(), shop.Product{
-		Name: name, Description: "A " + name + ".", Category: "Things", PriceCents: cents, Stock: stock, ImageURL: "/images/products/" + name + ".svg",
+		Name: name, Description: "A " + name + ".", Category: "Things", PriceCents: cents, Stock: stock,
+		ImageURL: "/images/products/" + name + ".svg",
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -203,7 +204,9 @@ func (r *rig) product(name string, cents int64, stock int) shop.Product {
 func (r *rig) register(email string) Session {
 	r.t.Helper()
 	var s Session
-	r.do("POST", "/api/auth/register", Registration{Email: email, Password: password, FirstName: "Ada", LastName: "L"}).want(r.t, 201).decode(r.t, &s)
+	r.do("POST", "/api/auth/register", Registration{
+		Email: email, Password: password, FirstName: "Ada", LastName: "L",
+	}).want(r.t, 201).decode(r.t, &s)
 	return s
 }
 
@@ -226,7 +229,10 @@ func (fakeGateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, 
 		return shop.Payment{}, errors.New("the gateway's secret words")
 	}
 	id := "pi_" + strconv.FormatInt(o.ID, 10)
-	return shop.Payment{OrderID: o.ID, IntentID: id, ClientSecret: id + "_secret", AmountCents: o.TotalCents, Currency: shop.Currency, Status: shop.PaymentOpen}, nil
+	return shop.Payment{
+		OrderID: o.ID, IntentID: id, ClientSecret: id + "_secret", AmountCents: o.TotalCents, Currency: shop.Currency,
+		Status: shop.PaymentOpen,
+	}, nil
 }
 
 // brokenCents is the amount that fakeGateway fails on.

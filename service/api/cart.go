@@ -52,11 +52,17 @@ func newCart(cart shop.Cart) Cart {
 }
 
 func cartParams() []*huma.Param {
-	return []*huma.Param{header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.", "^([A-Z2-7]{26})?$", false)}
+	return []*huma.Param{
+		header(cartHeader, "For programs: the guest's cart, as the first write answered it. Browsers have a cookie.",
+			"^([A-Z2-7]{26})?$", false),
+	}
 }
 
 func cartFails() []shop.Code {
-	return []shop.Code{shop.CodeInvalid, shop.CodeUnauthenticated, shop.CodeForbidden, shop.CodeNotFound, shop.CodeRateLimited, shop.CodeBusy}
+	return []shop.Code{
+		shop.CodeInvalid, shop.CodeUnauthenticated, shop.CodeForbidden, shop.CodeNotFound, shop.CodeRateLimited,
+		shop.CodeBusy,
+	}
 }
 
 // getCart answers GET /api/cart.

@@ -88,8 +88,11 @@ func TestLimitsOfWhatCostsNothingToSend(t *testing.T) {
 		}
 	}
 	for name, request := range map[string]func() reply{
-		limitWebhook.name:   func() reply { return r.do("POST", "/api/webhooks/stripe", "{}", signatureHeader, "forged") },
-		limitGuestCart.name: func() reply { r.client = newBrowser(t); return r.do("POST", "/api/cart/items", NewItem{mug.ID, 1}) },
+		limitWebhook.name: func() reply { return r.do("POST", "/api/webhooks/stripe", "{}", signatureHeader, "forged") },
+		limitGuestCart.name: func() reply {
+			r.client = newBrowser(t)
+			return r.do("POST", "/api/cart/items", NewItem{mug.ID, 1})
+		},
 	} {
 		burst := left[name]
 		if name == limitGuestCart.name {

@@ -31,7 +31,8 @@ func TestCatalogIsCompressed(t *testing.T) {
 	const path = "/api/products"
 	plain := r.do("GET", path, nil, "Accept-Encoding", "identity").want(t, 200)
 	zipped := r.do("GET", path, nil, "Accept-Encoding", "gzip;q=0.9").want(t, 200)
-	if zipped.Header.Get("Content-Encoding") != "gzip" || len(zipped.body) > len(plain.body)/3 || plain.Header.Get("Content-Encoding") != "" {
+	if zipped.Header.Get("Content-Encoding") != "gzip" || len(zipped.body) > len(plain.body)/3 ||
+		plain.Header.Get("Content-Encoding") != "" {
 		t.Fatalf("%d bytes become %d, header %v", len(plain.body), len(zipped.body), zipped.Header)
 	}
 	if got := unzipped(t, zipped.body); !bytes.Equal(got, plain.body) {
@@ -47,7 +48,8 @@ func TestCatalogIsCompressed(t *testing.T) {
 		r.do("GET", path, nil, "Accept-Encoding", encoding, "If-None-Match", rep.Header.Get("ETag")).want(t, 304)
 	}
 	for _, refused := range []string{"", "gzip;q=0", "br"} {
-		if got := r.raw(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAccept-Encoding: "+refused+"\r\n\r\n").Header.Get("Content-Encoding"); got != "" {
+		if got := r.raw(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAccept-Encoding: "+refused+
+			"\r\n\r\n").Header.Get("Content-Encoding"); got != "" {
 			t.Errorf("Accept-Encoding %q gets %s", refused, got)
 		}
 	}

@@ -22,8 +22,10 @@ import (
 // that a client may see.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
-		`{"product_id":1,"quantity":2}`, `{"product_id":1e400,"quantity":2}`, `{"product_id":9223372036854775808,"quantity":1}`,
-		`{"Product_ID":1,"quantity":1}`, `{"quantity":1,"quantity":-1,"product_id":3}`, `{"product_id":1.0,"quantity":2e0}`, `[[[[`, `null`, `""`, "\xff", `{"product_id":null,"quantity":null}`,
+		`{"product_id":1,"quantity":2}`, `{"product_id":1e400,"quantity":2}`,
+		`{"product_id":9223372036854775808,"quantity":1}`,
+		`{"Product_ID":1,"quantity":1}`, `{"quantity":1,"quantity":-1,"product_id":3}`, `{"product_id":1.0,"quantity":2e0}`,
+		`[[[[`, `null`, `""`, "\xff", `{"product_id":null,"quantity":null}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -71,7 +73,8 @@ func FuzzWebhook(f *testing.F) {
 				t.Skip() // no header can hold it
 			}
 		}
-		if rep := r.do("POST", "/api/webhooks/stripe", string(body), "Stripe-Signature", signature); rep.code(t) != string(shop.CodeBadSignature) {
+		if rep := r.do("POST", "/api/webhooks/stripe", string(body),
+			"Stripe-Signature", signature); rep.code(t) != string(shop.CodeBadSignature) {
 			t.Errorf("%q signed %q: %d %s", body, signature, rep.StatusCode, rep.body)
 		}
 	})
@@ -103,9 +106,12 @@ func FuzzHTTP(f *testing.F) {
 		"GET /nothing HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n",
 		"GET /api/products?q=%00&cursor=x HTTP/1.1\r\nHost: x\r\nX-Request-ID: \xff\r\n\r\n",
 		"GET /api/cart HTTP/1.1\r\nHost: x\r\nCookie: cart=x; session=a.b.c\r\nX-Cart-ID: \x80\r\n\r\n",
-		"POST /api/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nIdempotency-Key: \xff\r\nContent-Length: 0\r\n\r\n",
-		"POST /api/auth/logout HTTP/1.1\r\nHost: x:80\r\nOrigin: http://[::1\r\nX-Forwarded-For: 1,,::\r\nContent-Length: 0\r\n\r\n",
-		"POST /api/cart/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		"POST /api/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nIdempotency-Key: \xff\r\nContent-Length: " +
+			"0\r\n\r\n",
+		"POST /api/auth/logout HTTP/1.1\r\nHost: x:80\r\nOrigin: http://[::1\r\nX-Forwarded-For: 1,,::\r\nContent-Length: " +
+			"0\r\n\r\n",
+		"POST /api/cart/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 		"PUT /api/cart/items/1 HTTP/1.0\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n\r\n{",
 		"BREW * HTTP/1.1\r\n\r\n", "\x16\x03\x01", "GET http://[ HTTP/1.1\r\nHost: [\r\n\r\n",
 	} {

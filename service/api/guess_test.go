@@ -61,10 +61,12 @@ func TestNobodyLocksOut(t *testing.T) {
 	for range 150 {
 		codes[r.login("ada@example.com", "wrong password", "192.0.2.1").StatusCode]++
 	}
-	if codes[http.StatusUnauthorized] != limitLoginPair.Burst || codes[http.StatusTooManyRequests] != 150-limitLoginPair.Burst {
+	if codes[http.StatusUnauthorized] != limitLoginPair.Burst || codes[http.StatusTooManyRequests] != 150-
+		limitLoginPair.Burst {
 		t.Fatalf("150 guesses from one network: %v", codes)
 	}
-	if rep := r.login("ada@example.com", password, "192.0.2.1"); rep.code(t) != string(shop.CodeRateLimited) || !strings.Contains(string(rep.body), "6 minutes") {
+	if rep := r.login("ada@example.com", password, "192.0.2.1"); rep.code(t) != string(shop.CodeRateLimited) ||
+		!strings.Contains(string(rep.body), "6 minutes") {
 		t.Errorf("the guesser's next try: %d %s", rep.StatusCode, rep.body)
 	}
 	r.login("eve@example.com", "wrong password", "192.0.2.1").want(t, 401) // another account, from there
@@ -94,14 +96,16 @@ func TestDeviceCookie(t *testing.T) {
 	r := limitedRig(t)
 	rep := r.do("POST", "/api/auth/register", Registration{"ada@example.com", password, "Ada", "L"}).want(t, 201)
 	device := cookies(rep)["device"]
-	if device == nil || !device.HttpOnly || device.SameSite != http.SameSiteLaxMode || device.MaxAge < int((300*24*time.Hour).Seconds()) ||
+	if device == nil || !device.HttpOnly || device.SameSite != http.SameSiteLaxMode ||
+		device.MaxAge < int((300*24*time.Hour).Seconds()) ||
 		strings.Contains(device.Value, "ada") {
 		t.Fatalf("device cookie %v", device)
 	}
 	r.client = newBrowser(t)
 	r.client.Jar = nil
 	try := func(email, word, cookie string) int {
-		return r.do("POST", "/api/auth/login", Credentials{email, word}, "Cookie", cookie, "X-Forwarded-For", "192.0.2.1").StatusCode
+		return r.do("POST", "/api/auth/login", Credentials{email, word}, "Cookie", cookie, "X-Forwarded-For",
+			"192.0.2.1").StatusCode
 	}
 	mine := "device=" + device.Value
 	r.do("GET", "/api/account", nil, "Cookie", "session="+device.Value).want(t, 401)
@@ -140,7 +144,9 @@ func TestRehash(t *testing.T) {
 	r := newRig(t, nil)
 	// Argon2id with m=4096, t=1 of the password.
 	const old = "$argon2id$v=19$m=4096,t=1,p=1$c2FsdHNhbHRzYWx0$uztSNKNKpMY3GIilAIsYtaqOdsciF8nBg2PazvzsOMw"
-	u, err := r.store.CreateUser(t.Context(), shop.User{Email: "ada@example.com", FirstName: "Ada", LastName: "L", PasswordHash: old})
+	u, err := r.store.CreateUser(t.Context(), shop.User{
+		Email: "ada@example.com", FirstName: "Ada", LastName: "L", PasswordHash: old,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ func (s *Server) ready(c *fiber.Ctx) error {
 		return shop.Errorf(shop.CodeOverloaded, "The instance is starting.")
 	}
 	if err := s.Ready(c.UserContext()); err != nil {
-		return shop.Errorf(shop.CodeOverloaded, "The instance is without its database, or that without its schema.") // which has logged why
+		// which has logged why
+		return shop.Errorf(shop.CodeOverloaded, "The instance is without its database, or that without its schema.")
 	}
 	return c.SendString("ok\n")
 }

@@ -36,7 +36,8 @@ func TestReadiness(t *testing.T) {
 	for _, step := range steps {
 		step.do()
 		for path, want := range map[string]int{
-			"/livez": 200, "/": 200, "/readyz": step.ready, "/api/cart": step.api, "/api/products": step.api, "/api/health": step.health, "/api/info": 200,
+			"/livez": 200, "/": 200, "/readyz": step.ready, "/api/cart": step.api, "/api/products": step.api,
+			"/api/health": step.health, "/api/info": 200,
 		} {
 			if rep := r.do("GET", path, nil); rep.StatusCode != want {
 				t.Errorf("%s: %s answers %d, want %d", step.name, path, rep.StatusCode, want)
@@ -71,7 +72,10 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"shoplab_orders_total expired", "shoplab_payments_total paid", "shoplab_payments_total refund_settled", "shoplab_sweep_failures_total", "shoplab_catalog_cache_total redis"} {
+	for _, want := range []string{
+		"shoplab_orders_total expired", "shoplab_payments_total paid", "shoplab_payments_total refund_settled",
+		"shoplab_sweep_failures_total", "shoplab_catalog_cache_total redis",
+	} {
 		if got[want] != 1 {
 			t.Errorf("%s is %v, want 1", want, got[want])
 		}

@@ -53,15 +53,23 @@ func TestTextOfBodies(t *testing.T) {
 		{"/api/auth/login", `{"email":"a\u202e@example.com","password":"x"}`},
 		{"/api/auth/register", `{"email":"a\u0000@example.com",` + long + `}`},
 		{"/api/auth/register", `{"email":"a\u200d@example.com",` + long + `}`},
-		{"/api/auth/register", `{"email":"a@example.com","password":"correct horse battery","first_name":"\u200b","last_name":"L"}`},
-		{"/api/auth/register", `{"email":"a@example.com","password":"correct horse battery","first_name":"\u200e","last_name":"L"}`},
+		{
+			"/api/auth/register",
+			`{"email":"a@example.com","password":"correct horse battery","first_name":"\u200b","last_name":"L"}`,
+		},
+		{
+			"/api/auth/register",
+			`{"email":"a@example.com","password":"correct horse battery","first_name":"\u200e","last_name":"L"}`,
+		},
 		{"/api/payments/simulate", `{"client_secret":"\u0000","outcome":"failed"}`},
 	} {
 		if rep := r.do("POST", test.path, test.body); rep.code(t) != string(shop.CodeInvalid) {
 			t.Errorf("%s %s: %d %s", test.path, test.body, rep.StatusCode, rep.body)
 		}
 	}
-	for _, query := range []string{"q=%00", "q=%e2%80%ae", "q=%ff", "category=%00", "category=%e2%80%8b", "cursor=%00", "cursor=%ff"} {
+	for _, query := range []string{
+		"q=%00", "q=%e2%80%ae", "q=%ff", "category=%00", "category=%e2%80%8b", "cursor=%00", "cursor=%ff",
+	} {
 		if rep := r.do("GET", "/api/products?"+query, nil); rep.StatusCode != 422 && rep.StatusCode != 400 {
 			t.Errorf("%s: %d %s", query, rep.StatusCode, rep.body)
 		}

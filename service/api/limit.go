@@ -38,7 +38,8 @@ var (
 	limitOrder        = namedLimit{"order", Limit{Rate: 30, Burst: 10, Period: time.Minute}}
 	limitCancel       = namedLimit{"cancel", Limit{Rate: 30, Burst: 10, Period: time.Minute}}
 	limitPayment      = namedLimit{"payment", Limit{Rate: 60, Burst: 20, Period: time.Minute}}
-	limitWebhook      = namedLimit{"webhook", Limit{Rate: 60, Burst: 60, Period: time.Minute}} // those that Stripe did not sign
+	// those that Stripe did not sign
+	limitWebhook = namedLimit{"webhook", Limit{Rate: 60, Burst: 60, Period: time.Minute}}
 )
 
 // key is what the limit counts who's events under.

@@ -11,7 +11,9 @@ func links(operation string) map[string]*huma.Link {
 	case "listProducts":
 		return map[string]*huma.Link{
 			"show": {OperationID: "getProduct", Parameters: map[string]any{"id": "$response.body#/items/0/id"}},
-			"buy":  {OperationID: "addItem", RequestBody: map[string]any{"product_id": "$response.body#/items/0/id", "quantity": 1}},
+			"buy": {
+				OperationID: "addItem", RequestBody: map[string]any{"product_id": "$response.body#/items/0/id", "quantity": 1},
+			},
 		}
 	case "addItem", "setItem":
 		return map[string]*huma.Link{

@@ -17,9 +17,9 @@ import (
 )
 
 // BenchmarkCatalogOverLoopback asks for GET /api/products over loopback, of the shop and of a bare Fiber
-// handler that returns the same bytes, once with the shop's timeouts as well, by turns: three rounds each, of which the medians count. The clients
-// share this machine's CPUs with the server. Where other programs do too, cpu-ratio, which compares the CPU
-// time of an answer, is the steadier one.
+// handler that returns the same bytes, once with the shop's timeouts as well, by turns: three rounds each, of which
+// the medians count. The clients share this machine's CPUs with the server. Where other programs do too, cpu-ratio,
+// which compares the CPU time of an answer, is the steadier one.
 //
 //	go test ./service/api -run xxx -bench CatalogOverLoopback -benchtime 1x
 func BenchmarkCatalogOverLoopback(b *testing.B) {
@@ -27,7 +27,11 @@ func BenchmarkCatalogOverLoopback(b *testing.B) {
 	for _, test := range []struct {
 		name, encoding string
 		bare           fiber.Config
-	}{{"identity", "identity", fiber.Config{}}, {"gzip", "gzip", fiber.Config{}}, {"identity-with-timeouts", "identity", timeouts}} {
+	}{
+		{"identity", "identity", fiber.Config{}},
+		{"gzip", "gzip", fiber.Config{}},
+		{"identity-with-timeouts", "identity", timeouts},
+	} {
 		b.Run(test.name, func(b *testing.B) {
 			r := build(b, func(c *Config, _ *Shop) { c.AccessLog, c.Log = false, slog.New(slog.DiscardHandler) })
 			for i := range 30 {

@@ -37,14 +37,18 @@ type requestLabels struct {
 // NewMetrics registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: contract.MetricsNamespace, Name: name, Help: help},
+			labels)
 	}
 	m := &Metrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: contract.MetricsNamespace, Name: "http_request_duration_seconds", Help: "Time from a request's arrival to its answer.",
+			Namespace: contract.MetricsNamespace, Name: "http_request_duration_seconds",
+			Help:    "Time from a request's arrival to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
-		inFlight:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: contract.MetricsNamespace, Name: contract.MetricInFlight, Help: "Requests being answered."}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: contract.MetricsNamespace, Name: contract.MetricInFlight, Help: "Requests being answered.",
+		}),
 		catalogCache: counter("catalog_cache_total", "Answers of the catalog by cache layer and result.", "layer", "result"),
 		orders:       counter("orders_total", "Orders by what became of them.", "outcome"),
 		payments:     counter("payments_total", "Payments and their events by what became of them.", "outcome"),

@@ -52,7 +52,9 @@ const schemaPrefix = "#/components/schemas/"
 // newSpec writes the document. Members of a body that the shop does not know are ignored, so that
 // its schema admits them; answers hold what the schema says and nothing else.
 func newSpec(version string, ops []operation) (*spec, error) {
-	s := &spec{registry: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer), schemas: map[reflect.Type]*huma.Schema{}}
+	s := &spec{
+		registry: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer), schemas: map[reflect.Type]*huma.Schema{},
+	}
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -64,8 +66,13 @@ func newSpec(version string, ops []operation) (*spec, error) {
 		Components: &huma.Components{
 			Schemas: s.registry,
 			SecuritySchemes: map[string]*huma.SecurityScheme{
-				"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "For programs: the token of register or login."},
-				"cookie": {Type: "apiKey", In: "cookie", Name: sessionName, Description: "For browsers: set by register and login. Over HTTPS its name begins with " + hostPrefix + "."},
+				"bearer": {
+					Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "For programs: the token of register or login.",
+				},
+				"cookie": {
+					Type: "apiKey", In: "cookie", Name: sessionName, Description: "For browsers: set by register and login. Over " +
+						"HTTPS its name begins with " + hostPrefix + ".",
+				},
 			},
 		},
 	}
@@ -110,7 +117,9 @@ func (s *spec) describe(op operation, problemSchema *huma.Schema) *huma.Operatio
 		schema.AdditionalProperties = true
 		onlyText(schema)
 		s.schemas[t] = schema
-		o.RequestBody = &huma.RequestBody{Required: !op.bare, Content: map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}}}
+		o.RequestBody = &huma.RequestBody{
+			Required: !op.bare, Content: map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: ref}},
+		}
 		op.fails = append(op.fails, codeMalformed, codeTooLarge, codeMediaType, shop.CodeInvalid)
 	}
 	for _, status := range op.status {
@@ -162,7 +171,9 @@ var braces = regexp.MustCompile(`\{(\w+)\}`)
 
 func pathParams(path string) (params []*huma.Param) {
 	for _, m := range braces.FindAllStringSubmatch(path, -1) {
-		params = append(params, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"}})
+		params = append(params, &huma.Param{
+			Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64"},
+		})
 	}
 	return params
 }
@@ -191,7 +202,9 @@ func pageParams() []*huma.Param {
 		query("limit", "How many items at most.", &huma.Schema{
 			Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit,
 		}),
-		query("cursor", "What the page before gave as next_cursor.", &huma.Schema{Type: huma.TypeString, Pattern: cursorPattern}),
+		query("cursor", "What the page before gave as next_cursor.", &huma.Schema{
+			Type: huma.TypeString, Pattern: cursorPattern,
+		}),
 	}
 }
 

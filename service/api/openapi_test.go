@@ -44,8 +44,10 @@ func TestOpenAPIHoldsEveryRoute(t *testing.T) {
 	for _, want := range []string{
 		"GET /api/health", "GET /api/info", "GET /api/products", "GET /api/products/:id", "GET /api/categories",
 		"POST /api/auth/register", "POST /api/auth/login", "POST /api/auth/logout", "GET /api/account",
-		"GET /api/cart", "POST /api/cart/items", "PUT /api/cart/items/:product_id", "DELETE /api/cart/items/:product_id", "DELETE /api/cart",
-		"POST /api/orders", "GET /api/orders", "GET /api/orders/:id", "POST /api/orders/:id/cancel", "POST /api/orders/:id/payment",
+		"GET /api/cart", "POST /api/cart/items", "PUT /api/cart/items/:product_id", "DELETE /api/cart/items/:product_id",
+		"DELETE /api/cart",
+		"POST /api/orders", "GET /api/orders", "GET /api/orders/:id", "POST /api/orders/:id/cancel",
+		"POST /api/orders/:id/payment",
 		"POST /api/webhooks/stripe", "POST /api/payments/simulate", "GET /api/openapi.json",
 	} {
 		if !routed[want] {
@@ -62,7 +64,8 @@ func (r *rig) conform(method, path string, rep reply) {
 	}
 	path, _, _ = strings.Cut(path, "?")
 	isProblem := rep.Header.Get("Content-Type") == problemType
-	isPage := strings.HasPrefix(rep.Header.Get("Content-Type"), "text/html") && strings.Contains(rep.Request.Header.Get("Accept"), "text/html")
+	isPage := strings.HasPrefix(rep.Header.Get("Content-Type"),
+		"text/html") && strings.Contains(rep.Request.Header.Get("Accept"), "text/html")
 	if rep.StatusCode >= 400 && !isProblem && !isPage {
 		r.t.Errorf("%s %s: %d is no problem document but %s", method, path, rep.StatusCode, rep.Header.Get("Content-Type"))
 	}
@@ -82,7 +85,8 @@ func (r *rig) conform(method, path string, rep reply) {
 		return
 	}
 	if isProblem && !strings.Contains(response.Description, rep.code(r.t)) {
-		r.t.Errorf("%s %s: %d %s is not in the OpenAPI document, only %s", method, path, rep.StatusCode, rep.code(r.t), response.Description)
+		r.t.Errorf("%s %s: %d %s is not in the OpenAPI document, only %s", method, path, rep.StatusCode, rep.code(r.t),
+			response.Description)
 	}
 	for mediaType, content := range response.Content {
 		if got := rep.Header.Get("Content-Type"); got != mediaType {

@@ -24,11 +24,14 @@ func TestOrders(t *testing.T) {
 	path := fmt.Sprintf("/api/orders/%d", o.ID)
 	var p, samePayment Payment
 	r.do("POST", path+"/payment", nil).want(t, 200).decode(t, &p)
-	if r.do("POST", path+"/payment", nil).want(t, 200).decode(t, &samePayment); p != samePayment || p.AmountCents != 900 || p.Currency != "usd" {
+	if r.do("POST", path+"/payment", nil).want(t, 200).decode(t, &samePayment); p != samePayment || p.AmountCents != 900 ||
+		p.Currency != "usd" {
 		t.Errorf("payments %+v and %+v", p, samePayment)
 	}
 	intent := strings.TrimSuffix(p.ClientSecret, "_secret")
-	paid := shop.Event{ID: "evt_1", Type: shop.EventSucceeded, IntentID: intent, AmountCents: 900, Currency: "usd", CreatedAt: o.CreatedAt}
+	paid := shop.Event{
+		ID: "evt_1", Type: shop.EventSucceeded, IntentID: intent, AmountCents: 900, Currency: "usd", CreatedAt: o.CreatedAt,
+	}
 	for range 2 { // the second is a duplicate
 		r.do("POST", "/api/webhooks/stripe", paid, "Stripe-Signature", "good").want(t, 200)
 	}
@@ -58,8 +61,10 @@ func TestOrders(t *testing.T) {
 		t.Errorf("the second page: %+v", list)
 	}
 	for series, want := range map[string]float64{
-		`shoplab_orders_total{outcome="placed"}`: 2, `shoplab_orders_total{outcome="repeated"}`: 1, `shoplab_orders_total{outcome="canceled"}`: 1,
-		`shoplab_payments_total{outcome="paid"}`: 1, `shoplab_payments_total{outcome="duplicate"}`: 1, `shoplab_payments_total{outcome="refund"}`: 1,
+		`shoplab_orders_total{outcome="placed"}`: 2, `shoplab_orders_total{outcome="repeated"}`: 1,
+		`shoplab_orders_total{outcome="canceled"}`: 1,
+		`shoplab_payments_total{outcome="paid"}`:   1, `shoplab_payments_total{outcome="duplicate"}`: 1,
+		`shoplab_payments_total{outcome="refund"}`: 1,
 	} {
 		if got := r.metric(series); got != want {
 			t.Errorf("%s is %v, want %v", series, got, want)
@@ -85,7 +90,8 @@ func TestOrderIsWhatWasShown(t *testing.T) {
 		ExpectedTotalCents int64 `json:"expected_total_cents"`
 		TotalCents         int64 `json:"total_cents"`
 	}
-	if rep.decode(t, &both); both.Code != shop.CodePriceChanged || both.ExpectedTotalCents != 900 || both.TotalCents != 950 {
+	if rep.decode(t, &both); both.Code != shop.CodePriceChanged || both.ExpectedTotalCents != 900 ||
+		both.TotalCents != 950 {
 		t.Errorf("price changed says %s", rep.body)
 	}
 	shown = 950

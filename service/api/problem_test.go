@@ -94,7 +94,12 @@ func TestEveryError(t *testing.T) {
 			{"POST", "/api/webhooks/stripe", "{}", []string{"Stripe-Signature", "forged"}, shop.CodeBadSignature},
 			{"POST", "/api/webhooks/stripe", "{}", nil, shop.CodeBadSignature},
 			{"POST", "/api/webhooks/stripe", "{}", []string{"Stripe-Signature", "off"}, shop.CodeWebhooksOff},
-			{"POST", "/api/webhooks/stripe", shop.Event{ID: "evt_1", Type: shop.EventSucceeded, IntentID: "pi_x"}, []string{"Stripe-Signature", "good"}, shop.CodeEventRefused},
+			{
+				"POST", "/api/webhooks/stripe",
+				shop.Event{ID: "evt_1", Type: shop.EventSucceeded, IntentID: "pi_x"},
+				[]string{"Stripe-Signature", "good"},
+				shop.CodeEventRefused,
+			},
 			{"POST", "/api/payments/simulate", `{"client_secret":"","outcome":"succeeded"}`, nil, shop.CodeNotFound},
 			{"POST", "/api/payments/simulate", `{"client_secret":"x","outcome":"maybe"}`, nil, shop.CodeInvalid},
 		} {
@@ -109,8 +114,10 @@ func TestEveryError(t *testing.T) {
 		r := newRig(t, nil)
 		mug, broken := r.product("mug", 900, 1), r.product("broken", brokenCents, 10)
 		r.register("ada@example.com")
-		expect(t, r.do("POST", "/api/auth/register", Registration{"ADA@example.com ", password, "A", "L"}), shop.CodeEmailTaken)
-		expect(t, r.do("POST", "/api/auth/login", Credentials{"ada@example.com", "not the password"}), shop.CodeInvalidCredentials)
+		expect(t, r.do("POST", "/api/auth/register", Registration{"ADA@example.com ", password, "A", "L"}),
+			shop.CodeEmailTaken)
+		expect(t, r.do("POST", "/api/auth/login", Credentials{"ada@example.com", "not the password"}),
+			shop.CodeInvalidCredentials)
 		expect(t, r.do("POST", "/api/orders", nil), shop.CodeIdempotencyKey)
 		expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "with space"), shop.CodeIdempotencyKey)
 		expect(t, r.do("POST", "/api/orders", nil, "Idempotency-Key", "k0"), shop.CodeEmptyCart)
@@ -203,7 +210,9 @@ func TestEveryError(t *testing.T) {
 		if got := rep.Header.Get("Retry-After"); got != "2" {
 			t.Errorf("Retry-After %s, want 2: whole seconds, rounded up", got)
 		}
-		if want := []string{"login_network:127.0.0.1", "login_account_network:127.0.0.1 ada@example.com", "login_account:ada@example.com"}; !slices.Equal(keys, want) {
+		if want := []string{
+			"login_network:127.0.0.1", "login_account_network:127.0.0.1 ada@example.com", "login_account:ada@example.com",
+		}; !slices.Equal(keys, want) {
 			t.Errorf("limits %q, want %q", keys, want)
 		}
 	})
@@ -212,7 +221,8 @@ func TestEveryError(t *testing.T) {
 		r.server.App().Server().ReadTimeout = 300 * time.Millisecond
 		r.listen()
 		// The body is not sent: what the server does not read may cost the client the answer.
-		rep := r.raw(t, fmt.Sprintf("POST /api/webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", bodyLimit+1))
+		rep := r.raw(t, fmt.Sprintf("POST /api/webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", bodyLimit+
+			1))
 		r.conform("POST", "/api/webhooks/stripe", rep)
 		if expect(t, rep, codeTooLarge); rep.Header.Get("X-Request-ID") == "" {
 			t.Errorf("%v: no X-Request-ID", rep.Header)
@@ -224,7 +234,8 @@ func TestEveryError(t *testing.T) {
 			codeHTTPVersion:     "GET /api/health HTTP/3.0\r\nHost: x\r\n\r\n",
 			codeMalformed:       "GET /api/health HTTP/1.1\r\nHost x\r\n\r\n",
 		} {
-			if rep := r.raw(t, request); rep.StatusCode != statuses[code] || rep.code(t) != string(code) || rep.Header.Get("X-Request-ID") == "" {
+			if rep := r.raw(t, request); rep.StatusCode != statuses[code] || rep.code(t) != string(code) ||
+				rep.Header.Get("X-Request-ID") == "" {
 				t.Errorf("got %d %s %v, want %d %s", rep.StatusCode, rep.body, rep.Header, statuses[code], code)
 			}
 			provoked[code] = true
@@ -253,7 +264,8 @@ func TestEmailErrorIsInPlainWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = server.decodeJSON([]byte(`{"email":"no email","password":"long enough","first_name":"A","last_name":"B"}`), &Registration{})
+	err = server.decodeJSON([]byte(`{"email":"no email","password":"long enough","first_name":"A","last_name":"B"}`),
+		&Registration{})
 	var e *shop.Error
 	if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Field != "email" ||
 		e.Fields[0].Message != "must be an email address, such as name@example.com" {

@@ -123,7 +123,8 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	s := &Server{
 		info: c.Info, sessionKeys: c.SessionKeys, orderHold: c.OrderHold, holdLimits: c.HoldLimits, proxies: c.TrustedProxies,
-		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow, forgive: c.Forgive,
+		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow,
+		forgive: c.Forgive,
 		answers: newAnswers(c.Metrics.answered),
 	}
 	s.app = fiber.New(fiber.Config{

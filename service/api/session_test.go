@@ -34,7 +34,8 @@ func TestBrowserSession(t *testing.T) {
 	}
 	rep = r.do("POST", "/api/cart/items", NewItem{mug.ID, 2}).want(t, 200)
 	c := cookies(rep)["cart"]
-	if c == nil || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || c.Value != rep.Header.Get("X-Cart-ID") {
+	if c == nil || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode ||
+		c.Value != rep.Header.Get("X-Cart-ID") {
 		t.Errorf("cart cookie %v, X-Cart-ID %q", c, rep.Header.Get("X-Cart-ID"))
 	}
 	rep = r.do("PUT", fmt.Sprintf("/api/cart/items/%d", pen.ID), Quantity{3}).want(t, 200)
@@ -43,7 +44,8 @@ func TestBrowserSession(t *testing.T) {
 	}
 
 	rep = r.do("POST", "/api/auth/register", Registration{" Ada@Example.com", password, "Ada", "L"}).want(t, 201)
-	if c := cookies(rep)["session"]; c == nil || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
+	if c := cookies(rep)["session"]; c == nil || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode ||
+		c.Path != "/" {
 		t.Errorf("session cookie %v", c)
 	}
 	if c := cookies(rep)["cart"]; c == nil || c.Value != "" || c.Expires.After(time.Now()) {
@@ -84,7 +86,8 @@ func TestProgramSession(t *testing.T) {
 		t.Errorf("cart %+v", cart)
 	}
 	var s Session
-	r.do("POST", "/api/auth/register", Registration{"ada@example.com", password, "Ada", "L"}, "X-Cart-ID", id).want(t, 201).decode(t, &s)
+	r.do("POST", "/api/auth/register", Registration{"ada@example.com", password, "Ada", "L"},
+		"X-Cart-ID", id).want(t, 201).decode(t, &s)
 	bearer := []string{"Authorization", "Bearer " + s.Token}
 	if r.do("GET", "/api/cart", nil, bearer...).want(t, 200).decode(t, &cart); len(cart.Items) != 1 {
 		t.Errorf("merged cart %+v", cart)
@@ -119,15 +122,17 @@ func TestTokens(t *testing.T) {
 		token string
 		ok    bool
 	}{
-		"ours":              {s.Token, true},
-		"signed anew":       {ours(same), true},
-		"unsigned":          {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, same), false},
-		"another method":    {sign(jwt.SigningMethodHS512, key, same), false},
-		"another key":       {sign(jwt.SigningMethodHS256, []byte("another"), same), false},
-		"another issuer":    {ours(func(c *jwt.RegisteredClaims) { c.Issuer = "x" }), false},
-		"of a device":       {ours(func(c *jwt.RegisteredClaims) { c.Audience = jwt.ClaimStrings{forDevice} }), false},
-		"for nothing":       {ours(func(c *jwt.RegisteredClaims) { c.Audience = nil }), false},
-		"expired":           {ours(func(c *jwt.RegisteredClaims) { c.ExpiresAt = jwt.NewNumericDate(now.Add(-time.Minute)) }), false},
+		"ours":           {s.Token, true},
+		"signed anew":    {ours(same), true},
+		"unsigned":       {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, same), false},
+		"another method": {sign(jwt.SigningMethodHS512, key, same), false},
+		"another key":    {sign(jwt.SigningMethodHS256, []byte("another"), same), false},
+		"another issuer": {ours(func(c *jwt.RegisteredClaims) { c.Issuer = "x" }), false},
+		"of a device":    {ours(func(c *jwt.RegisteredClaims) { c.Audience = jwt.ClaimStrings{forDevice} }), false},
+		"for nothing":    {ours(func(c *jwt.RegisteredClaims) { c.Audience = nil }), false},
+		"expired": {
+			ours(func(c *jwt.RegisteredClaims) { c.ExpiresAt = jwt.NewNumericDate(now.Add(-time.Minute)) }), false,
+		},
 		"without end":       {ours(func(c *jwt.RegisteredClaims) { c.ExpiresAt = nil }), false},
 		"without subject":   {ours(func(c *jwt.RegisteredClaims) { c.Subject = "" }), false},
 		"another's":         {ours(func(c *jwt.RegisteredClaims) { c.Subject = fmt.Sprint(other.User.ID) }), false},
@@ -159,11 +164,13 @@ func TestHTTPSCookies(t *testing.T) {
 		header []string
 		secure bool
 	}{
-		"plain":               {trusting("127.0.0.0/8"), nil, false},
-		"by a trusted proxy":  {trusting("127.0.0.0/8"), https, true},
-		"by somebody else":    {trusting("10.0.0.0/8"), https, false},
-		"always":              {func(c *Config, _ *Shop) { c.AlwaysHTTPS = true }, nil, true},
-		"always, said or not": {func(c *Config, _ *Shop) { c.AlwaysHTTPS = true }, []string{"X-Forwarded-Proto", "http"}, true},
+		"plain":              {trusting("127.0.0.0/8"), nil, false},
+		"by a trusted proxy": {trusting("127.0.0.0/8"), https, true},
+		"by somebody else":   {trusting("10.0.0.0/8"), https, false},
+		"always":             {func(c *Config, _ *Shop) { c.AlwaysHTTPS = true }, nil, true},
+		"always, said or not": {
+			func(c *Config, _ *Shop) { c.AlwaysHTTPS = true }, []string{"X-Forwarded-Proto", "http"}, true,
+		},
 	} {
 		r := newRig(t, test.change)
 		r.client.Jar = nil
@@ -175,7 +182,8 @@ func TestHTTPSCookies(t *testing.T) {
 			t.Errorf("%s: cookie %s, HSTS %v", name, cookie, hsts)
 		}
 		var cart Cart
-		r.do("GET", "/api/cart", nil, append([]string{"Cookie", cookie.Name + "=" + cookie.Value}, test.header...)...).decode(t, &cart)
+		r.do("GET", "/api/cart", nil, append([]string{"Cookie", cookie.Name + "=" + cookie.Value},
+			test.header...)...).decode(t, &cart)
 		if len(cart.Items) != 1 {
 			t.Errorf("%s: the cookie does not find its cart", name)
 		}
@@ -207,7 +215,8 @@ func TestCrossOrigin(t *testing.T) {
 		r.do("GET", "/api/cart", nil, test.header...).want(t, 200)
 	}
 	// Stripe's servers have another origin, and sign.
-	r.do("POST", "/api/webhooks/stripe", shop.Event{ID: "evt", Type: "x"}, "Stripe-Signature", "good", "Sec-Fetch-Site", "cross-site").want(t, 200)
+	r.do("POST", "/api/webhooks/stripe", shop.Event{ID: "evt", Type: "x"}, "Stripe-Signature", "good", "Sec-Fetch-Site",
+		"cross-site").want(t, 200)
 }
 
 // TestLoginTellsNothing: a wrong password and an unknown email get the same answer.
@@ -217,8 +226,10 @@ func TestLoginTellsNothing(t *testing.T) {
 	r.client = newBrowser(t)
 	wrong := r.do("POST", "/api/auth/login", Credentials{"ada@example.com", "wrong password"})
 	unknown := r.do("POST", "/api/auth/login", Credentials{"bob@example.com", "wrong password"})
-	if wrong.StatusCode != unknown.StatusCode || string(wrong.body) != string(unknown.body) || len(wrong.Header) != len(unknown.Header) {
-		t.Errorf("%d %v %s\n%d %v %s", wrong.StatusCode, wrong.Header, wrong.body, unknown.StatusCode, unknown.Header, unknown.body)
+	if wrong.StatusCode != unknown.StatusCode || string(wrong.body) != string(unknown.body) ||
+		len(wrong.Header) != len(unknown.Header) {
+		t.Errorf("%d %v %s\n%d %v %s", wrong.StatusCode, wrong.Header, wrong.body, unknown.StatusCode, unknown.Header,
+			unknown.body)
 	}
 }
 
@@ -317,7 +328,9 @@ func TestCatalogAsksForNoSession(t *testing.T) {
 	r := newRig(t, func(_ *Config, sh *Shop) { sessions.Sessions, sh.Sessions = sh.Sessions, sessions })
 	mug := r.product("mug", 900, 10)
 	s := r.register("ada@example.com")
-	for _, path := range []string{"/api/products", fmt.Sprintf("/api/products/%d", mug.ID), "/api/categories", "/api/info", "/"} {
+	for _, path := range []string{
+		"/api/products", fmt.Sprintf("/api/products/%d", mug.ID), "/api/categories", "/api/info", "/",
+	} {
 		r.do("GET", path, nil).want(t, 200)
 		r.do("GET", path, nil, bearer(s.Token)...).want(t, 200)
 	}

@@ -15,14 +15,18 @@ func TestPages(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/", "/product", "/cart", "/checkout", "/orders", "/login", "/register"} {
 		rep := r.do("GET", path, nil).want(t, 200)
-		if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.HasPrefix(rep.body, []byte("<!doctype html>")) {
+		if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.HasPrefix(rep.body,
+			[]byte("<!doctype html>")) {
 			t.Errorf("%s: %s %.30q", path, ct, rep.body)
 		}
 		csp := rep.Header.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "script-src 'self';") || !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") {
+		if !strings.Contains(csp, "script-src 'self';") || !strings.Contains(csp, "frame-ancestors 'none'") ||
+			strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: Content-Security-Policy %s", path, csp)
 		}
-		for _, name := range []string{"X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "ETag", "Cache-Control"} {
+		for _, name := range []string{
+			"X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "ETag", "Cache-Control",
+		} {
 			if rep.Header.Get(name) == "" {
 				t.Errorf("%s: no %s", path, name)
 			}
@@ -39,7 +43,10 @@ func TestPages(t *testing.T) {
 func TestStripePolicy(t *testing.T) {
 	r := newRig(t, func(c *Config, sh *Shop) { c.Info.Payments, sh.Simulate = "stripe", nil })
 	csp := r.do("GET", "/checkout", nil).want(t, 200).Header.Get("Content-Security-Policy")
-	for _, want := range []string{"script-src 'self' https://js.stripe.com", "frame-src https://js.stripe.com", "https://hooks.stripe.com", "connect-src 'self' https://api.stripe.com"} {
+	for _, want := range []string{
+		"script-src 'self' https://js.stripe.com", "frame-src https://js.stripe.com", "https://hooks.stripe.com",
+		"connect-src 'self' https://api.stripe.com",
+	} {
 		if !strings.Contains(csp, want) {
 			t.Errorf("no %q in %s", want, csp)
 		}
@@ -52,7 +59,8 @@ func TestUnknownPage(t *testing.T) {
 	r := newRig(t, nil)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 	rep := r.do("GET", "/no/such/page", nil, "Accept", browser).want(t, 404)
-	if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.Contains(rep.body, []byte("<site-header>")) {
+	if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.Contains(rep.body,
+		[]byte("<site-header>")) {
 		t.Errorf("%s %.60q", ct, rep.body)
 	}
 	if vary := rep.Header.Get("Vary"); vary != "Accept, Accept-Encoding" {
@@ -65,7 +73,9 @@ func TestUnknownPage(t *testing.T) {
 			t.Errorf("%s: code %q", path, code)
 		}
 	}
-	for _, accept := range []string{"*/*", "application/json", "text/html;q=0, */*", "application/problem+json, text/html;q=0.5"} {
+	for _, accept := range []string{
+		"*/*", "application/json", "text/html;q=0, */*", "application/problem+json, text/html;q=0.5",
+	} {
 		if code := r.do("GET", "/no/such/page", nil, "Accept", accept).code(t); code != "NOT_FOUND" {
 			t.Errorf("Accept %s: code %q", accept, code)
 		}
@@ -76,7 +86,9 @@ func TestUnknownPage(t *testing.T) {
 // TestWhatRobotsAndBrowsersAskFor: files that are asked for without being named anywhere.
 func TestWhatRobotsAndBrowsersAskFor(t *testing.T) {
 	r := newRig(t, nil)
-	for path, contentType := range map[string]string{"/robots.txt": "text/plain; charset=utf-8", "/favicon.ico": "image/x-icon"} {
+	for path, contentType := range map[string]string{
+		"/robots.txt": "text/plain; charset=utf-8", "/favicon.ico": "image/x-icon",
+	} {
 		if got := r.do("GET", path, nil).want(t, 200).Header.Get("Content-Type"); got != contentType {
 			t.Errorf("%s: %s", path, got)
 		}

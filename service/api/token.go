@@ -18,7 +18,8 @@ const (
 // sign makes a token: a signed statement with an id about a subject.
 func (s *Server) sign(audience, id, subject string, expires time.Time) (string, error) {
 	t, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, ID: id, Subject: subject, ExpiresAt: jwt.NewNumericDate(expires),
+		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, ID: id, Subject: subject,
+		ExpiresAt: jwt.NewNumericDate(expires),
 	}).SignedString(s.sessionKeys[0])
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
@@ -35,6 +36,7 @@ func (s *Server) verify(audience, token string) (id, subject string, ok bool) {
 		keys.Keys = append(keys.Keys, key)
 	}
 	_, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return keys, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
+		jwt.WithExpirationRequired())
 	return claims.ID, claims.Subject, err == nil && claims.ID != ""
 }

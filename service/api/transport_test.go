@@ -31,8 +31,12 @@ func TestBelowTheRouter(t *testing.T) {
 		"TRACE":                {"TRACE /api/cart HTTP/1.1\r\nHost: x\r\n\r\n", codeMethodNotAllowed, "GET, HEAD, DELETE"},
 		"OPTIONS":              {"OPTIONS /api/orders HTTP/1.1\r\nHost: x\r\n\r\n", codeMethodNotAllowed, "GET, HEAD, POST"},
 		"HEAD of a write":      {"HEAD /api/auth/login HTTP/1.1\r\nHost: x\r\n\r\n", codeMethodNotAllowed, "POST"},
-		"POST to a page":       {"POST /cart HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", codeMethodNotAllowed, "GET, HEAD"},
-		"POST to a file":       {"POST /favicon.svg HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", codeMethodNotAllowed, "GET, HEAD"},
+		"POST to a page": {
+			"POST /cart HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", codeMethodNotAllowed, "GET, HEAD",
+		},
+		"POST to a file": {
+			"POST /favicon.svg HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", codeMethodNotAllowed, "GET, HEAD",
+		},
 		"CONNECT":              {"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", shop.CodeNotFound, ""},
 		"no host":              {"GET / HTTP/1.1\r\n\r\n", codeMalformed, ""},
 		"no HTTP":              {"hello\r\n\r\n", codeMalformed, ""},
@@ -40,14 +44,29 @@ func TestBelowTheRouter(t *testing.T) {
 		"header without colon": {"GET / HTTP/1.1\r\nHost x\r\n\r\n", codeMalformed, ""},
 		"other version":        {"GET / HTTP/3.0\r\nHost: x\r\n\r\n", codeHTTPVersion, ""},
 		"HTTP/2 preface":       {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", codeHTTPVersion, ""},
-		"length is no number":  {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n", codeMalformed, ""},
-		"two lengths":          {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", codeMalformed, ""},
-		"transfer coding":      {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: rot13\r\n\r\n", codeNotImplemented, ""},
-		"broken chunk":         {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", codeMalformed, ""},
-		"broken form":          {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 4\r\n\r\nabcd", codeMediaType, ""},
-		"large header":         {"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", headerLimit) + "\r\n\r\n", codeHeadersTooLarge, ""},
-		"large body":           {fmt.Sprintf("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", bodyLimit+1), codeTooLarge, ""},
-		"late body":            {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", codeTimeout, ""},
+		"length is no number": {
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n", codeMalformed, "",
+		},
+		"two lengths": {
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", codeMalformed, "",
+		},
+		"transfer coding": {
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: rot13\r\n\r\n", codeNotImplemented, "",
+		},
+		"broken chunk": {
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", codeMalformed, "",
+		},
+		"broken form": {
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: " +
+				"4\r\n\r\nabcd", codeMediaType, "",
+		},
+		"large header": {
+			"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", headerLimit) + "\r\n\r\n", codeHeadersTooLarge, "",
+		},
+		"large body": {
+			fmt.Sprintf("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", bodyLimit+1), codeTooLarge, "",
+		},
+		"late body": {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", codeTimeout, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rep := r.raw(t, test.request)
@@ -94,7 +113,8 @@ func TestDefaultPort(t *testing.T) {
 		{"shop.example:80", "http://shop.example.evil", 403},
 		{"shop.example", "null", 403},
 	} {
-		rep := r.raw(t, fmt.Sprintf("POST /api/auth/logout HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Length: 0\r\n\r\n", test.host, test.origin))
+		rep := r.raw(t, fmt.Sprintf("POST /api/auth/logout HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nContent-Length: 0\r\n\r\n",
+			test.host, test.origin))
 		if rep.StatusCode != test.status {
 			t.Errorf("Host %s, Origin %s: %d, want %d", test.host, test.origin, rep.StatusCode, test.status)
 		}

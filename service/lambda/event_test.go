@@ -15,7 +15,9 @@ func TestForwardedFor(t *testing.T) {
 		"made up":                             {"198.51.100.1", shopper, false, "198.51.100.1, " + shopper},
 		"CloudFront":                          {shopper, edge, true, shopper},
 		"CloudFront, appended by API Gateway": {shopper + ", " + edge, edge, true, shopper},
-		"CloudFront, made up":                 {"198.51.100.1," + shopper + "," + edge, edge, true, "198.51.100.1, " + shopper},
+		"CloudFront, made up": {
+			"198.51.100.1," + shopper + "," + edge, edge, true, "198.51.100.1, " + shopper,
+		},
 	} {
 		if got := forwardedFor(test.header, test.source, test.proven); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)

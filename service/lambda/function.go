@@ -130,7 +130,9 @@ func (f *Function) background(ctx context.Context) error {
 }
 
 // answer has the server answer a request.
-func (f *Function) answer(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (f *Function) answer(
+	ctx context.Context, e events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
 	var none events.APIGatewayV2HTTPResponse
 	proven, ok := f.admit(e)
 	if !ok {

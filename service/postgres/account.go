@@ -31,7 +31,8 @@ func (db *DB) User(ctx context.Context, id int64) (shop.User, error) {
 
 // SetPasswordHash implements shop.Accounts.
 func (db *DB) SetPasswordHash(ctx context.Context, id int64, old, hash string) error {
-	return db.exec(ctx, "set password hash", "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, hash)
+	return db.exec(ctx, "set password hash", "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+		id, old, hash)
 }
 
 func (db *DB) user(ctx context.Context, what, query string, args ...any) (u shop.User, err error) {

@@ -22,7 +22,9 @@ func benchDB(b *testing.B) *postgres.DB {
 func benchShop(b *testing.B) (db *postgres.DB, u string) {
 	b.Helper()
 	_, u = openNew(b, "")
-	db = open(b, postgres.Config{URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
+	db = open(b, postgres.Config{
+		URL: u, MaxConns: 8, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience,
+	})
 	if err := db.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -115,7 +117,9 @@ func purchase(b *testing.B, db *postgres.DB, u shop.User, i int64) error {
 		return err
 	}
 	intent := fmt.Sprint("pi_", o.ID)
-	p, err := db.SavePayment(ctx, shop.Payment{OrderID: o.ID, IntentID: intent, ClientSecret: "s", AmountCents: o.TotalCents, Currency: "usd"})
+	p, err := db.SavePayment(ctx, shop.Payment{
+		OrderID: o.ID, IntentID: intent, ClientSecret: "s", AmountCents: o.TotalCents, Currency: "usd",
+	})
 	if err != nil {
 		return err
 	}
@@ -143,12 +147,16 @@ func BenchmarkSearch(b *testing.B) {
 		}
 	}
 	for _, db := range []*postgres.DB{few, many} { // found in both shops, and the only one to be found
-		if _, err := db.PutProduct(b.Context(), shop.Product{Name: "Marble Chessboard", Description: "For two.", Category: "Games"}); err != nil {
+		if _, err := db.PutProduct(b.Context(), shop.Product{
+			Name: "Marble Chessboard", Description: "For two.", Category: "Games",
+		}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	var all []float64
-	for _, search := range []string{"marble chessb", "chessboard", "desk lamp", "lamp", "desk", "kettle", "the", "C++", "lether walet", "zzzz"} {
+	for _, search := range []string{
+		"marble chessb", "chessboard", "desk lamp", "lamp", "desk", "kettle", "the", "C++", "lether walet", "zzzz",
+	} {
 		b.Run(search, func(b *testing.B) {
 			var took [2][]time.Duration
 			q := shop.ProductQuery{Search: search}

@@ -70,7 +70,9 @@ func (db *DB) SetItem(ctx context.Context, o shop.Owner, productID int64, quanti
 	return db.put(ctx, "set cart item", setItem, o, productID, quantity, shop.MaxCartItems)
 }
 
-func (db *DB) put(ctx context.Context, what, query string, o shop.Owner, productID int64, args ...any) (shop.Cart, error) {
+func (db *DB) put(
+	ctx context.Context, what, query string, o shop.Owner, productID int64, args ...any,
+) (shop.Cart, error) {
 	query, owner := owned(query, o)
 	put := false
 	c, err := db.cart(ctx, what, o, func(b *pgx.Batch) {

@@ -42,9 +42,9 @@ const (
 // BenchmarkPurchaseOverHTTP orders, starts the payment and sends the webhook that says it is paid, over HTTP by the
 // shop's real handlers; the cart of two products is filled before by a call, not over HTTP. The ceiling is
 // pgbench, which sends the same statements, the cart's included, recorded from one such purchase, to the same
-// database, with as many clients, and one statement more to learn the order's id. Clients and shop share this machine's CPUs with PostgreSQL. Three
-// rounds each by turns; what counts is the ratio of the medians. On 2026-11-27, two quiet CPUs, three runs gave
-// 0.58, 0.64 and 0.69.
+// database, with as many clients, and one statement more to learn the order's id. Clients and shop share this
+// machine's CPUs with PostgreSQL. Three rounds each by turns; what counts is the ratio of the medians. On 2026-11-27,
+// two quiet CPUs, three runs gave 0.58, 0.64 and 0.69.
 //
 //	go test ./service/postgres -run xxx -bench PurchaseOverHTTP -benchtime 1x
 func BenchmarkPurchaseOverHTTP(b *testing.B) {
@@ -56,13 +56,16 @@ func BenchmarkPurchaseOverHTTP(b *testing.B) {
 	conn := connect(b, url)
 	if err := conn.PgConn().Exec(b.Context(), fmt.Sprintf(`
 		UPDATE products SET stock = 100000000, put_in = 100000000;
-		ALTER SEQUENCE users_id_seq RESTART %d; ALTER SEQUENCE orders_id_seq RESTART %d;`, firstUser, firstOrder)).Close(); err != nil {
+		ALTER SEQUENCE users_id_seq RESTART %d; ALTER SEQUENCE orders_id_seq RESTART %d;`, firstUser,
+		firstOrder)).Close(); err != nil {
 		b.Fatal(err)
 	}
 	for i := range ceilingClients {
 		u, err := db.CreateUser(b.Context(), shop.User{Email: fmt.Sprintf("%d@example.com", i)})
 		if err == nil {
-			err = db.StartSession(b.Context(), shop.Session{ID: fmt.Sprint("session-", u.ID), UserID: u.ID, ExpiresAt: time.Now().Add(time.Hour)})
+			err = db.StartSession(b.Context(), shop.Session{
+				ID: fmt.Sprint("session-", u.ID), UserID: u.ID, ExpiresAt: time.Now().Add(time.Hour),
+			})
 		}
 		if err != nil {
 			b.Fatal(err)
@@ -101,7 +104,10 @@ func paidOrders(b *testing.B, conn *pgx.Conn) (n int) {
 type unsigned struct{ shop.Gateway }
 
 func (unsigned) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, error) {
-	return shop.Payment{OrderID: o.ID, IntentID: fmt.Sprint("pi_", o.ID), ClientSecret: "secret", AmountCents: o.TotalCents, Currency: shop.Currency}, nil
+	return shop.Payment{
+		OrderID: o.ID, IntentID: fmt.Sprint("pi_", o.ID), ClientSecret: "secret", AmountCents: o.TotalCents,
+		Currency: shop.Currency,
+	}, nil
 }
 
 func (unsigned) ParseEvent(body []byte, _ string) (e shop.Event, err error) {
@@ -114,13 +120,15 @@ func serveShop(b *testing.B, db *postgres.DB) string {
 	cashier := shop.NewCashier(db, db, unsigned{})
 	cashier.Log = slog.New(slog.DiscardHandler)
 	server, err := api.New(api.Config{
-		SessionKeys: [][]byte{[]byte(ceilingKey)}, OrderHold: time.Minute, HoldLimits: shop.DefaultHoldLimits, Log: cashier.Log, Metrics: api.NewMetrics(prometheus.NewRegistry()),
+		SessionKeys: [][]byte{[]byte(ceilingKey)}, OrderHold: time.Minute, HoldLimits: shop.DefaultHoldLimits,
+		Log: cashier.Log, Metrics: api.NewMetrics(prometheus.NewRegistry()),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	server.Open(api.Shop{
-		Catalog: db, Accounts: db, Sessions: db, Carts: db, Orders: db, Cashier: cashier, Hasher: shop.NewHasher(1), Ready: db.Ready,
+		Catalog: db, Accounts: db, Sessions: db, Carts: db, Orders: db, Cashier: cashier, Hasher: shop.NewHasher(1),
+		Ready: db.Ready,
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,7 +154,8 @@ func purchasesOverHTTP(b *testing.B, db *postgres.DB, url string) float64 {
 		buyer := newBuyer(b, db, url, firstUser+i)
 		buyers.Go(func() {
 			for time.Since(began) < ceilingRound {
-				if err := buyer.buy(b.Context(), rand.Int64N(25)+1, rand.Int64N(25)+26, strconv.FormatInt(rand.Int64(), 10)); err != nil {
+				if err := buyer.buy(b.Context(), rand.Int64N(25)+1, rand.Int64N(25)+26, strconv.FormatInt(rand.Int64(),
+					10)); err != nil {
 					b.Error(err)
 					return
 				}
@@ -224,7 +233,8 @@ func (p *buyer) buy(ctx context.Context, first, second int64, key string) error 
 		return err
 	}
 	_, err = p.post("/api/webhooks/stripe", shop.Event{
-		ID: fmt.Sprint("evt_", o.ID), Type: shop.EventSucceeded, IntentID: fmt.Sprint("pi_", o.ID), AmountCents: o.TotalCents, Currency: shop.Currency,
+		ID: fmt.Sprint("evt_", o.ID), Type: shop.EventSucceeded, IntentID: fmt.Sprint("pi_", o.ID), AmountCents: o.TotalCents,
+		Currency: shop.Currency,
 	}, "")
 	return err
 }
@@ -305,7 +315,8 @@ func recordPurchase(b *testing.B, url string) string {
 	s := &script{variable: map[string]string{
 		strconv.Itoa(firstUser): ":user", fmt.Sprint("session-", firstUser): "'session-' || :user::text",
 		strconv.Itoa(first): ":first", strconv.Itoa(second): ":second", key: ":key::text",
-		strconv.Itoa(firstOrder): ":order", fmt.Sprint("pi_", firstOrder): "'pi_' || :order::text", fmt.Sprint("evt_", firstOrder): "'evt_' || :order::text",
+		strconv.Itoa(firstOrder): ":order", fmt.Sprint("pi_", firstOrder): "'pi_' || :order::text",
+		fmt.Sprint("evt_", firstOrder): "'evt_' || :order::text",
 	}}
 	db, err := postgres.OpenTraced(b.Context(), postgres.Config{URL: url, MaxConns: 1, AcquireTimeout: patience}, s)
 	if err != nil {
@@ -350,7 +361,8 @@ var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 func runPgbench(b *testing.B, pgbench, url, script string) float64 {
 	b.Helper()
 	out, err := exec.CommandContext(b.Context(), pgbench, "--no-vacuum", "--protocol=prepared", "--file="+script,
-		"--client="+strconv.Itoa(ceilingClients), "--jobs=2", fmt.Sprintf("--time=%.0f", ceilingRound.Seconds()), url).CombinedOutput()
+		"--client="+strconv.Itoa(ceilingClients), "--jobs=2", fmt.Sprintf("--time=%.0f", ceilingRound.Seconds()),
+		url).CombinedOutput()
 	m := tps.FindSubmatch(out)
 	if err != nil || m == nil {
 		text, _ := os.ReadFile(script)

@@ -120,7 +120,8 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.PingTimeout = 2 * time.Second
 	timeout := cmp.Or(c.StatementTimeout, 5*time.Second).Milliseconds()
-	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d; SET lock_timeout = %d",
+	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d; SET lock_timeout "+
+		"= %d",
 		timeout, timeout, cmp.Or(c.LockTimeout, 500*time.Millisecond).Milliseconds())
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		// Not as startup parameters: PgBouncer refuses the ones it does not know.

@@ -58,7 +58,8 @@ func awaitLock(t *testing.T, u string) {
 	conn := connect(t, u)
 	await(t, "a session waits for a lock", func() bool {
 		var waits bool
-		err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits)
+		err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "+
+			"AND wait_event_type = 'Lock')").Scan(&waits)
 		return err == nil && waits
 	})
 }
@@ -69,7 +70,9 @@ func TestExhaustedPool(t *testing.T) {
 	t.Parallel()
 	_, u := openNew(t, "")
 	const wait = time.Second
-	db := open(t, postgres.Config{URL: u, MaxConns: 1, AcquireTimeout: wait, StatementTimeout: patience, LockTimeout: patience})
+	db := open(t, postgres.Config{
+		URL: u, MaxConns: 1, AcquireTimeout: wait, StatementTimeout: patience, LockTimeout: patience,
+	})
 	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +118,9 @@ func TestStatementTimeout(t *testing.T) {
 		t.Errorf("waiting for a lock: %v", err)
 	}
 	release()
-	if _, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: "k", TTL: time.Minute}); shop.CodeOf(err) != shop.CodeEmptyCart {
+	if _, _, err := db.PlaceOrder(t.Context(), shop.OrderRequest{
+		UserID: user.ID, Key: "k", TTL: time.Minute,
+	}); shop.CodeOf(err) != shop.CodeEmptyCart {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -211,7 +216,9 @@ func TestBrokenConnection(t *testing.T) {
 	t.Parallel()
 	_, direct := openNew(t, "")
 	proxy, cut := cutter(t, direct)
-	db := open(t, postgres.Config{URL: proxy, MaxConns: 1, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience})
+	db := open(t, postgres.Config{
+		URL: proxy, MaxConns: 1, AcquireTimeout: patience, StatementTimeout: patience, LockTimeout: patience,
+	})
 	user, err := db.CreateUser(t.Context(), shop.User{Email: "ada@example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -352,13 +359,16 @@ func TestDropGuestCarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owners := []shop.Owner{{Guest: "old-1"}, {Guest: "old-2"}, {Guest: "old-3"}, {UserID: user.ID}, {Guest: "new"}, {Guest: "used"}}
+	owners := []shop.Owner{
+		{Guest: "old-1"}, {Guest: "old-2"}, {Guest: "old-3"}, {UserID: user.ID}, {Guest: "new"}, {Guest: "used"},
+	}
 	for _, o := range owners {
 		if _, err := b.AddItem(t.Context(), o, p.ID, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.books.Exec(t.Context(), "UPDATE cart_items SET updated_at = now() - interval '31 days' WHERE guest IS DISTINCT FROM 'new'"); err != nil {
+	if _, err := b.books.Exec(t.Context(), "UPDATE cart_items SET updated_at = now() - interval '31 days' WHERE guest "+
+		"IS DISTINCT FROM 'new'"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Cart(t.Context(), shop.Owner{Guest: "used"}); err != nil { // looking at it is enough
@@ -386,7 +396,9 @@ func TestDropSessions(t *testing.T) {
 	}
 	now := time.Now()
 	for i, ttl := range []time.Duration{-time.Hour, -time.Minute, -time.Second, time.Hour} {
-		if err := b.StartSession(t.Context(), shop.Session{ID: fmt.Sprint(i), UserID: user.ID, ExpiresAt: now.Add(ttl)}); err != nil {
+		if err := b.StartSession(t.Context(), shop.Session{
+			ID: fmt.Sprint(i), UserID: user.ID, ExpiresAt: now.Add(ttl),
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -416,14 +428,17 @@ func TestSellingIsHot(t *testing.T) {
 		if _, err := b.AddItem(t.Context(), shop.Owner{UserID: user.ID}, int64(i%5+1), 1); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.PlaceOrder(t.Context(), shop.OrderRequest{UserID: user.ID, Key: fmt.Sprint(i), TTL: time.Minute}); err != nil {
+		if _, _, err := b.PlaceOrder(t.Context(), shop.OrderRequest{
+			UserID: user.ID, Key: fmt.Sprint(i), TTL: time.Minute,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.Close() // a session reports its counts when it ends, at the latest
 	var updates, hot int
 	await(t, "the updates are counted", func() bool {
-		err := b.books.QueryRow(t.Context(), "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'products'").Scan(&updates, &hot)
+		err := b.books.QueryRow(t.Context(), "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = "+
+			"'products'").Scan(&updates, &hot)
 		return err == nil && updates >= orders
 	})
 	if hot < updates/2 { // not all: a page that is full moves a row

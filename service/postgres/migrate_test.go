@@ -73,7 +73,8 @@ func TestPaymentsMigrate(t *testing.T) {
 		t.Helper()
 		var off bool
 		var got int
-		err := conn.QueryRow(t.Context(), "SELECT captured <> paid + owed + refunded, refunded FROM money_audit").Scan(&off, &got)
+		err := conn.QueryRow(t.Context(), "SELECT captured <> paid + owed + refunded, refunded FROM money_audit").Scan(&off,
+			&got)
 		if err != nil || off || got != refunded {
 			t.Fatalf("the books are off: %v; refunded %d, want %d; %v", off, got, refunded, err)
 		}
@@ -88,7 +89,9 @@ func TestPaymentsMigrate(t *testing.T) {
 		"pi_4": {ID: "re_4", AmountCents: 100, Status: shop.ReturnSucceeded},
 		"pi_5": {ID: "re_5", AmountCents: 40, Status: shop.ReturnSucceeded},
 	} {
-		if _, err := db.ApplyEvent(t.Context(), shop.Event{ID: "asked:" + r.ID, Type: shop.EventRefund, IntentID: intent, Return: r}); err != nil {
+		if _, err := db.ApplyEvent(t.Context(), shop.Event{
+			ID: "asked:" + r.ID, Type: shop.EventRefund, IntentID: intent, Return: r,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +128,8 @@ func TestSeedOfBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, postgres.Config{URL: createDatabase(t, template), AcquireTimeout: patience}) // which does not migrate by itself yet
+	// which does not migrate by itself yet
+	b := open(t, postgres.Config{URL: createDatabase(t, template), AcquireTimeout: patience})
 	if err := b.MigrateDown(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
@@ -193,14 +197,17 @@ func TestSearch(t *testing.T) {
 				t.Fatal(err)
 			}
 			var available bool
-			err := connect(t, dbURL).QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')").Scan(&available)
+			err := connect(t, dbURL).QueryRow(t.Context(),
+				"SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')").Scan(&available)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if allowed && !available {
 				t.Skip("this PostgreSQL comes without pg_trgm; install its contrib modules")
 			}
-			for search, want := range map[string]int{"keyboard": 2, "keyb": 2, "mechanic keyb": 1, "keybord": typo, "zzzzzz": 0} {
+			for search, want := range map[string]int{
+				"keyboard": 2, "keyb": 2, "mechanic keyb": 1, "keybord": typo, "zzzzzz": 0,
+			} {
 				page, err := db.Products(t.Context(), shop.ProductQuery{Search: search})
 				if err != nil || len(page.Items) < want || want == 0 && len(page.Items) > 0 {
 					t.Errorf("%q finds %d products, want %d (%v)", search, len(page.Items), want, err)
@@ -224,7 +231,8 @@ func forbidExtensions(t *testing.T, dbURL string) {
 		t.Fatal(err)
 	}
 	admin.Path = u.Path
-	sql := fmt.Sprintf("ALTER DATABASE %s OWNER TO %s; GRANT ALL ON SCHEMA public TO %s", name, admin.User.Username(), role)
+	sql := fmt.Sprintf("ALTER DATABASE %s OWNER TO %s; GRANT ALL ON SCHEMA public TO %s", name, admin.User.Username(),
+		role)
 	if err := connect(t, admin.String()).PgConn().Exec(t.Context(), sql).Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,8 @@ func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order
 		return shop.Order{}, false, err
 	}
 	var cart placing
-	args := append([]any{r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents}, holdArgs(r)...)
+	args := append([]any{r.UserID, r.Key, r.TTL.Seconds(), r.ExpectedCents, shop.MinTotalCents, shop.MaxTotalCents},
+		holdArgs(r)...)
 	err = db.sendLocking(ctx, "place order", func() *pgx.Batch {
 		b := &pgx.Batch{}
 		b.Queue(lockUser, r.UserID)
@@ -103,7 +104,8 @@ func (db *DB) PlaceOrder(ctx context.Context, r shop.OrderRequest) (o shop.Order
 	o, err = db.order(ctx, "find order by key", "WHERE o.user_id = $1 AND o.idempotency_key = $2", r.UserID, r.Key)
 	switch {
 	case shop.CodeOf(err) == shop.CodeNotFound:
-		return shop.Order{}, false, cmp.Or(r.Refusal(items, cart.stock), r.Limits.Refusal(cart.held, cart.pieces), errors.New("place order: neither placed nor refused"))
+		return shop.Order{}, false, cmp.Or(r.Refusal(items, cart.stock), r.Limits.Refusal(cart.held, cart.pieces),
+			errors.New("place order: neither placed nor refused"))
 	case err == nil && !r.Repeats(o, items):
 		return shop.Order{}, false, shop.ErrKeyReused()
 	}
@@ -143,7 +145,8 @@ func collectPlaced(rows pgx.Rows, userID int64) (o shop.Order, p placing, err er
 	)
 	_, err = pgx.ForEachRow(rows, []any{
 		&i.ProductID, &i.Name, &i.ImageURL, &i.Quantity, &i.UnitPriceCents, &left,
-		&p.held.Orders, &p.held.Pieces, &p.held.NetworkOrders, &p.held.NetworkPieces, &id, &status, &total, &createdAt, &expires,
+		&p.held.Orders, &p.held.Pieces, &p.held.NetworkOrders, &p.held.NetworkPieces, &id, &status, &total, &createdAt,
+		&expires,
 	}, func() error {
 		if id != nil {
 			o.ID, o.UserID, o.Status, o.TotalCents = *id, userID, *status, *total
@@ -300,7 +303,8 @@ func (db *DB) CancelOrder(ctx context.Context, userID, id int64) (o shop.Order, 
 			canceled = tag.RowsAffected() == 1
 			return nil
 		})
-		b.Queue(selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id, userID).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(selectOrders+"WHERE o.id = $1 AND o.user_id = $2"+orderOfItems, id,
+			userID).Query(func(rows pgx.Rows) (err error) {
 			o, err = oneOrder(rows)
 			return err
 		})

@@ -12,7 +12,8 @@ import (
 	"shoplab/service/shop"
 )
 
-const paymentColumns = "order_id, intent_id, client_secret, amount_cents, currency, status, captured_cents, refunded_cents, pending_cents, dispute"
+const paymentColumns = "order_id, intent_id, client_secret, amount_cents, currency, status, captured_cents, " +
+	"refunded_cents, pending_cents, dispute"
 
 func paymentFields(p *shop.Payment) []any {
 	return []any{
@@ -24,7 +25,8 @@ func paymentFields(p *shop.Payment) []any {
 // Payment implements shop.Payments.
 func (db *DB) Payment(ctx context.Context, orderID int64) (p shop.Payment, err error) {
 	err = db.do(ctx, "find payment", func(conn *pgxpool.Conn) error {
-		err := conn.QueryRow(ctx, "SELECT "+paymentColumns+" FROM payments WHERE order_id = $1", orderID).Scan(paymentFields(&p)...)
+		err := conn.QueryRow(ctx, "SELECT "+paymentColumns+" FROM payments WHERE order_id = $1",
+			orderID).Scan(paymentFields(&p)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return notFound("payment")
 		}
@@ -74,7 +76,9 @@ func (db *DB) ApplyEvent(ctx context.Context, e shop.Event) (outcome shop.Outcom
 	return outcome, err
 }
 
-func beginEvent(ctx context.Context, conn *pgxpool.Conn, e shop.Event) (o shop.Order, p shop.Payment, known []shop.Return, isNew bool, err error) {
+func beginEvent(
+	ctx context.Context, conn *pgxpool.Conn, e shop.Event,
+) (o shop.Order, p shop.Payment, known []shop.Return, isNew bool, err error) {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
 	// The same event applied twice at once: the second waits here until the first has committed.

@@ -22,7 +22,9 @@ func TestPgBouncer(t *testing.T) {
 	}
 	t.Cleanup(func() { stop(t, pg.Stop) })
 	const poolSize = 3
-	pooler, err := backing.StartPgBouncer(t.Context(), backing.PgBouncerOptions{Postgres: pg, Mode: "transaction", PoolSize: poolSize})
+	pooler, err := backing.StartPgBouncer(t.Context(), backing.PgBouncerOptions{
+		Postgres: pg, Mode: "transaction", PoolSize: poolSize,
+	})
 	if errors.Is(err, backing.ErrNoPgBouncer) {
 		t.Skip(err)
 	}

@@ -94,7 +94,9 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 		}
 	}
 	r := &recorder{statements: map[string][]any{}}
-	db, err := postgres.OpenTraced(t.Context(), postgres.Config{URL: url, AcquireTimeout: patience, StatementTimeout: patience}, r)
+	db, err := postgres.OpenTraced(t.Context(), postgres.Config{
+		URL: url, AcquireTimeout: patience, StatementTimeout: patience,
+	}, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +195,9 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	must(db.MergeCart(ctx, "g-1", u.ID))
 	_, err = db.DropGuestCarts(ctx, time.Now().Add(-time.Hour), 100)
 	must(err)
-	o, _, err := db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute, Network: "192.0.2.7", Limits: shop.DefaultHoldLimits})
+	o, _, err := db.PlaceOrder(ctx, shop.OrderRequest{
+		UserID: u.ID, Key: "k", TTL: time.Minute, Network: "192.0.2.7", Limits: shop.DefaultHoldLimits,
+	})
 	must(err)
 	_, _, err = db.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k", TTL: time.Minute})
 	must(err)
@@ -203,17 +207,24 @@ func callEverything(t *testing.T, db *postgres.DB) {
 	must(db.ArchiveProduct(ctx, 19999))
 	_, err = db.Orders(ctx, 17, 2, "")
 	must(err)
-	p, err := db.SavePayment(ctx, shop.Payment{OrderID: o.ID, IntentID: "pi_x", AmountCents: o.TotalCents, Currency: "usd"})
+	p, err := db.SavePayment(ctx, shop.Payment{
+		OrderID: o.ID, IntentID: "pi_x", AmountCents: o.TotalCents, Currency: "usd",
+	})
 	must(err)
 	_, err = db.Payment(ctx, o.ID)
 	must(err)
 	_, err = db.CancelOrder(ctx, u.ID, o.ID)
 	must(err)
-	_, err = db.ApplyEvent(ctx, shop.Event{ID: "evt_x", Type: shop.EventSucceeded, IntentID: p.IntentID, AmountCents: p.AmountCents, Currency: "usd"})
+	_, err = db.ApplyEvent(ctx, shop.Event{
+		ID: "evt_x", Type: shop.EventSucceeded, IntentID: p.IntentID, AmountCents: p.AmountCents, Currency: "usd",
+	})
 	must(err)
 	_, err = db.DueRefunds(ctx, 10, time.Minute)
 	must(err)
-	_, err = db.ApplyEvent(ctx, shop.Event{ID: "evt_y", Type: shop.EventRefund, IntentID: p.IntentID, Return: shop.Return{ID: "re_x", AmountCents: 1, Status: shop.ReturnPending}})
+	_, err = db.ApplyEvent(ctx, shop.Event{
+		ID: "evt_y", Type: shop.EventRefund, IntentID: p.IntentID,
+		Return: shop.Return{ID: "re_x", AmountCents: 1, Status: shop.ReturnPending},
+	})
 	must(err)
 	_, err = db.CheckSoon(ctx, o.ID, 0)
 	must(err)

@@ -47,7 +47,9 @@ func (db *DB) Products(ctx context.Context, q shop.ProductQuery) (shop.ProductPa
 }
 
 // listProducts asks for one product more than the page of a normalized query holds.
-func listProducts(ctx context.Context, conn *pgxpool.Conn, q shop.ProductQuery, search func(shop.ProductQuery, *statement)) ([]shop.Product, error) {
+func listProducts(
+	ctx context.Context, conn *pgxpool.Conn, q shop.ProductQuery, search func(shop.ProductQuery, *statement),
+) ([]shop.Product, error) {
 	query, args, err := productsQuery(q, search)
 	if err != nil {
 		return nil, err
@@ -115,7 +117,8 @@ func productsQuery(q shop.ProductQuery, search func(shop.ProductQuery, *statemen
 // matching asks for the products that hold the words, without those that English drops, unless it drops them all.
 func matching(q shop.ProductQuery, s *statement) {
 	s.and(strings.ReplaceAll("search @@ CASE numnode(to_tsquery('english', ASKED)) "+
-		"WHEN 0 THEN to_tsquery('simple', ASKED) ELSE to_tsquery('english', ASKED) END", "ASKED", s.arg(wordsQuery(q.Words()))))
+		"WHEN 0 THEN to_tsquery('simple', ASKED) ELSE to_tsquery('english', ASKED) END", "ASKED",
+		s.arg(wordsQuery(q.Words()))))
 }
 
 // similar asks for the products whose name resembles the words, where none holds them: a page further on may be
@@ -139,7 +142,8 @@ func wordsQuery(words []string) string {
 
 // Product implements shop.Catalog.
 func (db *DB) Product(ctx context.Context, id int64) (shop.Product, error) {
-	return db.product(ctx, "find product", "SELECT "+productColumns+" FROM products WHERE id = $1 AND archived_at IS NULL", id)
+	return db.product(ctx, "find product", "SELECT "+productColumns+" FROM products WHERE id = $1 AND archived_at IS NULL",
+		id)
 }
 
 func (db *DB) product(ctx context.Context, what, query string, args ...any) (p shop.Product, err error) {
@@ -179,7 +183,8 @@ func (db *DB) PutProduct(ctx context.Context, p shop.Product) (shop.Product, err
 // ArchiveProduct takes a product out of the shop: it is listed no longer and cannot be ordered. Orders of it
 // stay as they are. CodeNotFound if there is none.
 func (db *DB) ArchiveProduct(ctx context.Context, id int64) error {
-	_, err := db.product(ctx, "archive product", "UPDATE products SET archived_at = coalesce(archived_at, now()) WHERE id = $1 RETURNING "+productColumns, id)
+	_, err := db.product(ctx, "archive product",
+		"UPDATE products SET archived_at = coalesce(archived_at, now()) WHERE id = $1 RETURNING "+productColumns, id)
 	return err
 }
 

@@ -22,7 +22,8 @@ const restoreAttempt = 2 * time.Minute
 type staleSchema struct{ version, want int64 }
 
 func (e *staleSchema) Error() string {
-	return fmt.Sprintf("the database has version %d of the shop's schema, not %d, or lacks a table of it", e.version, e.want)
+	return fmt.Sprintf("the database has version %d of the shop's schema, not %d, or lacks a table of it", e.version,
+		e.want)
 }
 
 // look asks the database whether it is there, and once this instance has migrated it, for the schema. A newer

@@ -13,7 +13,8 @@ import (
 
 // StartSession implements shop.Sessions.
 func (db *DB) StartSession(ctx context.Context, s shop.Session) error {
-	err := db.exec(ctx, "start session", "INSERT INTO sessions (id, user_id, expires_at) VALUES ($1, $2, $3)", s.ID, s.UserID, s.ExpiresAt)
+	err := db.exec(ctx, "start session", "INSERT INTO sessions (id, user_id, expires_at) VALUES ($1, $2, $3)", s.ID,
+		s.UserID, s.ExpiresAt)
 	if isCode(err, "23503") { // foreign_key_violation
 		return notFound("account")
 	}

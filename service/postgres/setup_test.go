@@ -54,7 +54,8 @@ func createDatabase(tb testing.TB, template string) string {
 	}
 	name := "t_" + strings.ToLower(rand.Text())
 	conn := connect(tb, server.AdminURL())
-	_, err = conn.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE %s", name, u.User.Username(), cmp.Or(template, "template1")))
+	_, err = conn.Exec(tb.Context(), fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE %s", name, u.User.Username(),
+		cmp.Or(template, "template1")))
 	if err != nil {
 		tb.Fatal(err)
 	}

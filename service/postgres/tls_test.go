@@ -78,7 +78,8 @@ func serveTLS(t *testing.T) string {
 			}
 		}
 	}
-	set("ALTER SYSTEM SET ssl_cert_file = 'test.crt'", "ALTER SYSTEM SET ssl_key_file = 'test.key'", "ALTER SYSTEM SET ssl = on")
+	set("ALTER SYSTEM SET ssl_cert_file = 'test.crt'", "ALTER SYSTEM SET ssl_key_file = 'test.key'",
+		"ALTER SYSTEM SET ssl = on")
 	await(t, "PostgreSQL speaks TLS", func() bool {
 		var ssl string
 		return connect(t, server.AdminURL()).QueryRow(t.Context(), "SHOW ssl").Scan(&ssl) == nil && ssl == "on"
@@ -96,7 +97,9 @@ func TestRDSIsTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := roots["us-east-1"].Verify(x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+	if _, err := roots["us-east-1"].Verify(x509.VerifyOptions{
+		Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	}); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,8 @@ func stocked(tb testing.TB, n int) (*shoptest.Store, []shop.Product) {
 	var products []shop.Product
 	for i := range n {
 		p, err := s.PutProduct(tb.Context(), shop.Product{
-			Name: fmt.Sprintf("Thing %d", i), Description: strings.Repeat("Useful. ", 20), Category: fmt.Sprintf("Category %d", i%5),
+			Name: fmt.Sprintf("Thing %d", i), Description: strings.Repeat("Useful. ", 20),
+			Category:   fmt.Sprintf("Category %d", i%5),
 			PriceCents: int64(100 + i), Stock: 10, ImageURL: fmt.Sprintf("/images/%d.svg", i),
 		})
 		if err != nil {
@@ -267,8 +268,8 @@ func TestShopWithRedisStoppedAndStarted(t *testing.T) {
 func TestCatalogVersion(t *testing.T) {
 	const want = "shoplab:catalog:1: " +
 		"shop.ProductPage{Items []shop.Product; NextCursor string} " +
-		"shop.Product{ID int64; Name string; Description string; Category string; PriceCents int64; Stock int; ImageURL string; CreatedAt time.Time} " +
-		"shop.Category{Name string; Count int}"
+		"shop.Product{ID int64; Name string; Description string; Category string; PriceCents int64; Stock int; ImageURL " +
+		"string; CreatedAt time.Time} shop.Category{Name string; Count int}"
 	got := catalogPrefix
 	for _, v := range []any{shop.ProductPage{}, shop.Product{}, shop.Category{}} {
 		typ := reflect.TypeOf(v)

@@ -95,7 +95,8 @@ func TestOpenRefusesABadURLWithoutShowingIt(t *testing.T) {
 func TestOpenTakesTLSAndPassword(t *testing.T) {
 	c, _ := open(t, "rediss://:auth-token-of-16@127.0.0.1:1/0")
 	opt := c.rdb.Options()
-	if opt.TLSConfig == nil || opt.TLSConfig.ServerName != "127.0.0.1" || opt.TLSConfig.InsecureSkipVerify || opt.Password != "auth-token-of-16" {
+	if opt.TLSConfig == nil || opt.TLSConfig.ServerName != "127.0.0.1" || opt.TLSConfig.InsecureSkipVerify ||
+		opt.Password != "auth-token-of-16" {
 		t.Errorf("TLS %+v, password %q", opt.TLSConfig, opt.Password)
 	}
 }

@@ -49,7 +49,9 @@ func (c Cart) TotalCents() int64 {
 
 // Full tells whether the cart has no room for the product.
 func (c Cart) Full(productID int64) bool {
-	return len(c.Items) >= MaxCartItems && !slices.ContainsFunc(c.Items, func(i CartItem) bool { return i.ProductID == productID })
+	return len(c.Items) >= MaxCartItems && !slices.ContainsFunc(c.Items, func(i CartItem) bool {
+		return i.ProductID == productID
+	})
 }
 
 // CartTTL is how long what a guest put into a cart is kept after its last use.

@@ -60,13 +60,16 @@ func TestOrderStatus(t *testing.T) {
 func TestErrors(t *testing.T) {
 	cause := errors.New("the pool is exhausted")
 	err := error(&Error{Code: CodeOverloaded, Detail: "Busy.", Err: cause})
-	if !errors.Is(err, cause) || CodeOf(err) != CodeOverloaded || err.Error() != "OVERLOADED: Busy.: the pool is exhausted" {
+	if !errors.Is(err, cause) || CodeOf(err) != CodeOverloaded || err.Error() != "OVERLOADED: Busy.: the pool is "+
+		"exhausted" {
 		t.Errorf("error is %q", err)
 	}
 	if CodeOf(nil) != "" || CodeOf(cause) != CodeInternal {
 		t.Errorf("codes are %q and %q", CodeOf(nil), CodeOf(cause))
 	}
-	for n, want := range map[int]string{0: "Lamp is sold out.", 1: "Only one of Lamp is left.", 2: "Only 2 of Lamp are left."} {
+	for n, want := range map[int]string{
+		0: "Lamp is sold out.", 1: "Only one of Lamp is left.", 2: "Only 2 of Lamp are left.",
+	} {
 		if e, ok := errors.AsType[*Error](ErrOutOfStock(7, "Lamp", n)); !ok || e.Detail != want || e.Extra["available"] != n {
 			t.Errorf("%d left: %+v", n, e)
 		}

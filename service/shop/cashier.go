@@ -120,7 +120,8 @@ func (c *Cashier) StartPayment(ctx context.Context, userID, orderID int64) (Paym
 	p, err = c.Gateway.CreateIntent(ctx, o)
 	if err != nil {
 		c.Observe(ObservedPaymentUnavailable)
-		unavailable := Errorf(CodePaymentUnavailable, "Payments are not available right now. The order stays reserved for you; try again.")
+		unavailable := Errorf(CodePaymentUnavailable,
+			"Payments are not available right now. The order stays reserved for you; try again.")
 		return Payment{}, fmt.Errorf("create payment intent for order %d: %w: %w", orderID, unavailable, err)
 	}
 	p, err = c.Payments.SavePayment(ctx, p)

@@ -48,7 +48,10 @@ func (g *gateway) CreateIntent(_ context.Context, o shop.Order) (shop.Payment, e
 		return shop.Payment{}, g.err
 	}
 	g.created++
-	return shop.Payment{OrderID: o.ID, IntentID: intentOf(o.ID), ClientSecret: "secret", AmountCents: o.TotalCents, Currency: shop.Currency, Status: shop.PaymentOpen}, nil
+	return shop.Payment{
+		OrderID: o.ID, IntentID: intentOf(o.ID), ClientSecret: "secret", AmountCents: o.TotalCents, Currency: shop.Currency,
+		Status: shop.PaymentOpen,
+	}, nil
 }
 
 func (g *gateway) Intent(_ context.Context, id string) ([]shop.Event, error) {
@@ -118,10 +121,15 @@ type till struct {
 
 func newTill(t *testing.T) *till {
 	t.Helper()
-	l := &till{store: shoptest.NewStore(), gateway: &gateway{refunded: map[string]int{}, told: map[string][]shop.Event{}}, seen: map[string]int{}}
+	l := &till{
+		store: shoptest.NewStore(), gateway: &gateway{refunded: map[string]int{}, told: map[string][]shop.Event{}},
+		seen: map[string]int{},
+	}
 	l.Cashier = l.another()
 	var err error
-	l.product, err = l.store.PutProduct(t.Context(), shop.Product{Name: "Mug", Category: "Kitchen", PriceCents: 1000, Stock: 100})
+	l.product, err = l.store.PutProduct(t.Context(), shop.Product{
+		Name: "Mug", Category: "Kitchen", PriceCents: 1000, Stock: 100,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +274,8 @@ func TestWebhook(t *testing.T) {
 	if _, err := l.Webhook(t.Context(), succeeded, "good"); err == nil {
 		t.Error("an event that was not applied was acknowledged")
 	}
-	if got, err := l.Webhook(t.Context(), []byte("customer.created cus_1 0"), "good"); err != nil || got != shop.OutcomeIgnored {
+	if got, err := l.Webhook(t.Context(), []byte("customer.created cus_1 0"), "good"); err != nil ||
+		got != shop.OutcomeIgnored {
 		t.Errorf("an event of no interest went to the store: %q, %v", got, err)
 	}
 	l.store.SetError(nil)
@@ -275,7 +284,9 @@ func TestWebhook(t *testing.T) {
 	if l.status(t, o) != shop.OrderPaid {
 		t.Errorf("order is %s", l.status(t, o))
 	}
-	for event, want := range map[string]int{"payment_paid": 1, "payment_duplicate": 1, "payment_ignored": 1, shop.ObservedPaymentStarted: 1} {
+	for event, want := range map[string]int{
+		"payment_paid": 1, "payment_duplicate": 1, "payment_ignored": 1, shop.ObservedPaymentStarted: 1,
+	} {
 		if got := l.observed(event); got != want {
 			t.Errorf("%s was observed %d times, want %d", event, got, want)
 		}

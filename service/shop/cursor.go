@@ -26,8 +26,8 @@ func EncodeCursor(scope, key string, id int64) string {
 }
 
 // DecodeCursor returns what EncodeCursor was given; CodeInvalidCursor for a cursor of another scope,
-// one that was changed, or one that no list of a shop gives: ids begin with 1, and keys are text. The checksum has no secret: it tells mistakes from cursors, and somebody
-// who forges one only chooses where in a public list to start.
+// one that was changed, or one that no list of a shop gives: ids begin with 1, and keys are text. The checksum has no
+// secret: it tells mistakes from cursors, and somebody who forges one only chooses where in a public list to start.
 func DecodeCursor(scope, cursor string) (key string, id int64, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(b) <= cursorSumLen {

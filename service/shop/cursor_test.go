@@ -8,7 +8,8 @@ import (
 
 func TestCursorRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		scope, key, id := rapid.String().Draw(t, "scope"), rapid.StringMatching(`[ -~äß中]{0,40}`).Draw(t, "key"), rapid.Int64Min(1).Draw(t, "id")
+		scope, key, id := rapid.String().Draw(t, "scope"), rapid.StringMatching(`[ -~äß中]{0,40}`).Draw(t, "key"),
+			rapid.Int64Min(1).Draw(t, "id")
 		cursor := EncodeCursor(scope, key, id)
 		if k, i, err := DecodeCursor(scope, cursor); err != nil || k != key || i != id {
 			t.Fatalf("got %q, %d, %v", k, i, err)

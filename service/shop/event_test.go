@@ -18,7 +18,10 @@ import (
 
 // succeeded is what the gateway knows of an intent that was paid just now.
 func succeeded(o shop.Order) shop.Event {
-	return shop.Event{Type: shop.EventSucceeded, IntentID: intentOf(o.ID), AmountCents: o.TotalCents, Currency: shop.Currency, CreatedAt: time.Now()}
+	return shop.Event{
+		Type: shop.EventSucceeded, IntentID: intentOf(o.ID), AmountCents: o.TotalCents, Currency: shop.Currency,
+		CreatedAt: time.Now(),
+	}
 }
 
 // logged makes the till's first cashier log into a buffer.
@@ -51,7 +54,8 @@ func TestPaidWithoutAWebhook(t *testing.T) {
 					l.gateway.happens(succeeded(o))
 				}
 				time.Sleep(11 * time.Second)
-				if _, err := l.Cancel(t.Context(), 1, canceled.ID); shop.CodeOf(err) != shop.CodeOrderNotPending || !strings.Contains(err.Error(), "paid") {
+				if _, err := l.Cancel(t.Context(), 1, canceled.ID); shop.CodeOf(err) != shop.CodeOrderNotPending ||
+					!strings.Contains(err.Error(), "paid") {
 					t.Errorf("canceling a paid order: %v", err)
 				}
 				defer l.sweep(t)()
@@ -200,7 +204,8 @@ func TestRefundIsSettledWhenItSucceeded(t *testing.T) {
 		if money, _ = l.store.MoneyAudit(t.Context()); money != (shoptest.MoneyAudit{Captured: 1000, Refunded: 1000}) {
 			t.Errorf("money = %+v", money)
 		}
-		if l.gateway.refunds(o) != 2 || l.observed("payment_refund_failed") != 1 || !strings.Contains(log.String(), shop.Alarm+"a refund did not reach") {
+		if l.gateway.refunds(o) != 2 || l.observed("payment_refund_failed") != 1 || !strings.Contains(log.String(),
+			shop.Alarm+"a refund did not reach") {
 			t.Errorf("%d refunds, observed %v, log %s", l.gateway.refunds(o), l.seen, log)
 		}
 	})
@@ -218,7 +223,9 @@ func TestWebhookRefusesWhatIsNotOurs(t *testing.T) {
 	if l.observed(shop.ObservedPaymentRefused) != 2 || !strings.Contains(log.String(), shop.Alarm) {
 		t.Errorf("observed %v, log %s", l.seen, log)
 	}
-	for _, kind := range []shop.EventType{shop.EventFailed, shop.EventCanceled, shop.EventRefund, shop.EventDispute, shop.EventChargeRefunded} {
+	for _, kind := range []shop.EventType{
+		shop.EventFailed, shop.EventCanceled, shop.EventRefund, shop.EventDispute, shop.EventChargeRefunded,
+	} {
 		if _, err := l.Webhook(t.Context(), fmt.Appendf(nil, "%s pi_stranger 1000", kind), "good"); err != nil {
 			t.Errorf("%s of another's: %v", kind, err)
 		}
@@ -231,7 +238,10 @@ func TestChargeRefundedIsAskedAbout(t *testing.T) {
 	l := newTill(t)
 	o := l.started(t, time.Hour)
 	l.pays(t, o, 1000, shop.OutcomePaid)
-	l.gateway.happens(shop.Event{Type: shop.EventRefund, IntentID: intentOf(o.ID), Return: shop.Return{ID: "re_1", AmountCents: 300, Status: shop.ReturnSucceeded}})
+	l.gateway.happens(shop.Event{
+		Type: shop.EventRefund, IntentID: intentOf(o.ID),
+		Return: shop.Return{ID: "re_1", AmountCents: 300, Status: shop.ReturnSucceeded},
+	})
 	body := fmt.Appendf(nil, "%s %s 0", shop.EventChargeRefunded, intentOf(o.ID))
 	l.gateway.fail(errors.New("connection refused"))
 	if _, err := l.Webhook(t.Context(), body, "good"); err == nil {
@@ -241,7 +251,9 @@ func TestChargeRefundedIsAskedAbout(t *testing.T) {
 	if got, err := l.Webhook(t.Context(), body, "good"); err != nil || got != shop.OutcomePartlyRefunded {
 		t.Errorf("webhook = %q, %v", got, err)
 	}
-	if money, _ := l.store.MoneyAudit(t.Context()); money != (shoptest.MoneyAudit{Captured: 1000, Paid: 700, Refunded: 300}) {
+	if money, _ := l.store.MoneyAudit(t.Context()); money != (shoptest.MoneyAudit{
+		Captured: 1000, Paid: 700, Refunded: 300,
+	}) {
 		t.Errorf("money = %+v", money)
 	}
 }

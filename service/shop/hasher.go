@@ -43,7 +43,8 @@ func NewHasher(concurrency int) *Hasher {
 	_, _ = rand.Read(key)
 	concurrency = max(concurrency, 1)
 	return &Hasher{
-		queue: make(chan struct{}, concurrency*(1+queuePerSlot)), slots: make(chan struct{}, concurrency), dummy: formatPHC(salt, key),
+		queue: make(chan struct{}, concurrency*(1+queuePerSlot)), slots: make(chan struct{}, concurrency),
+		dummy: formatPHC(salt, key),
 	}
 }
 
@@ -124,7 +125,8 @@ type phc struct {
 
 func formatPHC(salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonLanes, b64(salt), b64(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonLanes,
+		b64(salt), b64(key))
 }
 
 func parsePHC(s string) (phc, error) {
@@ -137,7 +139,8 @@ func parsePHC(s string) (phc, error) {
 		return phc{}, errors.New("parameters are not m=,t=,p=")
 	}
 	// A stored hash with absurd parameters must not take the process down.
-	if p.passes < 1 || p.passes > 16 || p.lanes < 1 || p.lanes > 16 || p.memory < 8*uint32(p.lanes) || p.memory > 256*1024 {
+	if p.passes < 1 || p.passes > 16 || p.lanes < 1 || p.lanes > 16 || p.memory < 8*uint32(p.lanes) || p.memory > 256*
+		1024 {
 		return phc{}, errors.New("parameters are out of bounds")
 	}
 	var err error

@@ -27,10 +27,13 @@ func (l HoldLimits) Refusal(h Held, pieces int) error {
 	case l.Orders > 0 && h.Orders >= l.Orders:
 		return Errorf(CodeHoldLimit, "You have %d unpaid orders. Pay for one or cancel one first.", h.Orders)
 	case l.Pieces > 0 && pieces > l.Pieces:
-		return Errorf(CodeHoldLimit, "An order may have %d pieces, and this one has %d. Order in several parts, and pay for one before the next.", l.Pieces, pieces)
+		return Errorf(CodeHoldLimit, "An order may have %d pieces, and this one has %d. Order in several parts, and pay "+
+			"for one before the next.", l.Pieces, pieces)
 	case l.Pieces > 0 && h.Pieces+pieces > l.Pieces:
-		return Errorf(CodeHoldLimit, "Your unpaid orders hold %d pieces, and with this one they would hold more than %d. Pay for one or cancel one first.", h.Pieces, l.Pieces)
-	case l.NetworkOrders > 0 && h.NetworkOrders >= l.NetworkOrders, l.NetworkPieces > 0 && h.NetworkPieces+pieces > l.NetworkPieces:
+		return Errorf(CodeHoldLimit, "Your unpaid orders hold %d pieces, and with this one they would hold more than %d. "+
+			"Pay for one or cancel one first.", h.Pieces, l.Pieces)
+	case l.NetworkOrders > 0 && h.NetworkOrders >= l.NetworkOrders, l.NetworkPieces > 0 && h.NetworkPieces+
+		pieces > l.NetworkPieces:
 		return Errorf(CodeHoldLimit, "Many unpaid orders come from your network at this moment. Try again in a few minutes.")
 	}
 	return nil

@@ -47,15 +47,17 @@ func TestHoldLimits(t *testing.T) {
 		pieces  int
 		refused bool
 	}{
-		"first":                {limits, shop.Held{}, 10, false},
-		"too many at once":     {limits, shop.Held{}, 11, true},
-		"last order":           {limits, shop.Held{Orders: 1, Pieces: 1}, 9, false},
-		"an order too many":    {limits, shop.Held{Orders: 2, Pieces: 2}, 1, true},
-		"a piece too many":     {limits, shop.Held{Orders: 1, Pieces: 1}, 10, true},
-		"last of the network":  {limits, shop.Held{NetworkOrders: 3, NetworkPieces: 20}, 10, false},
-		"an order beyond it":   {limits, shop.Held{NetworkOrders: 4, NetworkPieces: 4}, 1, true},
-		"a piece beyond it":    {limits, shop.Held{NetworkOrders: 1, NetworkPieces: 21}, 10, true},
-		"nothing bounds":       {shop.HoldLimits{}, shop.Held{Orders: 99, Pieces: 9999, NetworkOrders: 99, NetworkPieces: 9999}, 999, false},
+		"first":               {limits, shop.Held{}, 10, false},
+		"too many at once":    {limits, shop.Held{}, 11, true},
+		"last order":          {limits, shop.Held{Orders: 1, Pieces: 1}, 9, false},
+		"an order too many":   {limits, shop.Held{Orders: 2, Pieces: 2}, 1, true},
+		"a piece too many":    {limits, shop.Held{Orders: 1, Pieces: 1}, 10, true},
+		"last of the network": {limits, shop.Held{NetworkOrders: 3, NetworkPieces: 20}, 10, false},
+		"an order beyond it":  {limits, shop.Held{NetworkOrders: 4, NetworkPieces: 4}, 1, true},
+		"a piece beyond it":   {limits, shop.Held{NetworkOrders: 1, NetworkPieces: 21}, 10, true},
+		"nothing bounds": {
+			shop.HoldLimits{}, shop.Held{Orders: 99, Pieces: 9999, NetworkOrders: 99, NetworkPieces: 9999}, 999, false,
+		},
 		"only orders bounded":  {shop.HoldLimits{Orders: 1}, shop.Held{}, 9999, false},
 		"only a network's are": {shop.HoldLimits{NetworkPieces: 5}, shop.Held{Orders: 99}, 6, true},
 	} {

@@ -109,9 +109,11 @@ func (r OrderRequest) Refusal(items []OrderItem, stock []int) error {
 	case r.ExpectedCents != nil && *r.ExpectedCents != total:
 		return ErrPriceChanged(*r.ExpectedCents, total)
 	case total > MaxTotalCents:
-		return errTotal(CodeTotalTooLarge, "This is more than can be paid at once. Order in several parts.", total, MaxTotalCents)
+		return errTotal(CodeTotalTooLarge, "This is more than can be paid at once. Order in several parts.", total,
+			MaxTotalCents)
 	case total > 0 && total < MinTotalCents:
-		return errTotal(CodeTotalTooSmall, "This is less than can be paid. Put something more into the cart.", total, MinTotalCents)
+		return errTotal(CodeTotalTooSmall, "This is less than can be paid. Put something more into the cart.", total,
+			MinTotalCents)
 	}
 	return nil
 }

@@ -82,9 +82,12 @@ func (q ProductQuery) Normalize() (ProductQuery, error) {
 	q.Sort = cmp.Or(q.Sort, SortNewest)
 	q.Limit = cmp.Or(q.Limit, DefaultPageLimit)
 	var v validation
-	v.check(utf8.RuneCountInString(q.Search) <= MaxSearchLength && ValidText(q.Search), "q", "Must be at most %d characters long.", MaxSearchLength)
-	v.check(utf8.RuneCountInString(q.Category) <= MaxNameLength && ValidText(q.Category), "category", "Must be the name of a category.")
-	v.check(slices.Contains([]Sort{SortNewest, SortPrice, SortPriceDesc, SortName}, q.Sort), "sort", "Must be newest, price, -price or name.")
+	v.check(utf8.RuneCountInString(q.Search) <= MaxSearchLength && ValidText(q.Search), "q",
+		"Must be at most %d characters long.", MaxSearchLength)
+	v.check(utf8.RuneCountInString(q.Category) <= MaxNameLength && ValidText(q.Category), "category",
+		"Must be the name of a category.")
+	v.check(slices.Contains([]Sort{SortNewest, SortPrice, SortPriceDesc, SortName}, q.Sort), "sort",
+		"Must be newest, price, -price or name.")
 	v.check(q.Limit >= 1 && q.Limit <= MaxPageLimit, "limit", "Must be between 1 and %d.", MaxPageLimit)
 	return q, v.err()
 }
@@ -128,8 +131,8 @@ const (
 )
 
 // SortKey is a value that products are sorted by: Text for SortName, the name with A-Z as a-z,
-// compared byte by byte so that it is the same in every database; else Number, a price in cents or a time in microseconds since
-// 1970, PostgreSQL's resolution.
+// compared byte by byte so that it is the same in every database; else Number, a price in cents or a time in
+// microseconds since 1970, PostgreSQL's resolution.
 type SortKey struct {
 	Text   string
 	Number int64

@@ -150,7 +150,8 @@ func TestSweepWithAHungGateway(t *testing.T) {
 		}
 		time.Sleep(50 * time.Second)
 		inStock(100 - 1)
-		if l.observed(shop.ObservedOrderExpired) != unpaid+begun+1 || l.observed(shop.ObservedRefundFailed) == 0 || l.observed(shop.ObservedCheckFailed) == 0 {
+		if l.observed(shop.ObservedOrderExpired) != unpaid+begun+1 || l.observed(shop.ObservedRefundFailed) == 0 ||
+			l.observed(shop.ObservedCheckFailed) == 0 {
 			t.Errorf("observed %v", l.seen)
 		}
 		stop()

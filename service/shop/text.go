@@ -11,7 +11,8 @@ const (
 	// refused may be in no text: control characters, separators of lines and paragraphs, what embeds,
 	// overrides or isolates a writing direction, zero-width spaces and joiners of words, interlinear
 	// annotations, and tags.
-	refused = `\x00-\x1f\x7f-\x9f` + "\u2028\u2029\u202a-\u202e\u2066-\u206f\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"
+	refused = `\x00-\x1f\x7f-\x9f` +
+		"\u2028\u2029\u202a-\u202e\u2066-\u206f\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"
 	// unseen shows nothing by itself: spaces, and characters that only tell how others are written, as
 	// the joiners and direction marks of Arabic, Hebrew and Persian do.
 	unseen = " \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f" +

@@ -51,7 +51,8 @@ var keyText = regexp.MustCompile(KeyPattern)
 // ValidateIdempotencyKey checks the key of an order: CodeIdempotencyKey unless it matches KeyPattern.
 func ValidateIdempotencyKey(key string) error {
 	if !keyText.MatchString(key) {
-		return Errorf(CodeIdempotencyKey, "Send an Idempotency-Key header of 1 to %d visible ASCII characters, new for each order.", MaxKeyLength)
+		return Errorf(CodeIdempotencyKey, "Send an Idempotency-Key header of 1 to %d visible ASCII characters, new for "+
+			"each order.", MaxKeyLength)
 	}
 	return nil
 }

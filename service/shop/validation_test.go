@@ -37,26 +37,34 @@ func TestRegistration(t *testing.T) {
 		change func(*Registration)
 		want   []string
 	}{
-		"valid":                  {func(*Registration) {}, nil},
-		"other scripts":          {func(r *Registration) { r.FirstName, r.Password = "Σοφία", "πασχαλιά🌿" }, nil},
-		"everything at once":     {func(r *Registration) { *r = Registration{} }, []string{"email", "password", "first_name", "last_name"}},
-		"no at":                  {func(r *Registration) { r.Email = "ada.example.com" }, []string{"email"}},
-		"no domain":              {func(r *Registration) { r.Email = "ada@" }, []string{"email"}},
-		"no dot in domain":       {func(r *Registration) { r.Email = "ada@localhost" }, []string{"email"}},
-		"address literal":        {func(r *Registration) { r.Email = "ada@[127.0.0.1]" }, []string{"email"}},
-		"with a name":            {func(r *Registration) { r.Email = "Ada <ada@example.com>" }, []string{"email"}},
-		"two addresses":          {func(r *Registration) { r.Email = "a@example.com, b@example.com" }, []string{"email"}},
-		"NUL in email":           {func(r *Registration) { r.Email = "a\x00@example.com" }, []string{"email"}},
-		"email too long":         {func(r *Registration) { r.Email = strings.Repeat("a", 250) + "@example.com" }, []string{"email"}},
-		"7 characters":           {func(r *Registration) { r.Password = "engines" }, []string{"password"}},
-		"8 characters":           {func(r *Registration) { r.Password = "engines!" }, nil},
-		"8 long characters":      {func(r *Registration) { r.Password = "пароли!!" }, nil},
-		"128 characters":         {func(r *Registration) { r.Password = strings.Repeat("ab", 64) }, nil},
-		"129 characters":         {func(r *Registration) { r.Password = strings.Repeat("ab", 64) + "c" }, []string{"password"}},
-		"one character":          {func(r *Registration) { r.Password = "zzzzzzzzzz" }, []string{"password"}},
-		"common password":        {func(r *Registration) { r.Password = "Password123" }, []string{"password"}},
-		"password is the email":  {func(r *Registration) { r.Password = "Ada@example.com" }, []string{"password"}},
-		"password is not UTF-8":  {func(r *Registration) { r.Password = "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8" }, []string{"password"}},
+		"valid":         {func(*Registration) {}, nil},
+		"other scripts": {func(r *Registration) { r.FirstName, r.Password = "Σοφία", "πασχαλιά🌿" }, nil},
+		"everything at once": {
+			func(r *Registration) { *r = Registration{} }, []string{"email", "password", "first_name", "last_name"},
+		},
+		"no at":            {func(r *Registration) { r.Email = "ada.example.com" }, []string{"email"}},
+		"no domain":        {func(r *Registration) { r.Email = "ada@" }, []string{"email"}},
+		"no dot in domain": {func(r *Registration) { r.Email = "ada@localhost" }, []string{"email"}},
+		"address literal":  {func(r *Registration) { r.Email = "ada@[127.0.0.1]" }, []string{"email"}},
+		"with a name":      {func(r *Registration) { r.Email = "Ada <ada@example.com>" }, []string{"email"}},
+		"two addresses":    {func(r *Registration) { r.Email = "a@example.com, b@example.com" }, []string{"email"}},
+		"NUL in email":     {func(r *Registration) { r.Email = "a\x00@example.com" }, []string{"email"}},
+		"email too long": {
+			func(r *Registration) { r.Email = strings.Repeat("a", 250) + "@example.com" }, []string{"email"},
+		},
+		"7 characters":      {func(r *Registration) { r.Password = "engines" }, []string{"password"}},
+		"8 characters":      {func(r *Registration) { r.Password = "engines!" }, nil},
+		"8 long characters": {func(r *Registration) { r.Password = "пароли!!" }, nil},
+		"128 characters":    {func(r *Registration) { r.Password = strings.Repeat("ab", 64) }, nil},
+		"129 characters": {
+			func(r *Registration) { r.Password = strings.Repeat("ab", 64) + "c" }, []string{"password"},
+		},
+		"one character":         {func(r *Registration) { r.Password = "zzzzzzzzzz" }, []string{"password"}},
+		"common password":       {func(r *Registration) { r.Password = "Password123" }, []string{"password"}},
+		"password is the email": {func(r *Registration) { r.Password = "Ada@example.com" }, []string{"password"}},
+		"password is not UTF-8": {
+			func(r *Registration) { r.Password = "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8" }, []string{"password"},
+		},
 		"blank name":             {func(r *Registration) { r.FirstName = " \t " }, []string{"first_name"}},
 		"name of two lines":      {func(r *Registration) { r.LastName = "Love\nlace" }, []string{"last_name"}},
 		"zero-width name":        {func(r *Registration) { r.FirstName = "\u200b" }, []string{"first_name"}},
@@ -78,7 +86,9 @@ func TestRegistration(t *testing.T) {
 			}
 		})
 	}
-	got, err := Registration{Email: " Ada@Example.COM ", Password: " spaces stay ", FirstName: " Ada ", LastName: "Lovelace\t"}.Normalize()
+	got, err := Registration{
+		Email: " Ada@Example.COM ", Password: " spaces stay ", FirstName: " Ada ", LastName: "Lovelace\t",
+	}.Normalize()
 	if want := (Registration{"ada@example.com", " spaces stay ", "Ada", "Lovelace"}); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -108,17 +118,23 @@ func TestNormalizeRegistration(t *testing.T) {
 
 func TestProductQueryNormalize(t *testing.T) {
 	q, err := ProductQuery{Search: "  desk\t lamp ", Category: " Desk "}.Normalize()
-	if want := (ProductQuery{Search: "desk lamp", Category: "Desk", Sort: SortNewest, Limit: DefaultPageLimit}); err != nil || q != want {
+	if want := (ProductQuery{
+		Search: "desk lamp", Category: "Desk", Sort: SortNewest, Limit: DefaultPageLimit,
+	}); err != nil || q != want {
 		t.Errorf("got %+v, %v, want %+v", q, err, want)
 	}
-	_, err = ProductQuery{Search: strings.Repeat("ä", 101), Category: strings.Repeat("c", 101), Sort: "cheap", Limit: 101}.Normalize()
+	_, err = ProductQuery{
+		Search: strings.Repeat("ä", 101), Category: strings.Repeat("c", 101), Sort: "cheap", Limit: 101,
+	}.Normalize()
 	if got, want := fieldsOf(t, err), []string{"q", "category", "sort", "limit"}; !slices.Equal(got, want) {
 		t.Errorf("invalid fields are %v, want %v", got, want)
 	}
-	if got, want := (ProductQuery{Search: "Über-desk's (2)"}).Words(), []string{"über", "desk", "s", "2"}; !slices.Equal(got, want) {
+	if got, want := (ProductQuery{Search: "Über-desk's (2)"}).Words(),
+		[]string{"über", "desk", "s", "2"}; !slices.Equal(got, want) {
 		t.Errorf("words are %q, want %q", got, want)
 	}
-	if got, want := (ProductQuery{Search: "C++ c# 1+1 ++ # A+"}).Words(), []string{"cplusplus", "csharp", "1", "1", "a"}; !slices.Equal(got, want) {
+	if got, want := (ProductQuery{Search: "C++ c# 1+1 ++ # A+"}).Words(),
+		[]string{"cplusplus", "csharp", "1", "1", "a"}; !slices.Equal(got, want) {
 		t.Errorf("words are %q, want %q", got, want)
 	}
 }
@@ -164,7 +180,9 @@ func FuzzRegistration(f *testing.F) {
 			t.Errorf("%+v becomes %+v, %v", r, again, err)
 		}
 		for _, s := range []string{r.Email, r.FirstName, r.LastName} {
-			seen := strings.ContainsFunc(s, func(c rune) bool { return unicode.IsGraphic(c) && !unicode.IsSpace(c) || c > unicode.MaxLatin1 })
+			seen := strings.ContainsFunc(s, func(c rune) bool {
+				return unicode.IsGraphic(c) && !unicode.IsSpace(c) || c > unicode.MaxLatin1
+			})
 			if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || !seen {
 				t.Errorf("accepted %q", s)
 			}

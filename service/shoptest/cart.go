@@ -27,7 +27,8 @@ func (s *Store) cart(o shop.Owner) shop.Cart {
 	for _, l := range s.carts[o] {
 		p := s.products[l.productID]
 		c.Items = append(c.Items, shop.CartItem{
-			ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents, Gone: p.archived, Stock: p.Stock,
+			ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents,
+			Gone: p.archived, Stock: p.Stock,
 		})
 	}
 	return c

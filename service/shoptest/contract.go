@@ -94,7 +94,8 @@ func (s suite) wantStock(p shop.Product, stock, held, sold int) {
 	s.t.Helper()
 	for _, a := range s.stock() {
 		if a.ProductID == p.ID && (a.Stock != stock || a.Held != held || a.Sold != sold) {
-			s.t.Fatalf("stock, held, sold of %s are %d, %d, %d, want %d, %d, %d", p.Name, a.Stock, a.Held, a.Sold, stock, held, sold)
+			s.t.Fatalf("stock, held, sold of %s are %d, %d, %d, want %d, %d, %d", p.Name, a.Stock, a.Held, a.Sold, stock, held,
+				sold)
 		}
 	}
 }

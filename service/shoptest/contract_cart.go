@@ -65,7 +65,9 @@ func testCartItems(t *testing.T, s suite, o shop.Owner) {
 	if c.TotalCents() != 3*100+3*250 {
 		t.Fatalf("total is %d", c.TotalCents())
 	}
-	if want := (shop.CartItem{ProductID: a.ID, Name: "a", ImageURL: a.ImageURL, Quantity: 3, UnitPriceCents: 100}); c.Items[0] != want {
+	if want := (shop.CartItem{
+		ProductID: a.ID, Name: "a", ImageURL: a.ImageURL, Quantity: 3, UnitPriceCents: 100,
+	}); c.Items[0] != want {
 		t.Fatalf("item is %+v, want %+v", c.Items[0], want)
 	}
 	c, err = s.AddItem(ctx, o, a.ID, shop.MaxQuantity)
@@ -204,7 +206,8 @@ func testMergeFull(t *testing.T, s suite) {
 	s.must(s.MergeCart(ctx, "g-1", u.ID))
 	c, err := s.Cart(ctx, shop.Owner{UserID: u.ID})
 	s.must(err)
-	if n := len(c.Items); n != shop.MaxCartItems || c.Items[3].Quantity != 2 || c.Items[n-1].Name != fmt.Sprint("p", shop.MaxCartItems-1) {
+	if n := len(c.Items); n != shop.MaxCartItems || c.Items[3].Quantity != 2 || c.Items[n-1].Name != fmt.Sprint("p",
+		shop.MaxCartItems-1) {
 		t.Fatalf("merged cart has %d items: %+v", n, c.Items)
 	}
 	c, err = s.Cart(ctx, shop.Owner{Guest: "g-1"})

@@ -29,7 +29,8 @@ func testIntentCanceled(t *testing.T, s suite) {
 func testExpiryWaits(t *testing.T, s suite) {
 	ctx := t.Context()
 	u, product := s.user("ada@example.com"), s.product("p", 100, 10)
-	unpaid, begun, canceled := s.order(u, product, 1, "unpaid", 0), s.order(u, product, 1, "begun", 0), s.order(u, product, 1, "canceled", 0)
+	unpaid, begun, canceled := s.order(u, product, 1, "unpaid", 0), s.order(u, product, 1, "begun", 0),
+		s.order(u, product, 1, "canceled", 0)
 	s.pay(begun)
 	s.event("evt_1", shop.EventCanceled, s.pay(canceled))
 	expire := func(grace time.Duration, want ...int64) {

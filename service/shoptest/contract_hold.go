@@ -23,7 +23,9 @@ func TestHolds(t *testing.T, newStore func(*testing.T) Backend) {
 }
 
 // placed orders quantity pieces of p for u from the network, within the limits, and returns its code.
-func (s suite) placed(u shop.User, p shop.Product, quantity int, network string, l shop.HoldLimits) (shop.Order, shop.Code) {
+func (s suite) placed(
+	u shop.User, p shop.Product, quantity int, network string, l shop.HoldLimits,
+) (shop.Order, shop.Code) {
 	s.t.Helper()
 	s.must(s.ClearCart(s.ctx(), shop.Owner{UserID: u.ID}))
 	s.add(u, p, quantity)
@@ -94,7 +96,9 @@ func testHoldAtOnce(t *testing.T, s suite) {
 				if _, err := s.SetItem(t.Context(), shop.Owner{UserID: u.ID}, p.ID, 1); err != nil {
 					t.Errorf("set: %v", err)
 				}
-				_, isNew, err := s.PlaceOrder(t.Context(), shop.OrderRequest{UserID: u.ID, Key: fmt.Sprint(i), TTL: time.Minute, Limits: limits})
+				_, isNew, err := s.PlaceOrder(t.Context(), shop.OrderRequest{
+					UserID: u.ID, Key: fmt.Sprint(i), TTL: time.Minute, Limits: limits,
+				})
 				if isNew {
 					created.Add(1)
 				}
@@ -116,7 +120,9 @@ func testHoldAtOnce(t *testing.T, s suite) {
 func testHoldOrder(t *testing.T, s suite) {
 	u, p := s.user("ada@example.com"), s.product("p", 100, 10)
 	o := s.order(u, p, 1, "k1", time.Minute)
-	for _, step := range []struct{ ttl, want time.Duration }{{30 * time.Second, time.Minute}, {time.Hour, time.Hour}, {time.Hour, time.Hour}} {
+	for _, step := range []struct{ ttl, want time.Duration }{
+		{30 * time.Second, time.Minute}, {time.Hour, time.Hour}, {time.Hour, time.Hour},
+	} {
 		s.must(s.HoldOrder(t.Context(), o.ID, step.ttl))
 		got, err := s.Order(t.Context(), u.ID, o.ID)
 		s.must(err)

@@ -77,7 +77,9 @@ func testPlaceOrder(t *testing.T, s suite) {
 	s.wantStock(b, 0, 3, 0)
 
 	b.PriceCents, b.Name = 999, "renamed" // an order keeps the price and the name of its moment
-	_, err = s.PutProduct(ctx, shop.Product{ID: b.ID, Name: b.Name, Category: "Things", PriceCents: 999, Stock: 0, ImageURL: "/x.svg"})
+	_, err = s.PutProduct(ctx, shop.Product{
+		ID: b.ID, Name: b.Name, Category: "Things", PriceCents: 999, Stock: 0, ImageURL: "/x.svg",
+	})
 	s.must(err)
 	got, err := s.Order(ctx, u.ID, o.ID)
 	s.must(err)
@@ -226,7 +228,9 @@ func testExpireOrders(t *testing.T, s suite) {
 		t.Fatalf("expired %v, %v, %v, want %v", first, second, third, due)
 	}
 	s.wantStock(p, 19, 1, 0)
-	for id, want := range map[int64]shop.OrderStatus{alive.ID: shop.OrderPending, canceled.ID: shop.OrderCanceled, due[0]: shop.OrderExpired} {
+	for id, want := range map[int64]shop.OrderStatus{
+		alive.ID: shop.OrderPending, canceled.ID: shop.OrderCanceled, due[0]: shop.OrderExpired,
+	} {
 		o, err := s.Order(ctx, u.ID, id)
 		s.must(err)
 		if o.Status != want {

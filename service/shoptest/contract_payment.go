@@ -63,7 +63,9 @@ func (s suite) returned(event string, p shop.Payment, r shop.Return) shop.Outcom
 	if r.Dispute {
 		kind = shop.EventDispute
 	}
-	outcome, err := s.ApplyEvent(s.ctx(), shop.Event{ID: event, Type: kind, IntentID: p.IntentID, Return: r, CreatedAt: time.Now()})
+	outcome, err := s.ApplyEvent(s.ctx(), shop.Event{
+		ID: event, Type: kind, IntentID: p.IntentID, Return: r, CreatedAt: time.Now(),
+	})
 	s.must(err)
 	return outcome
 }
@@ -230,7 +232,8 @@ func testRefundEvents(t *testing.T, s suite) {
 	o := s.order(u, product, 1, "k", time.Minute)
 	p := s.pay(o)
 	wantOutcome(t, s.event("evt_1", shop.EventSucceeded, p), shop.OutcomePaid)
-	wantOutcome(t, s.returned("evt_2", p, shop.Return{ID: "re_1", AmountCents: 30, Status: shop.ReturnSucceeded}), shop.OutcomePartlyRefunded)
+	wantOutcome(t, s.returned("evt_2", p, shop.Return{ID: "re_1", AmountCents: 30, Status: shop.ReturnSucceeded}),
+		shop.OutcomePartlyRefunded)
 	s.wantStates(o, shop.OrderPaid, shop.PaymentCaptured)
 	s.wantMoney(MoneyAudit{Captured: 100, Paid: 70, Refunded: 30})
 	shown, err := s.Order(t.Context(), u.ID, o.ID)
@@ -238,7 +241,8 @@ func testRefundEvents(t *testing.T, s suite) {
 	if shown.RefundedCents != 30 {
 		t.Fatalf("the order says %d cents are refunded, want 30", shown.RefundedCents)
 	}
-	wantOutcome(t, s.returned("evt_3", p, shop.Return{ID: "re_2", AmountCents: 70, Status: shop.ReturnSucceeded}), shop.OutcomeRefunded)
+	wantOutcome(t, s.returned("evt_3", p, shop.Return{ID: "re_2", AmountCents: 70, Status: shop.ReturnSucceeded}),
+		shop.OutcomeRefunded)
 	s.wantStates(o, shop.OrderRefunded, shop.PaymentRefunded)
 	s.wantMoney(MoneyAudit{Captured: 100, Refunded: 100})
 	s.wantStock(product, 9, 0, 1)
@@ -246,7 +250,8 @@ func testRefundEvents(t *testing.T, s suite) {
 	// The news of a refund overtakes that of its capture.
 	o = s.order(u, product, 1, "k2", time.Minute)
 	p = s.pay(o)
-	wantOutcome(t, s.returned("evt_4", p, shop.Return{ID: "re_3", AmountCents: 100, Status: shop.ReturnSucceeded}), shop.OutcomeIgnored)
+	wantOutcome(t, s.returned("evt_4", p, shop.Return{ID: "re_3", AmountCents: 100, Status: shop.ReturnSucceeded}),
+		shop.OutcomeIgnored)
 	wantOutcome(t, s.event("evt_5", shop.EventSucceeded, p), shop.OutcomeRefunded)
 	s.wantStates(o, shop.OrderPending, shop.PaymentRefunded)
 	s.wantMoney(MoneyAudit{Captured: 200, Refunded: 200})

@@ -65,7 +65,8 @@ func testSessionOfNobody(t *testing.T, s suite) {
 	s.must(s.RemoveUser(t.Context(), u.ID))
 	s.wantSession(gone, false)
 	s.wantSession(stays, true)
-	wantCode(t, s.StartSession(t.Context(), shop.Session{ID: "late", UserID: u.ID, ExpiresAt: time.Now().Add(time.Hour)}), shop.CodeNotFound)
+	wantCode(t, s.StartSession(t.Context(), shop.Session{ID: "late", UserID: u.ID, ExpiresAt: time.Now().Add(time.Hour)}),
+		shop.CodeNotFound)
 }
 
 func testSessionsEnd(t *testing.T, s suite) {

@@ -18,7 +18,9 @@ func testKeyReused(t *testing.T, s suite) {
 	first := s.order(u, q, 1, "k1", time.Minute)
 	total := first.TotalCents
 	again := func(expected *int64) error {
-		o, created, err := s.PlaceOrder(ctx, shop.OrderRequest{UserID: u.ID, Key: "k1", TTL: time.Minute, ExpectedCents: expected})
+		o, created, err := s.PlaceOrder(ctx, shop.OrderRequest{
+			UserID: u.ID, Key: "k1", TTL: time.Minute, ExpectedCents: expected,
+		})
 		if created || err == nil && o.ID != first.ID {
 			t.Fatalf("got %+v, created %v", o, created)
 		}

@@ -39,11 +39,15 @@ func (s *Store) PlaceOrder(ctx context.Context, r shop.OrderRequest) (shop.Order
 	lines := slices.Clone(s.carts[owner])
 	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.productID, b.productID) })
 	now := s.clock()
-	o := shop.Order{UserID: r.UserID, Status: shop.OrderPending, CreatedAt: now, ExpiresAt: now.Add(r.TTL).Truncate(time.Microsecond)}
+	o := shop.Order{
+		UserID: r.UserID, Status: shop.OrderPending, CreatedAt: now, ExpiresAt: now.Add(r.TTL).Truncate(time.Microsecond),
+	}
 	var stock []int
 	for _, l := range lines {
 		p := s.products[l.productID]
-		item := shop.OrderItem{ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents}
+		item := shop.OrderItem{
+			ProductID: p.ID, Name: p.Name, ImageURL: p.ImageURL, Quantity: l.quantity, UnitPriceCents: p.PriceCents,
+		}
 		o.Items, stock = append(o.Items, item), append(stock, p.Stock)
 		if p.archived {
 			stock[len(stock)-1] = 0

@@ -44,7 +44,9 @@ func (s *Store) SavePayment(ctx context.Context, p shop.Payment) (shop.Payment, 
 	}
 	p.Status, p.CapturedCents, p.RefundedCents = shop.PaymentOpen, 0, 0
 	now := s.clock()
-	s.payments[p.OrderID] = &payment{Payment: p, createdAt: now, askedAt: now, checkAt: earlier(now.Add(shop.FirstCheck), o.ExpiresAt)}
+	s.payments[p.OrderID] = &payment{
+		Payment: p, createdAt: now, askedAt: now, checkAt: earlier(now.Add(shop.FirstCheck), o.ExpiresAt),
+	}
 	return p, nil
 }
 
@@ -111,7 +113,9 @@ func (s *Store) DueRefunds(ctx context.Context, limit int, lease time.Duration) 
 			}
 		}
 		p.claimedUntil = now.Add(lease << min(failed, 10))
-		refunds = append(refunds, shop.Refund{IntentID: p.IntentID, OrderID: p.OrderID, AmountCents: p.DueCents(), Attempt: failed})
+		refunds = append(refunds, shop.Refund{
+			IntentID: p.IntentID, OrderID: p.OrderID, AmountCents: p.DueCents(), Attempt: failed,
+		})
 	}
 	return refunds, nil
 }
@@ -143,7 +147,9 @@ func (s *Store) DueChecks(ctx context.Context, limit int) ([]shop.Check, error) 
 		if !expired {
 			p.checkAt = earlier(p.checkAt, o.ExpiresAt)
 		}
-		checks = append(checks, shop.Check{IntentID: p.IntentID, OrderID: p.OrderID, Over: p.Status == shop.PaymentOpen && expired})
+		checks = append(checks, shop.Check{
+			IntentID: p.IntentID, OrderID: p.OrderID, Over: p.Status == shop.PaymentOpen && expired,
+		})
 	}
 	return checks, nil
 }

@@ -58,7 +58,9 @@ func matches(q shop.ProductQuery, p shop.Product) bool {
 		return false
 	}
 	last := words[len(words)-1] // may be half typed
-	if telling := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(common, w) }); len(telling) > 0 {
+	if telling := slices.DeleteFunc(slices.Clone(words), func(w string) bool {
+		return slices.Contains(common, w)
+	}); len(telling) > 0 {
 		words = telling
 	}
 	for _, w := range words {

@@ -45,7 +45,8 @@ func parseEvent(body []byte, signature, secret string, livemode bool, log *slog.
 	e, err := webhook.ConstructEventWithOptions(body, signature, secret, opts)
 	if err != nil {
 		log.Warn("webhook refused", "error", err)
-		return shop.Event{}, shop.Errorf(shop.CodeBadSignature, "The webhook is not signed by the payment provider, too old, or not an event.")
+		return shop.Event{}, shop.Errorf(shop.CodeBadSignature,
+			"The webhook is not signed by the payment provider, too old, or not an event.")
 	}
 	out := shop.Event{ID: e.ID, Type: shop.EventType(e.Type), CreatedAt: time.Unix(e.Created, 0).UTC()}
 	if kind, ok := kinds[e.Type]; ok {

@@ -22,7 +22,8 @@ func TestParseEvent(t *testing.T) {
 			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd"},
 		},
 		{
-			"failed", "2023-10-16", "payment_intent.payment_failed", `{"id":"pi_1","amount":4999,"amount_received":0,"currency":"usd","last_payment_error":{"code":"card_declined"}}`,
+			"failed", "2023-10-16", "payment_intent.payment_failed",
+			`{"id":"pi_1","amount":4999,"amount_received":0,"currency":"usd","last_payment_error":{"code":"card_declined"}}`,
 			shop.Event{Type: shop.EventFailed, IntentID: "pi_1", Currency: "usd"},
 		},
 		{
@@ -30,47 +31,82 @@ func TestParseEvent(t *testing.T) {
 			shop.Event{Type: shop.EventCanceled, IntentID: "pi_1", Currency: "usd"},
 		},
 		{
-			"charge refunded", "2023-10-16", "charge.refunded", `{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
+			"charge refunded", "2023-10-16", "charge.refunded",
+			`{"id":"ch_1","object":"charge","payment_intent":"pi_1","amount":4999,"amount_refunded":1000,"currency":"usd"}`,
 			shop.Event{Type: shop.EventChargeRefunded, IntentID: "pi_1"},
 		},
 		{
-			"refunded charge of no intent", "2023-10-16", "charge.refunded", `{"id":"ch_1","payment_intent":null,"amount_refunded":1000,"currency":"usd"}`,
+			"refunded charge of no intent", "2023-10-16", "charge.refunded",
+			`{"id":"ch_1","payment_intent":null,"amount_refunded":1000,"currency":"usd"}`,
 			shop.Event{Type: shop.EventChargeRefunded},
 		},
 		{
-			"refund made", "2023-10-16", "refund.created", `{"id":"re_1","object":"refund","payment_intent":"pi_1","amount":1000,"currency":"usd","status":"pending"}`,
-			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnPending}},
+			"refund made", "2023-10-16", "refund.created",
+			`{"id":"re_1","object":"refund","payment_intent":"pi_1","amount":1000,"currency":"usd","status":"pending"}`,
+			shop.Event{
+				Type: shop.EventRefund, IntentID: "pi_1",
+				Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnPending},
+			},
 		},
 		{
-			"refund updated", "2023-10-16", "refund.updated", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"succeeded"}`,
-			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnSucceeded}},
+			"refund updated", "2023-10-16", "refund.updated",
+			`{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"succeeded"}`,
+			shop.Event{
+				Type: shop.EventRefund, IntentID: "pi_1",
+				Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnSucceeded},
+			},
 		},
 		{
-			"refund failed", "2025-03-31.basil", "refund.failed", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"failed","failure_reason":"lost_or_stolen_card"}`,
-			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed}},
+			"refund failed", "2025-03-31.basil", "refund.failed",
+			`{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"failed","failure_reason":"lost_or_stolen_card"}`,
+			shop.Event{
+				Type: shop.EventRefund, IntentID: "pi_1",
+				Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed},
+			},
 		},
 		{
-			"refund failed, in the older words", "2023-10-16", "charge.refund.updated", `{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"canceled"}`,
-			shop.Event{Type: shop.EventRefund, IntentID: "pi_1", Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed}},
+			"refund failed, in the older words", "2023-10-16", "charge.refund.updated",
+			`{"id":"re_1","payment_intent":"pi_1","amount":1000,"status":"canceled"}`,
+			shop.Event{
+				Type: shop.EventRefund, IntentID: "pi_1",
+				Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnFailed},
+			},
 		},
 		{
-			"disputed", "2023-10-16", "charge.dispute.created", `{"id":"dp_1","object":"dispute","payment_intent":"pi_1","amount":4999,"status":"needs_response"}`,
-			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnPending}},
+			"disputed", "2023-10-16", "charge.dispute.created",
+			`{"id":"dp_1","object":"dispute","payment_intent":"pi_1","amount":4999,"status":"needs_response"}`,
+			shop.Event{
+				Type: shop.EventDispute, IntentID: "pi_1",
+				Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnPending},
+			},
 		},
 		{
-			"inquiry", "2023-10-16", "charge.dispute.created", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"warning_needs_response"}`,
-			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, Status: shop.ReturnPending}},
+			"inquiry", "2023-10-16", "charge.dispute.created",
+			`{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"warning_needs_response"}`,
+			shop.Event{
+				Type: shop.EventDispute, IntentID: "pi_1",
+				Return: shop.Return{ID: "dp_1", Dispute: true, Status: shop.ReturnPending},
+			},
 		},
 		{
-			"dispute won", "2023-10-16", "charge.dispute.closed", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"won"}`,
-			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnFailed}},
+			"dispute won", "2023-10-16", "charge.dispute.closed",
+			`{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"won"}`,
+			shop.Event{
+				Type: shop.EventDispute, IntentID: "pi_1",
+				Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnFailed},
+			},
 		},
 		{
-			"dispute lost", "2023-10-16", "charge.dispute.closed", `{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"lost"}`,
-			shop.Event{Type: shop.EventDispute, IntentID: "pi_1", Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnSucceeded}},
+			"dispute lost", "2023-10-16", "charge.dispute.closed",
+			`{"id":"dp_1","payment_intent":"pi_1","amount":4999,"status":"lost"}`,
+			shop.Event{
+				Type: shop.EventDispute, IntentID: "pi_1",
+				Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 4999, Status: shop.ReturnSucceeded},
+			},
 		},
 		{
-			"partly received in another currency", "2023-10-16", "payment_intent.succeeded", `{"id":"pi_1","amount":4999,"amount_received":1,"currency":"eur"}`,
+			"partly received in another currency", "2023-10-16", "payment_intent.succeeded",
+			`{"id":"pi_1","amount":4999,"amount_received":1,"currency":"eur"}`,
 			shop.Event{Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 1, Currency: "eur"},
 		},
 		{
@@ -140,7 +176,8 @@ func TestParseEventRefusesWhatIsNotOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := []byte(tt.body)
-			e, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, tt.livemode, slog.New(slog.DiscardHandler))
+			e, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, tt.livemode,
+				slog.New(slog.DiscardHandler))
 			if shop.CodeOf(err) != shop.CodeEventRefused {
 				t.Errorf("got %+v, %v", e, err)
 			}
@@ -152,7 +189,8 @@ func TestParseEventRefusesWhatIsNotOurs(t *testing.T) {
 func TestParseEventWithoutASecret(t *testing.T) {
 	body, _ := signedEvent(shop.EventSucceeded, "pi_1", 4999, "usd")
 	for _, signature := range []string{"", sign(body, "", time.Now()), sign(body, testSecret, time.Now())} {
-		if e, err := parseEvent(body, signature, "", false, slog.New(slog.DiscardHandler)); shop.CodeOf(err) != shop.CodeWebhooksOff {
+		if e, err := parseEvent(body, signature,
+			"", false, slog.New(slog.DiscardHandler)); shop.CodeOf(err) != shop.CodeWebhooksOff {
 			t.Errorf("got %+v, %v", e, err)
 		}
 	}
@@ -161,7 +199,10 @@ func TestParseEventWithoutASecret(t *testing.T) {
 // FuzzParseEvent holds two things: what is not signed never passes, and what is signed never
 // panics and never comes out as anything but an event or a client's error.
 func FuzzParseEvent(f *testing.F) {
-	for _, typ := range []shop.EventType{shop.EventSucceeded, shop.EventFailed, shop.EventCanceled, shop.EventChargeRefunded, shop.EventRefund, shop.EventDispute} {
+	for _, typ := range []shop.EventType{
+		shop.EventSucceeded, shop.EventFailed, shop.EventCanceled, shop.EventChargeRefunded, shop.EventRefund,
+		shop.EventDispute,
+	} {
 		body, signature := signedEvent(typ, "pi_1", 4999, "usd")
 		f.Add(body, signature)
 	}
@@ -171,7 +212,8 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(`null`), ",,==")
 	log := slog.New(slog.DiscardHandler)
 	f.Fuzz(func(t *testing.T, body []byte, signature string) {
-		if _, err := parseEvent(body, signature, "whsec_unknown_to_the_fuzzer", false, log); shop.CodeOf(err) != shop.CodeBadSignature {
+		if _, err := parseEvent(body, signature,
+			"whsec_unknown_to_the_fuzzer", false, log); shop.CodeOf(err) != shop.CodeBadSignature {
 			t.Fatalf("forged: %v", err)
 		}
 		_, err := parseEvent(body, sign(body, testSecret, time.Now()), testSecret, false, log)

@@ -21,7 +21,9 @@ import (
 
 const testSecret = "whsec_test"
 
-var testOrder = shop.Order{ID: 7, UserID: 1, Status: shop.OrderPending, TotalCents: 4999, CreatedAt: time.Unix(1_700_000_000, 42_000)}
+var testOrder = shop.Order{
+	ID: 7, UserID: 1, Status: shop.OrderPending, TotalCents: 4999, CreatedAt: time.Unix(1_700_000_000, 42_000),
+}
 
 // call is a request that the stand-in for Stripe received.
 type call struct {
@@ -73,7 +75,10 @@ func TestCreateIntentAsksForWhatTheOrderCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := shop.Payment{OrderID: 7, IntentID: "pi_1", ClientSecret: "pi_1_secret_x", AmountCents: 4999, Currency: "usd", Status: shop.PaymentOpen}
+	want := shop.Payment{
+		OrderID: 7, IntentID: "pi_1", ClientSecret: "pi_1_secret_x", AmountCents: 4999, Currency: "usd",
+		Status: shop.PaymentOpen,
+	}
 	if p != want {
 		t.Errorf("payment = %+v, want %+v", p, want)
 	}
@@ -156,10 +161,22 @@ func TestIntentTellsWhatBecameOfIt(t *testing.T) {
 	}
 	at := func(seconds int64) time.Time { return time.Unix(1_700_000_000+seconds, 0).UTC() }
 	want := []shop.Event{
-		{ID: "asked:pi_1:succeeded", Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd", CreatedAt: at(100)},
-		{ID: "asked:re_1:succeeded:1000", Type: shop.EventRefund, IntentID: "pi_1", Currency: "usd", CreatedAt: at(200), Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnSucceeded}},
-		{ID: "asked:re_2:failed:3999", Type: shop.EventRefund, IntentID: "pi_1", Currency: "usd", CreatedAt: at(300), Return: shop.Return{ID: "re_2", AmountCents: 3999, Status: shop.ReturnFailed}},
-		{ID: "asked:dp_1:pending:3999", Type: shop.EventDispute, IntentID: "pi_1", Currency: "usd", CreatedAt: at(400), Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 3999, Status: shop.ReturnPending}},
+		{
+			ID: "asked:pi_1:succeeded", Type: shop.EventSucceeded, IntentID: "pi_1", AmountCents: 4999, Currency: "usd",
+			CreatedAt: at(100),
+		},
+		{
+			ID: "asked:re_1:succeeded:1000", Type: shop.EventRefund, IntentID: "pi_1", Currency: "usd", CreatedAt: at(200),
+			Return: shop.Return{ID: "re_1", AmountCents: 1000, Status: shop.ReturnSucceeded},
+		},
+		{
+			ID: "asked:re_2:failed:3999", Type: shop.EventRefund, IntentID: "pi_1", Currency: "usd", CreatedAt: at(300),
+			Return: shop.Return{ID: "re_2", AmountCents: 3999, Status: shop.ReturnFailed},
+		},
+		{
+			ID: "asked:dp_1:pending:3999", Type: shop.EventDispute, IntentID: "pi_1", Currency: "usd", CreatedAt: at(400),
+			Return: shop.Return{ID: "dp_1", Dispute: true, AmountCents: 3999, Status: shop.ReturnPending},
+		},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -181,7 +198,10 @@ func TestIntentListsRefunds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const list = `{"data":[{"id":"re_1","amount":1,"status":"succeeded"},{"id":"re_2","amount":2,"status":"pending"}],"has_more":false}`
-			s, g, _ := newStandIn(t, answer{200, `{"id":"pi_1","status":"succeeded","amount_received":9,"latest_charge":{"id":"ch_1","amount_refunded":1` + refunds + `}}`},
+			s, g, _ := newStandIn(t, answer{
+				200, `{"id":"pi_1","status":"succeeded","amount_received":9,"latest_charge":{"id":"ch_1","amount_refunded":1` +
+					refunds + `}}`,
+			},
 				answer{200, list})
 			got, err := g.Intent(t.Context(), "pi_1")
 			if err != nil || len(got) != 3 || got[2].Return.ID != "re_2" {
@@ -204,10 +224,19 @@ func TestCancelIntentTellsWhatBecameOfIt(t *testing.T) {
 	}{
 		{"canceled", []answer{{200, `{"id":"pi_1","status":"canceled"}`}}, shop.EventCanceled, ""},
 		{"canceled before", []answer{unexpected, {200, `{"id":"pi_1","status":"canceled"}`}}, shop.EventCanceled, ""},
-		{"paid before", []answer{unexpected, {200, `{"id":"pi_1","status":"succeeded","amount_received":4999}`}}, shop.EventSucceeded, ""},
+		{
+			"paid before",
+			[]answer{unexpected, {200, `{"id":"pi_1","status":"succeeded","amount_received":4999}`}},
+			shop.EventSucceeded, "",
+		},
 		{"being paid", []answer{unexpected, {200, `{"id":"pi_1","status":"processing"}`}}, "", ""},
 		{"unexpected, then down", []answer{unexpected, {401, `{"error":{}}`}}, "", shop.CodeInternal},
-		{"of another account", []answer{{404, `{"error":{"type":"invalid_request_error","code":"resource_missing"}}`}}, "", shop.CodeNotFound},
+		{
+			"of another account",
+			[]answer{{404, `{"error":{"type":"invalid_request_error","code":"resource_missing"}}`}},
+			"",
+			shop.CodeNotFound,
+		},
 		{"key revoked", []answer{{401, `{"error":{"type":"invalid_request_error"}}`}}, "", shop.CodeInternal},
 	}
 	for _, tt := range tests {
@@ -238,8 +267,17 @@ func TestRefundIntent(t *testing.T) {
 		{"given back", answer{200, `{"id":"re_1","amount":4999,"status":"succeeded"}`}, shop.ReturnSucceeded, nil},
 		{"under way", answer{200, `{"id":"re_1","amount":4999,"status":"pending"}`}, shop.ReturnPending, nil},
 		{"to be acted on", answer{200, `{"id":"re_1","amount":4999,"status":"requires_action"}`}, shop.ReturnPending, nil},
-		{"given back before", answer{400, `{"error":{"type":"invalid_request_error","code":"charge_already_refunded"}}`}, "", shop.ErrRefunded},
-		{"failed", answer{200, `{"id":"re_1","amount":4999,"status":"failed","failure_reason":"expired_or_canceled_card"}`}, shop.ReturnFailed, nil},
+		{
+			"given back before",
+			answer{400, `{"error":{"type":"invalid_request_error","code":"charge_already_refunded"}}`},
+			"",
+			shop.ErrRefunded,
+		},
+		{
+			"failed",
+			answer{200, `{"id":"re_1","amount":4999,"status":"failed","failure_reason":"expired_or_canceled_card"}`},
+			shop.ReturnFailed, nil,
+		},
 		{"disputed", answer{400, `{"error":{"type":"invalid_request_error","code":"charge_disputed"}}`}, "", errAny},
 	}
 	for _, tt := range tests {
@@ -253,7 +291,8 @@ func TestRefundIntent(t *testing.T) {
 				t.Errorf("err = %v, want %v", err, tt.err)
 			}
 			c := s.calls[0]
-			if c.form.Get("payment_intent") != "pi_1" || c.form.Get("amount") != "4999" || c.header.Get("Idempotency-Key") != "refund-pi_1-4999-2" {
+			if c.form.Get("payment_intent") != "pi_1" || c.form.Get("amount") != "4999" ||
+				c.header.Get("Idempotency-Key") != "refund-pi_1-4999-2" {
 				t.Errorf("request = %v, key %q", c.form, c.header.Get("Idempotency-Key"))
 			}
 		})
@@ -299,10 +338,14 @@ func testGateway(t *testing.T, g shop.Gateway) {
 		t.Errorf("payment = %+v", p)
 	}
 	for range 2 {
-		if back, err := g.RefundIntent(t.Context(), shop.Refund{IntentID: p.IntentID, OrderID: 7, AmountCents: 4999}); err != nil || back.ID == "" || back.Status == "" {
+		if back, err := g.RefundIntent(t.Context(), shop.Refund{
+			IntentID: p.IntentID, OrderID: 7, AmountCents: 4999,
+		}); err != nil || back.ID == "" || back.Status == "" {
 			t.Errorf("refund: %+v, %v", back, err)
 		}
-		for what, ask := range map[string]func(context.Context, string) ([]shop.Event, error){"cancel": g.CancelIntent, "ask": g.Intent} {
+		for what, ask := range map[string]func(context.Context, string) ([]shop.Event, error){
+			"cancel": g.CancelIntent, "ask": g.Intent,
+		} {
 			events, err := ask(t.Context(), p.IntentID)
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
@@ -316,7 +359,8 @@ func testGateway(t *testing.T, g shop.Gateway) {
 	}
 	body, signature := signedEvent(shop.EventSucceeded, p.IntentID, 4999, "usd")
 	e, err := g.ParseEvent(body, signature)
-	if err != nil || e.IntentID != p.IntentID || e.AmountCents != 4999 || e.Currency != "usd" || e.Type != shop.EventSucceeded || e.ID != "evt_1" {
+	if err != nil || e.IntentID != p.IntentID || e.AmountCents != 4999 || e.Currency != "usd" ||
+		e.Type != shop.EventSucceeded || e.ID != "evt_1" {
 		t.Errorf("event = %+v, %v", e, err)
 	}
 	_, err = g.ParseEvent(append(body, ' '), signature)

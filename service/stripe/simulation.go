@@ -58,7 +58,9 @@ var _ shop.Gateway = (*Simulation)(nil)
 
 // NewSimulation returns a simulation that signs its events with webhookSecret, which all instances
 // must share, and hands them to deliver: the code that takes Stripe's webhooks. Close it.
-func NewSimulation(webhookSecret string, deliver func(ctx context.Context, body []byte, signature string) error, log *slog.Logger) *Simulation {
+func NewSimulation(
+	webhookSecret string, deliver func(ctx context.Context, body []byte, signature string) error, log *slog.Logger,
+) *Simulation {
 	s := &Simulation{
 		secret:  webhookSecret,
 		deliver: deliver,
@@ -126,7 +128,9 @@ func (s *Simulation) Simulate(_ context.Context, clientSecret, outcome string) e
 	if !ok || !hmac.Equal([]byte(clientSecret), []byte(s.clientSecret(id))) {
 		return shop.Errorf(shop.CodeNotFound, "There is no simulated payment with this client secret.")
 	}
-	pi := map[string]any{"id": id, "object": "payment_intent", "amount": cents, "amount_received": 0, "currency": shop.Currency}
+	pi := map[string]any{
+		"id": id, "object": "payment_intent", "amount": cents, "amount_received": 0, "currency": shop.Currency,
+	}
 	switch outcome {
 	case SimulateSucceeded:
 		pi["status"], pi["amount_received"] = "succeeded", cents
@@ -161,7 +165,8 @@ func (s *Simulation) Intent(context.Context, string) ([]shop.Event, error) { ret
 // CancelIntent says that the intent is canceled, which is forgotten at once: see Simulation.
 func (s *Simulation) CancelIntent(_ context.Context, intentID string) ([]shop.Event, error) {
 	return []shop.Event{{
-		ID: "asked:" + intentID + ":canceled", Type: shop.EventCanceled, IntentID: intentID, Currency: shop.Currency, CreatedAt: time.Now(),
+		ID: "asked:" + intentID + ":canceled", Type: shop.EventCanceled, IntentID: intentID, Currency: shop.Currency,
+		CreatedAt: time.Now(),
 	}}, nil
 }
 
@@ -172,7 +177,8 @@ func (s *Simulation) RefundIntent(_ context.Context, r shop.Refund) (shop.Return
 		AmountCents: r.AmountCents, Status: shop.ReturnSucceeded,
 	}
 	return back, s.enqueue(eventBody("evt_refunded_"+back.ID, shop.EventRefund, map[string]any{
-		"id": back.ID, "object": "refund", "payment_intent": r.IntentID, "amount": r.AmountCents, "currency": shop.Currency, "status": "succeeded",
+		"id": back.ID, "object": "refund", "payment_intent": r.IntentID, "amount": r.AmountCents, "currency": shop.Currency,
+		"status": "succeeded",
 	}))
 }
 

@@ -36,7 +36,9 @@ func newHouse(t *testing.T) *house {
 	h.Cashier = shop.NewCashier(h.store, h.store, h.sim)
 	h.Log = log
 	var err error
-	if h.mug, err = h.store.PutProduct(t.Context(), shop.Product{Name: "Mug", Category: "Kitchen", PriceCents: 2500, Stock: 10}); err != nil {
+	if h.mug, err = h.store.PutProduct(t.Context(), shop.Product{
+		Name: "Mug", Category: "Kitchen", PriceCents: 2500, Stock: 10,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -31,7 +31,9 @@ func newCounter(t *testing.T) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.SavePayment(t.Context(), shop.Payment{OrderID: o.ID, IntentID: "pi_1", AmountCents: 5000, Currency: "usd"}); err != nil {
+	if _, err := store.SavePayment(t.Context(), shop.Payment{
+		OrderID: o.ID, IntentID: "pi_1", AmountCents: 5000, Currency: "usd",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
@@ -91,13 +93,48 @@ func TestWebhooks(t *testing.T) {
 		payment  shop.PaymentStatus
 	}{
 		{"paid", []notice{succeeded}, []shop.Outcome{shop.OutcomePaid}, shop.OrderPaid, shop.PaymentCaptured},
-		{"replayed", []notice{succeeded, succeeded, succeeded}, []shop.Outcome{shop.OutcomePaid, shop.OutcomeDuplicate, shop.OutcomeDuplicate}, shop.OrderPaid, shop.PaymentCaptured},
-		{"failed after success", []notice{succeeded, failed}, []shop.Outcome{shop.OutcomePaid, shop.OutcomeIgnored}, shop.OrderPaid, shop.PaymentCaptured},
-		{"failed, then paid", []notice{failed, succeeded}, []shop.Outcome{shop.OutcomeFailed, shop.OutcomePaid}, shop.OrderPaid, shop.PaymentCaptured},
-		{"canceled after success", []notice{succeeded, canceled}, []shop.Outcome{shop.OutcomePaid, shop.OutcomeIgnored}, shop.OrderPaid, shop.PaymentCaptured},
-		{"refunded", []notice{succeeded, refunded}, []shop.Outcome{shop.OutcomePaid, shop.OutcomeRefunded}, shop.OrderRefunded, shop.PaymentRefunded},
-		{"wrong amount", []notice{{"evt_1", shop.EventSucceeded, 4999, "usd"}}, []shop.Outcome{shop.OutcomeRefund}, shop.OrderPending, shop.PaymentRefunding},
-		{"wrong currency", []notice{{"evt_1", shop.EventSucceeded, 5000, "jpy"}}, []shop.Outcome{shop.OutcomeRefund}, shop.OrderPending, shop.PaymentRefunding},
+		{
+			"replayed",
+			[]notice{succeeded, succeeded, succeeded},
+			[]shop.Outcome{shop.OutcomePaid, shop.OutcomeDuplicate, shop.OutcomeDuplicate},
+			shop.OrderPaid, shop.PaymentCaptured,
+		},
+		{
+			"failed after success",
+			[]notice{succeeded, failed},
+			[]shop.Outcome{shop.OutcomePaid, shop.OutcomeIgnored},
+			shop.OrderPaid, shop.PaymentCaptured,
+		},
+		{
+			"failed, then paid",
+			[]notice{failed, succeeded},
+			[]shop.Outcome{shop.OutcomeFailed, shop.OutcomePaid},
+			shop.OrderPaid, shop.PaymentCaptured,
+		},
+		{
+			"canceled after success",
+			[]notice{succeeded, canceled},
+			[]shop.Outcome{shop.OutcomePaid, shop.OutcomeIgnored},
+			shop.OrderPaid, shop.PaymentCaptured,
+		},
+		{
+			"refunded",
+			[]notice{succeeded, refunded},
+			[]shop.Outcome{shop.OutcomePaid, shop.OutcomeRefunded},
+			shop.OrderRefunded, shop.PaymentRefunded,
+		},
+		{
+			"wrong amount",
+			[]notice{{"evt_1", shop.EventSucceeded, 4999, "usd"}},
+			[]shop.Outcome{shop.OutcomeRefund},
+			shop.OrderPending, shop.PaymentRefunding,
+		},
+		{
+			"wrong currency",
+			[]notice{{"evt_1", shop.EventSucceeded, 5000, "jpy"}},
+			[]shop.Outcome{shop.OutcomeRefund},
+			shop.OrderPending, shop.PaymentRefunding,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

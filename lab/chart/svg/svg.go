@@ -19,7 +19,11 @@ import (
 // palette tells stages apart also for who cannot tell red from green (Okabe and Ito, Color
 // Universal Design, 2008); dashes repeat it in black and white.
 var palette = [chart.Styles]color.RGBA{
-	{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0x8d, 0x4a, 0x85, 0xff}, {0x6b, 0x6b, 0x6b, 0xff},
+	{0x00, 0x72, 0xb2, 0xff},
+	{0xd5, 0x5e, 0x00, 0xff},
+	{0x00, 0x9e, 0x73, 0xff},
+	{0x8d, 0x4a, 0x85, 0xff},
+	{0x6b, 0x6b, 0x6b, 0xff},
 }
 
 var dashes = [chart.Styles][]vg.Length{
@@ -61,7 +65,9 @@ func newPlot(c chart.Chart) *plot.Plot {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding = vg.Points(3)
 	p.Y.Tick.Marker = plainTicks{}
-	for _, style := range []*draw.TextStyle{&p.X.Tick.Label, &p.Y.Tick.Label, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.Legend.TextStyle} {
+	for _, style := range []*draw.TextStyle{
+		&p.X.Tick.Label, &p.Y.Tick.Label, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.Legend.TextStyle,
+	} {
 		style.Font.Size = vg.Points(12)
 	}
 	p.Add(plotter.NewGrid())
@@ -185,7 +191,8 @@ func render(p *plot.Plot) (string, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("write SVG: %w", err)
 	}
-	return strings.ReplaceAll(b.String(), "font-family:Liberation Serif", "font-family:system-ui,'Liberation Sans',sans-serif"), nil
+	return strings.ReplaceAll(b.String(), "font-family:Liberation Serif",
+		"font-family:system-ui,'Liberation Sans',sans-serif"), nil
 }
 
 // plainTicks labels ticks as chart.Plain does.

@@ -147,7 +147,8 @@ func (f *Shop) handler() http.Handler {
 	answer("GET /api/info", 200, constant(`{"stage":"fake","topology":"single","payments":"simulated"}`))
 	answer("GET /api/categories", 200, constant(`{"items":
 		[{"name":"tea","count":2}]}`))
-	answer("GET /api/products", 200, constant(`{"items":[{"id":1,"name":"Green tea","stock":9000},{"id":2,"name":"Mug","stock":0}],"next_cursor":null}`))
+	answer("GET /api/products", 200,
+		constant(`{"items":[{"id":1,"name":"Green tea","stock":9000},{"id":2,"name":"Mug","stock":0}],"next_cursor":null}`))
 	answer("GET /api/products/{id}", 200, nil)
 	answer("GET /api/cart", 200, nil)
 	answer("POST /api/cart/items", 200, nil)

@@ -92,7 +92,9 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	if !await(t.Context(), stopped, func() bool { return exists("/run/netns/" + namespace) }) {
 		return
 	}
-	names := []string{"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com", "api.ecr." + a.Region + ".amazonaws.com"}
+	names := []string{
+		"ssm." + a.Region + ".amazonaws.com", "s3." + a.Region + ".amazonaws.com", "api.ecr." + a.Region + ".amazonaws.com",
+	}
 	for file := range a.Files {
 		host, _, _ := strings.Cut(file, "/")
 		names = append(names, host)
@@ -108,7 +110,9 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	for _, address := range []string{MetadataAddress, MetadataAddress6} {
 		start(t, namespace+outside, net.JoinHostPort(address, "80"), nil, a.metadata)
 	}
-	start(t, namespace+outside, outsideAddress+":443", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, a.service)
+	start(t, namespace+outside, outsideAddress+":443", &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+	}, a.service)
 	for port, target := range a.beside {
 		forward(t, namespace+outside, net.JoinHostPort(outsideAddress, strconv.Itoa(port)), target)
 	}
@@ -169,7 +173,8 @@ func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
 		name = "s3"
 	}
 	scope := "/" + a.Region + "/" + name + "/aws4_request"
-	if h := r.Header.Get("Authorization"); !strings.Contains(h, "Credential="+accessKey+"/") || !strings.Contains(h, scope) ||
+	if h := r.Header.Get("Authorization"); !strings.Contains(h, "Credential="+accessKey+"/") ||
+		!strings.Contains(h, scope) ||
 		r.Header.Get("X-Amz-Security-Token") != sessionToken {
 		a.refuse(w, http.StatusForbidden, "%s %s%s: not signed by the role: %q", r.Method, r.Host, r.URL.Path, h)
 		return
@@ -183,7 +188,8 @@ func (a *AWS) service(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetAuthorizationToken"):
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_ = json.NewEncoder(w).Encode(map[string]any{"authorizationData": []any{map[string]any{
-			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + RegistryPassword)), "expiresAt": time.Now().Add(12 * time.Hour).Unix(),
+			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + RegistryPassword)),
+			"expiresAt":          time.Now().Add(12 * time.Hour).Unix(),
 		}}})
 	case name == "s3":
 		a.bucket(w, r, body)

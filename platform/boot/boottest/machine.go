@@ -22,7 +22,8 @@ import (
 // Packages are what the templates install. In the machine's base root they save the minute that
 // apt takes at each boot. curl is in the base root whatever one asks for, and is taken out: what Debian's images
 // for EC2 have is not known, and the user data has to bring what it uses.
-const Packages = "nginx postgresql redis-server podman nftables amazon-ecr-credential-helper awscli jq unattended-upgrades curl-"
+const Packages = "nginx postgresql redis-server podman nftables amazon-ecr-credential-helper awscli jq " +
+	"unattended-upgrades curl-"
 
 // bare is a base root in which the user data installs everything, as on EC2.
 const bare = "curl-"

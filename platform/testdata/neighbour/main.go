@@ -1,5 +1,5 @@
-// Command neighbour is somebody's pod. Without arguments it waits; with ADDRESS and TEXT, quoted as in Go, it connects, sends the text,
-// and prints what comes back within five seconds.
+// Command neighbour is somebody's pod. Without arguments it waits; with ADDRESS and TEXT, quoted as in Go, it
+// connects, sends the text, and prints what comes back within five seconds.
 package main
 
 import (
