@@ -45,7 +45,8 @@ var gaps = strings.NewReplacer(
 
 // stillAttached is what the emulator answers who detaches a terminated instance's interface. On AWS the attachment went
 // with the instance.
-var stillAttached = regexp.MustCompile(`<Code>OperationNotPermitted<(/Code>\s*<Message>The network interface at device index)`)
+var stillAttached = regexp.MustCompile(
+	`<Code>OperationNotPermitted<(/Code>\s*<Message>The network interface at device index)`)
 
 // emulatedDistribution is how the ARN of a distribution begins in the emulator, which knows it by no other name.
 const emulatedDistribution = "arn:aws:cloudfront:123456789012:distribution/"
@@ -57,7 +58,8 @@ var toEmulator = strings.NewReplacer(
 )
 
 // ipv6Filter is a filter of DescribeSubnets that moto does not know: by the association with an IPv6 range.
-var ipv6Filter = regexp.MustCompile(`Filter\.1\.Name=ipv6-cidr-block-association\.association-id&Filter\.1\.Value\.1=(subnet-cidr-assoc-[a-z0-9]+)`)
+var ipv6Filter = regexp.MustCompile(
+	`Filter\.1\.Name=ipv6-cidr-block-association\.association-id&Filter\.1\.Value\.1=(subnet-cidr-assoc-[a-z0-9]+)`)
 
 // subnetOrRange is a subnet, or one of its IPv6 ranges, in an answer of EC2.
 var subnetOrRange = regexp.MustCompile(`<subnetId>(subnet-[0-9a-f]+)</subnetId>|>(subnet-cidr-assoc-[0-9a-f]+)<`)

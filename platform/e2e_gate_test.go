@@ -123,10 +123,12 @@ func (g *gate) listOrigins(w http.ResponseWriter, account http.Handler) {
 			continue
 		}
 		n++
-		fmt.Fprintf(&items, "<VpcOriginSummary><Id>%s</Id><Arn>arn:aws:cloudfront::123456789012:vpcorigin/%s</Arn><Status>Deployed</Status></VpcOriginSummary>", id, id)
+		fmt.Fprintf(&items, "<VpcOriginSummary><Id>%s</Id><Arn>arn:aws:cloudfront::123456789012:vpcorigin/%s</Arn>"+
+			"<Status>Deployed</Status></VpcOriginSummary>", id, id)
 	}
 	w.Header().Set("Content-Type", "text/xml")
-	fmt.Fprintf(w, "<VpcOriginList><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems><Quantity>%d</Quantity><Items>%s</Items></VpcOriginList>", n, items.String())
+	fmt.Fprintf(w, "<VpcOriginList><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems><Quantity>%d</Quantity>"+
+		"<Items>%s</Items></VpcOriginList>", n, items.String())
 }
 
 // killed runs the CLI and ends it as a power cut does, with everything that it started, at the first call for which at

@@ -50,7 +50,9 @@ func explainErrors(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	return ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+	return ctx.RegisterStackTransformation(func(
+		args *pulumi.ResourceTransformationArgs,
+	) *pulumi.ResourceTransformationResult {
 		if !strings.HasPrefix(args.Type, "aws:") {
 			return nil
 		}

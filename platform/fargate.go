@@ -18,6 +18,8 @@ const (
 	targetRequests = 6000
 )
 
+type predefinedMetric = appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs
+
 // Tasks is an ECS service on Fargate behind a load balancer.
 type Tasks struct {
 	pulumi.ResourceState
@@ -199,7 +201,7 @@ func (t *Tasks) scaling(ctx *pulumi.Context, name string, args TasksArgs) error 
 			PolicyType: pulumi.String("TargetTrackingScaling"), ServiceNamespace: target.ServiceNamespace,
 			ScalableDimension: target.ScalableDimension, ResourceId: target.ResourceId,
 			TargetTrackingScalingPolicyConfiguration: appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationArgs{
-				PredefinedMetricSpecification: appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs{
+				PredefinedMetricSpecification: predefinedMetric{
 					PredefinedMetricType: pulumi.String(track.metric), ResourceLabel: track.label,
 				},
 				TargetValue: pulumi.Float64(track.value), ScaleInCooldown: pulumi.Int(120), ScaleOutCooldown: pulumi.Int(30),

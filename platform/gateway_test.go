@@ -128,7 +128,8 @@ func startEnvoy(t *testing.T, program string, hops int, route map[string]any, up
 		return values{"socket_address": values{"address": host, "port_value": port}}
 	}
 	manager := values{
-		"@type":       "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+		"@type": "type.googleapis.com/envoy.extensions.filters.network" +
+			".http_connection_manager.v3.HttpConnectionManager",
 		"stat_prefix": "gateway", "use_remote_address": true, "xff_num_trusted_hops": hops,
 		"route_config": values{"virtual_hosts": list(values{"name": "all", "domains": list("*"), "routes": list(route)})},
 		"http_filters": list(values{"name": "envoy.filters.http.router", "typed_config": values{

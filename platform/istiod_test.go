@@ -79,10 +79,13 @@ func TestIstiodTakesTheObjects(t *testing.T) {
 	t.Run("gateway", func(t *testing.T) {
 		istiod.configures(t, "router", gateway, "http.80", []string{
 			`"name":"0.0.0.0_80"`, `"routeConfigName":"http.80"`, `"useRemoteAddress":true`, `"xffNumTrustedHops":1`,
-			`"requestHeadersToAdd":[{"header":{"key":"x-forwarded-for","value":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},"appendAction":"OVERWRITE_IF_EXISTS_OR_ADD"`,
+			`"requestHeadersToAdd":[{"header":{"key":"x-forwarded-for",` +
+				`"value":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},"appendAction":"OVERWRITE_IF_EXISTS_OR_ADD"`,
 			`"name":"x-origin-secret"`, `"cluster":"outbound|8080||` + behindCloudFront.host() + `"`,
-			`"timeout":"15s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2,"perTryTimeout":"3s"`,
-			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2`,
+			`"timeout":"15s","retryPolicy":{` +
+				`"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2,"perTryTimeout":"3s"`,
+			`"timeout":"30s","retryPolicy":{` +
+				`"retryOn":"connect-failure,refused-stream,reset,retriable-status-codes","numRetries":2`,
 			`"timeout":"30s","retryPolicy":{"retryOn":"connect-failure,refused-stream,reset-before-request","numRetries":2`,
 			`"retriableStatusCodes":[503]`, `"responseHeadersToRemove":["x-envoy-ratelimited"]`,
 			`"enforcingConsecutive5xx":0`, `"splitExternalLocalOriginErrors":true,"consecutiveLocalOriginFailure":5`,

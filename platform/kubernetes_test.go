@@ -32,7 +32,8 @@ import (
 const aKubeconfig = `{"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "b"}}],
 	"clusters": [{"name": "b", "cluster": {"server": "https://192.0.2.1:6443"}}]}`
 
-const anImage = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+const anImage = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop" +
+	"@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // meshes are the two ways to run stage 4, recorded.
 func meshes(t *testing.T) map[string]*recorder {
@@ -197,7 +198,8 @@ func TestPods(t *testing.T) {
 					t.Errorf("got %s, want %s", got, name)
 				}
 			}
-			if past := pod.Annotations["traffic.sidecar.istio.io/excludeOutboundPorts"]; (past == "5432,6379") != (cluster == "own") {
+			past := pod.Annotations["traffic.sidecar.istio.io/excludeOutboundPorts"]
+			if (past == "5432,6379") != (cluster == "own") {
 				t.Errorf("past the sidecar go connections to the ports %q", past)
 			}
 			given := map[string]bool{}

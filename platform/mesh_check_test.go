@@ -13,8 +13,10 @@ import (
 
 // room for stage 4, a default StorageClass, and nothing else.
 const (
-	someNodes = `{"metadata": {"name": "n1", "labels": {"kubernetes.io/arch": "arm64"}}, "status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}`
-	someClass = `{"metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}`
+	someNodes = `{"metadata": {"name": "n1", "labels": {"kubernetes.io/arch": "arm64"}},
+		"status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}`
+	someClass = `{"metadata": {"name": "standard",
+		"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}`
 )
 
 // aCluster answers as an empty cluster does until the test ends. The result is its kubeconfig.
@@ -44,7 +46,8 @@ func TestClusterIsChecked(t *testing.T) {
 			want:    "namespace shop-stage4 is there already",
 		},
 		"its own namespaces": {
-			cluster: map[string]string{"namespaces": `{"metadata": {"name": "shop-stage4", "labels": {"shoplab/stack": "stage4"}}},
+			cluster: map[string]string{"namespaces": `{"metadata": {"name": "shop-stage4",
+				"labels": {"shoplab/stack": "stage4"}}},
 				{"metadata": {"name": "istio-system", "labels": {"shoplab/stack": "stage4"}}}`},
 		},
 		"an Istio": {
@@ -77,7 +80,8 @@ func TestClusterIsChecked(t *testing.T) {
 		},
 		"its own port": {
 			cluster: map[string]string{
-				"services": `{"metadata": {"name": "istio-gateway", "namespace": "shop-stage4-ingress"}, "spec": {"ports": [{"nodePort": 30080}]}}`,
+				"services": `{"metadata": {"name": "istio-gateway", "namespace": "shop-stage4-ingress"},
+					"spec": {"ports": [{"nodePort": 30080}]}}`,
 			},
 		},
 		"no volumes": {
@@ -101,12 +105,14 @@ func TestClusterIsChecked(t *testing.T) {
 		"no room beside others": {
 			cluster: map[string]string{"pods": `{"metadata": {"namespace": "theirs"}, "spec": {"nodeName": "n1",
 				"containers": [{"resources": {"requests": {"cpu": "1", ` + gib4 + `}}}],
-				"initContainers": [{"restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}}, {"resources": {"requests": {"cpu": "5"}}}]}}`},
+				"initContainers": [{"restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}},
+					{"resources": {"requests": {"cpu": "5"}}}]}}`},
 			want: "the nodes have 900m CPU and 4096 MiB left",
 		},
 		"room beside its own": {
 			cluster: map[string]string{
-				"pods": `{"metadata": {"namespace": "shop-stage4"}, "spec": {"nodeName": "n1", "containers": [{"resources": {"requests": {"cpu": "1"}}}]}}`,
+				"pods": `{"metadata": {"namespace": "shop-stage4"}, "spec": {"nodeName": "n1",
+					"containers": [{"resources": {"requests": {"cpu": "1"}}}]}}`,
 			},
 		},
 		"a node that takes no pods": {

@@ -35,7 +35,8 @@ func (n *node) faults(t *testing.T, a *account, url string) {
 			pod := n.pods(t, nodeShop, "app=shop")[0]
 			restarts := func() string {
 				return string(n.must(t, nil, "-n", nodeShop, "get", "pod", pod, "-o",
-					fmt.Sprintf(`jsonpath={.status.containerStatuses[?(@.name==%[1]q)].restartCount}{.status.initContainerStatuses[?(@.name==%[1]q)].restartCount}`, fault.restarts)))
+					fmt.Sprintf(`jsonpath={.status.containerStatuses[?(@.name==%[1]q)].restartCount}`+
+						`{.status.initContainerStatuses[?(@.name==%[1]q)].restartCount}`, fault.restarts)))
 			}
 			before := restarts()
 			shoppers := sendCrowd(t, a, url)

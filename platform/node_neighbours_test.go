@@ -31,7 +31,8 @@ spec:
 
 // admitted lets everybody in the mesh to everything in the shop's namespace. It shows that what is refused is refused
 // by the shop's own policies, and what passwords are for.
-const admitted = `{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "everybody", "namespace": "` + nodeShop + `"},
+const admitted = `{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+	"metadata": {"name": "everybody", "namespace": "` + nodeShop + `"},
 	"spec": {"action": "ALLOW", "rules": [{}]}}`
 
 // What a neighbour says. PostgreSQL answers the first eight bytes of a client that asks for TLS, with one letter.

@@ -416,7 +416,8 @@ func TestInvariantsCanFail(t *testing.T) {
 		},
 		"other parameters": {
 			"stage1", "server-parameters",
-			set("policy", `{"Statement":[{"Action":"ssm:GetParameter","Resource":"arn:aws:ssm:r:1:parameter/shoplab/stage12/*"}]}`), "beyond the stage's own",
+			set("policy", `{"Statement":[{"Action":"ssm:GetParameter",
+				"Resource":"arn:aws:ssm:r:1:parameter/shoplab/stage12/*"}]}`), "beyond the stage's own",
 		},
 		"any key": {
 			"stage1", "server-session-manager", set("policy", `{"Statement":[{"Action":["kms:Decrypt"],"Resource":["*"]}]}`),

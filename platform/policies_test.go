@@ -74,7 +74,8 @@ var everywhere = []string{
 var unbounded = []string{"ecs:DeregisterTaskDefinition", "cloudfront:DeleteOriginAccessControl"}
 
 // tellsSecrets matches what reads more than names, tags and states.
-var tellsSecrets = regexp.MustCompile(`^(ssm:GetParam|secretsmanager:Get|s3:Get|logs:(Get|Filter)|lambda:(GetFunction|ListFunctions)|[a-z-]+:(Put|Create|Update|Delete|Modify))`)
+var tellsSecrets = regexp.MustCompile(`^(ssm:GetParam|secretsmanager:Get|s3:Get|logs:(Get|Filter)|` +
+	`lambda:(GetFunction|ListFunctions)|[a-z-]+:(Put|Create|Update|Delete|Modify))`)
 
 // ownTags tells a condition by which only what carries the stage's own tags can be meant.
 func (g *graphOf) ownTags(condition any) bool {

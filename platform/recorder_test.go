@@ -141,11 +141,12 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	case "aws:ec2/launchTemplate:LaunchTemplate":
 		out["latestVersion"] = resource.NewProperty(1.0)
 	case "aws:acm/certificate:Certificate":
-		out["domainValidationOptions"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
+		record := resource.NewProperty(resource.PropertyMap{
 			"resourceRecordName":  resource.NewProperty("_x.shop.example.com"),
 			"resourceRecordType":  resource.NewProperty("CNAME"),
 			"resourceRecordValue": resource.NewProperty("_y.acm-validations.aws"),
-		})})
+		})
+		out["domainValidationOptions"] = resource.NewProperty([]resource.PropertyValue{record})
 	}
 	return out
 }

@@ -24,7 +24,9 @@ func (c Config) physical() string { return "shoplab-" + c.Stack + "-" }
 // tagEverything makes every AWS resource registered from here on carry its tags. The component is
 // the first word of the resource's name: children are named after their component.
 func tagEverything(ctx *pulumi.Context, c Config) error {
-	return ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+	return ctx.RegisterStackTransformation(func(
+		args *pulumi.ResourceTransformationArgs,
+	) *pulumi.ResourceTransformationResult {
 		if args.Props == nil || !strings.HasPrefix(args.Type, "aws:") {
 			return nil
 		}

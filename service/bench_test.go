@@ -116,7 +116,8 @@ func BenchmarkCatalogDuringOrders(b *testing.B) {
 func rush(b *testing.B, p *program, product int64, n int) (stop func()) {
 	b.Helper()
 	first := query(b, p.database, `WITH u AS (INSERT INTO users (email, first_name, last_name, password_hash)
-		SELECT 'buyer' || n || '@example.com', 'B', 'B', '' FROM generate_series(1, $1::int) n RETURNING id) SELECT min(id) FROM u`, n)
+		SELECT 'buyer' || n || '@example.com', 'B', 'B', '' FROM generate_series(1, $1::int) n RETURNING id)
+		SELECT min(id) FROM u`, n)
 	var over atomic.Bool
 	var buying sync.WaitGroup
 	for i := range n {

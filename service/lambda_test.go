@@ -68,7 +68,8 @@ func connections(t testing.TB, url string) (n int) {
 	}
 	defer conn.Close(context.Background())
 	if err := conn.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity
-		WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&n); err != nil {
+		WHERE datname = current_database() AND backend_type = 'client backend'
+		AND pid <> pg_backend_pid()`).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -72,7 +72,8 @@ func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case i.canceled:
 		state = "canceled"
 	}
-	fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","client_secret":"%s_secret","status":%q,"amount":%s,"amount_received":%s,"currency":"usd","created":%d,
+	fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","client_secret":"%s_secret","status":%q,
+		"amount":%s,"amount_received":%s,"currency":"usd","created":%d,
 		"latest_charge":{"id":"ch_1","created":%[6]d,"refunds":{"has_more":false,"data":[%s]}}}`,
 		id, id, state, i.cents, received, time.Now().Add(-time.Minute).Unix(), strings.Join(i.refunds, ","))
 }

@@ -107,7 +107,8 @@ func TestRush(t *testing.T) {
 	shoppers := make([]*shopper, buyers)
 	// Without hashing passwords: 200 of them would take longer than all the rest.
 	first := query(t, a.database, `WITH u AS (INSERT INTO users (email, first_name, last_name, password_hash)
-		SELECT 'buyer' || n || '@example.com', 'B', 'B', '' FROM generate_series(1, $1::int) n RETURNING id) SELECT min(id) FROM u`, buyers)
+		SELECT 'buyer' || n || '@example.com', 'B', 'B', '' FROM generate_series(1, $1::int) n RETURNING id)
+		SELECT min(id) FROM u`, buyers)
 	for i := range shoppers {
 		shoppers[i] = &shopper{url: []string{a.url, b.url}[i%2], token: token(t, a.database, first+int64(i))}
 	}
@@ -314,7 +315,8 @@ func TestStripe(t *testing.T) {
 	}
 	s.do(t, 404, "POST", "/api/payments/simulate", object{"client_secret": secret, "outcome": "succeeded"})
 	paid := fmt.Appendf(nil,
-		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":%d,"data":{"object":{"id":"pi_1","object":"payment_intent","amount_received":%d,"currency":"usd"}}}`,
+		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":%d,
+		"data":{"object":{"id":"pi_1","object":"payment_intent","amount_received":%d,"currency":"usd"}}}`,
 		time.Now().Unix(), s.do(t, 200, "GET", fmt.Sprintf("/api/orders/%d", id), nil).TotalCents)
 	if got := webhook(t, p, paid, sign(paid, webhookSecret, time.Now())); got != http.StatusOK ||
 		s.statusOf(t, id) != "paid" {

@@ -310,7 +310,8 @@ func (b *tab) meetArchived(database string) {
 	b.click("#place")
 	b.says("#remedy", "Go on without Dotted Notebook")
 	b.click("#remedy button")
-	b.until(`document.getElementById("place") !== null && !document.getElementById("checkout").textContent.includes("Dotted Notebook")`)
+	b.until(`document.getElementById("place") !== null &&
+		!document.getElementById("checkout").textContent.includes("Dotted Notebook")`)
 }
 
 // buyTooMany orders five of which three are left, and then takes the three. What was sold out since its page

@@ -84,10 +84,11 @@ auth_file = %s
 pool_mode = %s
 default_pool_size = %d
 max_client_conn = 2000
-ignore_startup_parameters = extra_float_digits,statement_timeout,lock_timeout,idle_in_transaction_session_timeout,options
+ignore_startup_parameters = %s
 log_connections = 0
 log_disconnections = 0
-`, owner, o.Postgres.port, owner, owner, password, port, filepath.Join(b.tmp.Path, "users.txt"), o.Mode, o.PoolSize),
+`, owner, o.Postgres.port, owner, owner, password, port, filepath.Join(b.tmp.Path, "users.txt"), o.Mode, o.PoolSize,
+			"extra_float_digits,statement_timeout,lock_timeout,idle_in_transaction_session_timeout,options"),
 	}
 	for name, text := range files {
 		file := filepath.Join(b.tmp.Path, name)

@@ -104,7 +104,8 @@ func (l *lab) said(text string) {
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	to := t.TempDir()
-	const script = `git -C ../.. ls-files -co --exclude-standard -z | tar -C ../.. --null --ignore-failed-read -T - -c | tar -C "$0" -x`
+	const script = `git -C ../.. ls-files -co --exclude-standard -z |
+		tar -C ../.. --null --ignore-failed-read -T - -c | tar -C "$0" -x`
 	if out, err := exec.CommandContext(t.Context(), "bash", "-c", script, to).CombinedOutput(); err != nil {
 		t.Skipf("copy the repository: %v\n%s", err, out)
 	}

@@ -78,8 +78,9 @@ func writeFiles(t *testing.T, files map[string]string) string {
 
 const (
 	oneAddress = `[{"type":"aws:ec2/eip:Eip","name":"a"}]`
-	twoVolumes = `[{"type":"aws:ebs/volume:Volume","name":"v","inputs":{"type":"gp3","size":100}},{"type":"aws:ebs/volume:Volume","name":"w","inputs":{"type":"gp3","size":50}}]`
-	hiding     = `{"steps":[],"changeSummary":{"same":40}}`
+	twoVolumes = `[{"type":"aws:ebs/volume:Volume","name":"v","inputs":{"type":"gp3","size":100}},
+		{"type":"aws:ebs/volume:Volume","name":"w","inputs":{"type":"gp3","size":50}}]`
+	hiding = `{"steps":[],"changeSummary":{"same":40}}`
 )
 
 func TestCostCommand(t *testing.T) {
@@ -89,7 +90,8 @@ func TestCostCommand(t *testing.T) {
 		"usage.yml": "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket b: {storage_gb: 1000, monthly_tier_1_requests: " +
 			"0, monthly_tier_2_requests: 0}\n",
 		"typo.yml": "version: 1\nresource_usage:\n  aws:s3/bucket:Bucket c: {storage_gb: 1000}\n",
-		"eu.json":  `{"region":"eu-central-1","currency":"USD","date":"2027-01-01","prices":{"ipv4/hour":{"usd":0.01,"unit":"hour"}}}`,
+		"eu.json": `{"region":"eu-central-1","currency":"USD","date":"2027-01-01",
+			"prices":{"ipv4/hour":{"usd":0.01,"unit":"hour"}}}`,
 	})
 	for _, c := range []struct {
 		args, want string

@@ -29,7 +29,8 @@ func newLoadCommand() *cobra.Command {
 each wait for their answers (--users), or requests at a constant rate (--rate), whose latency
 counts from when each was due. The shop must simulate payments; accounts are registered and
 orders placed in it. With --target aws the load is sent from tasks on Fargate in the shop's region (0.05 USD an
-hour each; a Pulumi stack of its own, gone afterwards). Ctrl-C ends it early, prints what was measured until then, and saves that with --out.
+hour each; a Pulumi stack of its own, gone afterwards). Ctrl-C ends it early, prints what was measured until then, and
+saves that with --out.
 
 Exit status: 0; 1 after an error, if no request was measured, or if an INVALID measurement cannot tell whether a
 threshold of --fail-if holds; 3 if one is missed; 130 after Ctrl-C.`,

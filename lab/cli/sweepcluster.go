@@ -133,7 +133,8 @@ func (s *clusterSweep) list(ctx context.Context, into any, kind string) error {
 }
 
 func (s *clusterSweep) kubectl(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--kubeconfig", s.kubeconfig, "--request-timeout", "30s"}, args...)...) //nolint:gosec // the file that a user names
+	args = append([]string{"--kubeconfig", s.kubeconfig, "--request-timeout", "30s"}, args...)
+	cmd := exec.CommandContext(ctx, "kubectl", args...) //nolint:gosec // the file that a user names
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()

@@ -10,7 +10,8 @@ aws:alb/listener:Listener aws:alb/listenerRule:ListenerRule aws:alb/targetGroup:
 aws:alb/targetGroupAttachment:TargetGroupAttachment aws:alb/listenerCertificate:ListenerCertificate
 aws:apigateway/account:Account aws:apigateway/apiKey:ApiKey aws:apigateway/authorizer:Authorizer
 aws:apigateway/basePathMapping:BasePathMapping aws:apigateway/deployment:Deployment aws:apigateway/domainName:DomainName
-aws:apigateway/integration:Integration aws:apigateway/integrationResponse:IntegrationResponse aws:apigateway/method:Method
+aws:apigateway/integration:Integration aws:apigateway/integrationResponse:IntegrationResponse
+aws:apigateway/method:Method
 aws:apigateway/methodResponse:MethodResponse aws:apigateway/methodSettings:MethodSettings aws:apigateway/model:Model
 aws:apigateway/resource:Resource aws:apigateway/response:Response aws:apigateway/restApiPolicy:RestApiPolicy
 aws:apigateway/usagePlan:UsagePlan aws:apigateway/usagePlanKey:UsagePlanKey aws:apigateway/vpcLink:VpcLink
@@ -18,7 +19,8 @@ aws:apigatewayv2/apiMapping:ApiMapping aws:apigatewayv2/authorizer:Authorizer aw
 aws:apigatewayv2/domainName:DomainName aws:apigatewayv2/integration:Integration aws:apigatewayv2/route:Route
 aws:apigatewayv2/stage:Stage aws:apigatewayv2/vpcLink:VpcLink
 aws:appautoscaling/policy:Policy aws:appautoscaling/scheduledAction:ScheduledAction aws:appautoscaling/target:Target
-aws:autoscaling/attachment:Attachment aws:autoscaling/lifecycleHook:LifecycleHook aws:autoscaling/notification:Notification
+aws:autoscaling/attachment:Attachment aws:autoscaling/lifecycleHook:LifecycleHook
+aws:autoscaling/notification:Notification
 aws:autoscaling/policy:Policy aws:autoscaling/schedule:Schedule aws:autoscaling/tag:Tag
 aws:budgets/budget:Budget
 aws:cloudfront/cachePolicy:CachePolicy aws:cloudfront/originAccessControl:OriginAccessControl
@@ -36,7 +38,8 @@ aws:ec2/defaultNetworkAcl:DefaultNetworkAcl aws:ec2/defaultRouteTable:DefaultRou
 aws:ec2/defaultSecurityGroup:DefaultSecurityGroup aws:ec2/defaultSubnet:DefaultSubnet aws:ec2/defaultVpc:DefaultVpc
 aws:ec2/defaultVpcDhcpOptions:DefaultVpcDhcpOptions
 aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway aws:ec2/eipAssociation:EipAssociation
-aws:ec2/internetGateway:InternetGateway aws:ec2/internetGatewayAttachment:InternetGatewayAttachment aws:ec2/keyPair:KeyPair
+aws:ec2/internetGateway:InternetGateway aws:ec2/internetGatewayAttachment:InternetGatewayAttachment
+aws:ec2/keyPair:KeyPair
 aws:ec2/launchConfiguration:LaunchConfiguration aws:ec2/launchTemplate:LaunchTemplate
 aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation aws:ec2/managedPrefixList:ManagedPrefixList
 aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry aws:ec2/networkAcl:NetworkAcl
@@ -68,7 +71,8 @@ aws:kms/alias:Alias aws:kms/grant:Grant aws:kms/keyPolicy:KeyPolicy
 aws:lambda/alias:Alias aws:lambda/eventSourceMapping:EventSourceMapping
 aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig aws:lambda/functionUrl:FunctionUrl
 aws:lambda/invocation:Invocation
-aws:lambda/layerVersion:LayerVersion aws:lambda/layerVersionPermission:LayerVersionPermission aws:lambda/permission:Permission
+aws:lambda/layerVersion:LayerVersion aws:lambda/layerVersionPermission:LayerVersionPermission
+aws:lambda/permission:Permission
 aws:lb/listener:Listener aws:lb/listenerCertificate:ListenerCertificate aws:lb/listenerRule:ListenerRule
 aws:lb/targetGroup:TargetGroup aws:lb/targetGroupAttachment:TargetGroupAttachment
 aws:rds/clusterParameterGroup:ClusterParameterGroup aws:rds/optionGroup:OptionGroup

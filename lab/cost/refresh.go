@@ -163,7 +163,7 @@ func (r *refresh) take(service string, found map[wanted][][2]float64) error {
 }
 
 // regionPrefix is what a usage type begins with in most regions: "EUC1-LoadBalancerUsage".
-var regionPrefix = regexp.MustCompile(`^(?:[A-Z]{2,4}\d?|us-[a-z0-9-]+\d|eu-[a-z0-9-]+\d|ap-[a-z0-9-]+\d|ca-[a-z0-9-]+\d|sa-[a-z0-9-]+\d)-`)
+var regionPrefix = regexp.MustCompile(`^(?:[A-Z]{2,4}\d?|(?:us|eu|ap|ca|sa)-[a-z0-9-]+\d)-`)
 
 // matches tells whether the product has all wanted attributes. An ambiguous product is kept out by
 // its usage type: reserved and unused capacity have other ones.

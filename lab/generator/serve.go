@@ -66,7 +66,8 @@ func ownTask(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/task", nil) //nolint:gosec // the address is the one that ECS gives
+	//nolint:gosec // the address is the one that ECS gives
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/task", nil)
 	if err != nil {
 		return "", fmt.Errorf("ask for the task's name: %w", err)
 	}

@@ -37,10 +37,12 @@ func answerTable(m measured) *table {
 	t := &table{
 		Head: []string{"Stage", "Carries on AWS", "USD a month", "Breaks first", "Goes down with"}, Cards: true,
 		Terms: []term{
-			{"Carries on AWS", fmt.Sprintf("requests a second with p95 up to %.0f ms, bursting, with the instances that the stage starts with: a forecast from what "+
-				"a request costs here, with its interval. It validated if it also predicted changed twins that it had not seen; "+
-				"else it decides nothing. Within baseline: what burstable machines do all month for their hourly price.",
-				m.objective().P95MS)},
+			{
+				"Carries on AWS", fmt.Sprintf("requests a second with p95 up to %.0f ms, bursting, with the instances that the "+
+					"stage starts with: a forecast from what a request costs here, with its interval. It validated if it also "+
+					"predicted changed twins that it had not seen; else it decides nothing. Within baseline: what burstable "+
+					"machines do all month for their hourly price.", m.objective().P95MS),
+			},
 			{
 				"USD a month", "list prices of the stage's resource graph, at the traffic named under Cost; and of a million " +
 					"requests at the rate that it carries, all month.",

@@ -64,7 +64,8 @@ func TestPageInABrowser(t *testing.T) {
 	if n := count(`document.querySelectorAll("figure svg").length`); n != charts {
 		t.Errorf("%d charts, want %d", n, charts)
 	}
-	if n := count(`[...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height < 100).length`); n != 0 {
+	if n := count(`[...document.querySelectorAll("figure svg")].
+		filter(s => s.getBoundingClientRect().height < 100).length`); n != 0 {
 		t.Errorf("%d charts have no height", n)
 	}
 	if n := count(`document.documentElement.scrollWidth - document.documentElement.clientWidth`); n > 0 {

@@ -17,9 +17,11 @@ func faultsSection(m measured) section {
 	if len(faulty) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks,
-		block{Text: "A steady rate, half of what each stage could do, whole journeys with payments, and one fault at a time. A wait that is " +
-			"known beforehand is cut short, and each of its seconds counts for several; what AWS takes is assumed, see below."})
+	s.Blocks = append(s.Blocks, block{
+		Text: "A steady rate, half of what each stage could do, whole journeys with payments, and one fault at a time. A " +
+			"wait that is known beforehand is cut short, and each of its seconds counts for several; what AWS takes is " +
+			"assumed, see below.",
+	})
 	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)},
 		block{Table: policyTable(faulty)})
 	if t := assumptionTable(faulty, assumptions); len(t.Rows) > 0 {

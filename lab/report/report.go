@@ -79,7 +79,8 @@ func Write(dir string, draw chart.Draw, results ...result.Result) error {
 	if err := drawFigures(d, draw); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, chartsFolder), 0o755); err != nil { //nolint:gosec // a report is for anybody to read
+	//nolint:gosec // a report is for anybody to read
+	if err := os.MkdirAll(filepath.Join(dir, chartsFolder), 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	files := map[string][]byte{}

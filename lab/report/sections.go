@@ -80,7 +80,8 @@ func complexitySection(m measured) section {
 		return s
 	}
 	s.Blocks = append(s.Blocks,
-		block{Table: stageTable(m, "On AWS, counted and not guessed", []string{"Resources", "Lines of code", "Lines of configuration"},
+		block{Table: stageTable(m, "On AWS, counted and not guessed",
+			[]string{"Resources", "Lines of code", "Lines of configuration"},
 			func(s result.Stage, _ published) []cell {
 				c := s.Complexity
 				if c == nil {

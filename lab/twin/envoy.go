@@ -99,7 +99,8 @@ static_resources:
     type: EDS
     lb_policy: LEAST_REQUEST
     connect_timeout: 2s
-    circuit_breakers: {thresholds: [{max_connections: 4294967295, max_pending_requests: 4294967295, max_requests: 4294967295}]}
+    circuit_breakers:
+      thresholds: [{max_connections: 4294967295, max_pending_requests: 4294967295, max_requests: 4294967295}]
 {{- with .Sends}}
     transport_socket:
       name: envoy.transport_sockets.tls
@@ -109,7 +110,8 @@ static_resources:
         common_tls_context: {{template "tls" .}}
 {{- end}}
     eds_cluster_config: {eds_config: {resource_api_version: V3, path_config_source: {path: "{{.Endpoints}}"}}}
-{{define "route"}}{cluster: shop, timeout: {{.Timeout.Seconds}}s, retry_policy: {retry_on: "{{.RetryOn}}{{with .RetryStatus}},retriable-status-codes{{end}}", num_retries: {{.Attempts}},
+{{define "route"}}{cluster: shop, timeout: {{.Timeout.Seconds}}s, retry_policy: {
+              retry_on: "{{.RetryOn}}{{with .RetryStatus}},retriable-status-codes{{end}}", num_retries: {{.Attempts}},
               retry_host_predicate: [{name: previous_hosts, typed_config: {
                 "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}],
               host_selection_retry_max_attempts: 5
@@ -117,7 +119,8 @@ static_resources:
 {{- with .PerTry.Seconds}}, per_try_timeout: {{.}}s{{end}}}}{{end}}
 {{- define "tls"}}{
             tls_params: {tls_minimum_protocol_version: TLSv1_2, tls_maximum_protocol_version: TLSv1_3},
-            tls_certificates: [{certificate_chain: {filename: "{{.CertificateFile}}"}, private_key: {filename: "{{.KeyFile}}"}}],
+            tls_certificates: [{certificate_chain: {filename: "{{.CertificateFile}}"},
+              private_key: {filename: "{{.KeyFile}}"}}],
             validation_context: {trusted_ca: {filename: "{{.CAFile}}"},
               match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: "{{.Peer}}"}}]}}{{end}}`))
 

@@ -127,7 +127,8 @@ func TestCatalogCache(t *testing.T) {
 	if v := r.metric(`shoplab_catalog_cache_total{layer="process",result="hit"}`); v < 1 {
 		t.Errorf("%v hits", v)
 	}
-	if v := r.metric(`shoplab_http_request_duration_seconds_count{method="GET",route="/api/products/:id",status="200"}`); v < 51 {
+	const counted = `shoplab_http_request_duration_seconds_count{method="GET",route="/api/products/:id",status="200"}`
+	if v := r.metric(counted); v < 51 {
 		t.Errorf("%v requests were counted", v)
 	}
 }

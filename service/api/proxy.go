@@ -74,7 +74,9 @@ func (s *Server) identify(c *fiber.Ctx) {
 		}
 	}
 	var id [32]byte
-	hex.Encode(id[:], binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(make([]byte, 0, 16), rand.Uint64()), rand.Uint64())) //nolint:gosec // no secret
+	random := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), rand.Uint64()) //nolint:gosec // no secret
+	random = binary.LittleEndian.AppendUint64(random, rand.Uint64())               //nolint:gosec // as above
+	hex.Encode(id[:], random)
 	h.SetCanonical(utils.UnsafeBytes(canonicalRequestID), id[:])
 }
 

@@ -87,7 +87,8 @@ func TestBelowTheRouter(t *testing.T) {
 			}
 		})
 	}
-	if v := r.metric(`shoplab_http_request_duration_seconds_count{method="other",route="unmatched",status="501"}`); v != 4 {
+	const counted = `shoplab_http_request_duration_seconds_count{method="other",route="unmatched",status="501"}`
+	if v := r.metric(counted); v != 4 {
 		t.Errorf("%v requests with 501 are counted, want 4", v)
 	}
 	if !strings.Contains(r.log.String(), `"route":"unmatched","status":501`) {

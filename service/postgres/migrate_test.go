@@ -51,12 +51,15 @@ func TestPaymentsMigrate(t *testing.T) {
 	}
 	up, _, _ := strings.Cut(string(first), "-- +goose Down")
 	const before = `
-		CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now());
+		CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL,
+			tstamp timestamp NOT NULL DEFAULT now());
 		INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true);
 		INSERT INTO users (email, first_name, last_name, password_hash) VALUES ('ada@example.com', 'Ada', 'L', '');
 		INSERT INTO orders (user_id, idempotency_key, status, total_cents, expires_at)
-		SELECT 1, i, (ARRAY['pending', 'paid', 'paid', 'refunded', 'canceled', 'pending'])[i], 100, now() FROM generate_series(1, 6) i;
-		INSERT INTO payments (order_id, intent_id, client_secret, amount_cents, currency, status, captured_cents, refunded_cents) VALUES
+		SELECT 1, i, (ARRAY['pending', 'paid', 'paid', 'refunded', 'canceled', 'pending'])[i], 100, now()
+		FROM generate_series(1, 6) i;
+		INSERT INTO payments
+			(order_id, intent_id, client_secret, amount_cents, currency, status, captured_cents, refunded_cents) VALUES
 			(1, 'pi_1', '', 100, 'usd', 'open', 0, 0), (2, 'pi_2', '', 100, 'usd', 'captured', 100, 0),
 			(3, 'pi_3', '', 100, 'usd', 'captured', 100, 30), (4, 'pi_4', '', 100, 'usd', 'refunded', 100, 100),
 			(5, 'pi_5', '', 100, 'usd', 'refunding', 100, 40), (6, 'pi_6', '', 100, 'usd', 'open', 0, 100);`

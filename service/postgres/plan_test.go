@@ -19,7 +19,9 @@ import (
 // sessions, 20,000 orders of two lines each, and as many payments, events and cart items.
 const fill = `
 	INSERT INTO products (name, description, category, price_cents, stock, put_in, image_url, created_at)
-	SELECT 'Thing ' || to_hex(i * 7919 % 20000), 'Made of material' || i % 997 || ' in colour' || i % 89 || CASE i % 1000 WHEN 7 THEN ' and C++' ELSE '' END, 'Category ' || i % 50,
+	SELECT 'Thing ' || to_hex(i * 7919 % 20000),
+		'Made of material' || i % 997 || ' in colour' || i % 89 || CASE i % 1000 WHEN 7 THEN ' and C++' ELSE '' END,
+		'Category ' || i % 50,
 		i * 31 % 30000, 1000, 1006, '/x.svg', now() - i * interval '1 minute'
 	FROM generate_series(1, 20000) i;
 	INSERT INTO users (email, first_name, last_name, password_hash)
@@ -30,7 +32,8 @@ const fill = `
 	SELECT CASE WHEN i % 2 = 0 THEN i % 5000 + 1 END, CASE WHEN i % 2 = 1 THEN 'guest' || i % 5000 END, i, 1
 	FROM generate_series(1, 20000) i;
 	INSERT INTO orders (user_id, network, idempotency_key, status, total_cents, expires_at)
-	SELECT i % 5000 + 1, '10.0.' || i % 200 || '.1', 'key' || i, CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 10 = 0 THEN 'canceled' ELSE 'paid' END,
+	SELECT i % 5000 + 1, '10.0.' || i % 200 || '.1', 'key' || i,
+		CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 10 = 0 THEN 'canceled' ELSE 'paid' END,
 		100, now() + (i - 10000) * interval '1 second'
 	FROM generate_series(1, 20000) i;
 	INSERT INTO order_items (order_id, product_id, name, image_url, quantity, unit_price_cents)
@@ -41,7 +44,8 @@ const fill = `
 		CASE status WHEN 'pending' THEN 0 ELSE 100 END
 	FROM orders;
 	INSERT INTO payment_events (id, order_id, type) SELECT 'evt_' || id, id, 'payment_intent.succeeded' FROM orders;
-	INSERT INTO returns (id, order_id, dispute, amount_cents, status) SELECT 're_' || id, id, false, 1, 'failed' FROM orders;`
+	INSERT INTO returns (id, order_id, dispute, amount_cents, status)
+	SELECT 're_' || id, id, false, 1, 'failed' FROM orders;`
 
 // recorder notes the statements that a pool sends, with their arguments.
 type recorder struct {

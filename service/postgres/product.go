@@ -201,4 +201,5 @@ func (db *DB) Categories(ctx context.Context) (categories []shop.Category, err e
 	return categories, err
 }
 
-const categoriesQuery = `SELECT category, count(*) FROM products WHERE archived_at IS NULL GROUP BY category ORDER BY category`
+const categoriesQuery = `SELECT category, count(*) FROM products WHERE archived_at IS NULL
+	GROUP BY category ORDER BY category`

@@ -146,7 +146,8 @@ func mustNotLeak(t *testing.T, text string) {
 }
 
 // paidIntent is what Stripe tells of an intent that was paid, refunded in part, and disputed.
-const paidIntent = `{"id":"pi_1","status":"succeeded","amount":4999,"amount_received":4999,"currency":"usd","created":1700000000,
+const paidIntent = `{"id":"pi_1","status":"succeeded","amount":4999,"amount_received":4999,
+	"currency":"usd","created":1700000000,
 	"latest_charge":{"id":"ch_1","created":1700000100,"amount_refunded":1000,"disputed":true,
 		"refunds":{"has_more":false,"data":[
 			{"id":"re_1","amount":1000,"status":"succeeded","created":1700000200},
@@ -197,7 +198,8 @@ func TestIntentListsRefunds(t *testing.T) {
 		"there are none":    `,"refunds":null`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			const list = `{"data":[{"id":"re_1","amount":1,"status":"succeeded"},{"id":"re_2","amount":2,"status":"pending"}],"has_more":false}`
+			const list = `{"data":[{"id":"re_1","amount":1,"status":"succeeded"},
+				{"id":"re_2","amount":2,"status":"pending"}],"has_more":false}`
 			s, g, _ := newStandIn(t, answer{
 				200, `{"id":"pi_1","status":"succeeded","amount_received":9,"latest_charge":{"id":"ch_1","amount_refunded":1` +
 					refunds + `}}`,
