@@ -35,11 +35,21 @@ func TestProjectDeclaresEveryKey(t *testing.T) {
 	}
 }
 
-// declarations are the keys as Pulumi.yaml declares them. Text is quoted: 8.0 would be a number.
+// declarations are the keys as Pulumi.yaml declares them. Text is quoted: 8.0 would be a number. In quoted text YAML reads
+// the end of a line as a space.
 func declarations() string {
 	var b strings.Builder
 	for _, r := range new(Config).rows() {
-		fmt.Fprintf(&b, "  %s:\n    type: %s\n    description: %q\n", r.key(), r.kind, r.about)
+		fmt.Fprintf(&b, "  %s:\n    type: %s\n", r.key(), r.kind)
+		line := "    description:"
+		for word := range strings.FieldsSeq(fmt.Sprintf("%q", r.about)) {
+			if len(line)+1+len(word) > 120 {
+				b.WriteString(line + "\n")
+				line = "     "
+			}
+			line += " " + word
+		}
+		b.WriteString(line + "\n")
 		if value := r.value; !r.required {
 			if r.kind == "string" {
 				value = fmt.Sprintf("%q", value)

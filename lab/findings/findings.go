@@ -43,8 +43,12 @@ func Names() []string {
 // About says in a line each what the findings compare.
 func About() string {
 	var b strings.Builder
+	width := 0
 	for _, f := range all {
-		fmt.Fprintf(&b, "  %-7s %s\n", f.name, f.about)
+		width = max(width, len(f.name))
+	}
+	for _, f := range all {
+		fmt.Fprintf(&b, "  %-*s %s\n", width, f.name, f.about)
 	}
 	return b.String()
 }
