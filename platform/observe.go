@@ -151,30 +151,7 @@ func (g graph) widget(region string, i int) pulumi.Map {
 // watch says what is worth a look and what is worth an alarm.
 func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	if w.Balancer != nil {
-		of := map[string]pulumi.StringInput{"LoadBalancer": w.Balancer.LoadBalancer.ArnSuffix}
-		targets := map[string]pulumi.StringInput{
-			"LoadBalancer": w.Balancer.LoadBalancer.ArnSuffix, "TargetGroup": w.Balancer.TargetGroup.ArnSuffix,
-		}
-		alb := func(name, stat string) metric { return metric{"AWS/ApplicationELB", name, stat, of} }
-		unhealthy := metric{"AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", targets}
-		graphs = append(graphs,
-			graph{
-				"Requests and errors",
-				[]metric{alb("RequestCount", "Sum"), alb("HTTPCode_Target_5XX_Count", "Sum"), alb("HTTPCode_ELB_5XX_Count", "Sum")},
-			},
-			graph{
-				"Response time in seconds",
-				[]metric{alb("TargetResponseTime", "p50"), alb("TargetResponseTime", "p95"), alb("TargetResponseTime", "p99")},
-			},
-			graph{
-				"Healthy and unhealthy targets",
-				[]metric{{"AWS/ApplicationELB", "HealthyHostCount", "Minimum", targets}, unhealthy},
-			})
-		alarms = append(alarms,
-			alarm{
-				"errors", "More than 10 answers with a 5xx status a minute", above, alb("HTTPCode_Target_5XX_Count", "Sum"), 10, 3,
-			},
-			alarm{"unhealthy", "A target fails its health check", above, unhealthy, 0, 3})
+		graphs, alarms = w.Balancer.watch()
 	}
 	if w.Tasks != nil {
 		of := map[string]pulumi.StringInput{"ClusterName": w.Tasks.Cluster.Name, "ServiceName": w.Tasks.Service.Name}
@@ -235,6 +212,35 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 				"\" and what to do",
 			above, c.paymentAlarms(), 0, 1,
 		})
+	}
+	return graphs, alarms
+}
+
+// watch is Watched's for a load balancer.
+func (b *Balancer) watch() ([]graph, []alarm) {
+	of := map[string]pulumi.StringInput{"LoadBalancer": b.LoadBalancer.ArnSuffix}
+	targets := map[string]pulumi.StringInput{
+		"LoadBalancer": b.LoadBalancer.ArnSuffix, "TargetGroup": b.TargetGroup.ArnSuffix,
+	}
+	alb := func(name, stat string) metric { return metric{"AWS/ApplicationELB", name, stat, of} }
+	unhealthy := metric{"AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", targets}
+	graphs := []graph{
+		{
+			"Requests and errors",
+			[]metric{alb("RequestCount", "Sum"), alb("HTTPCode_Target_5XX_Count", "Sum"), alb("HTTPCode_ELB_5XX_Count", "Sum")},
+		},
+		{
+			"Response time in seconds",
+			[]metric{alb("TargetResponseTime", "p50"), alb("TargetResponseTime", "p95"), alb("TargetResponseTime", "p99")},
+		},
+		{
+			"Healthy and unhealthy targets",
+			[]metric{{"AWS/ApplicationELB", "HealthyHostCount", "Minimum", targets}, unhealthy},
+		},
+	}
+	alarms := []alarm{
+		{"errors", "More than 10 answers with a 5xx status a minute", above, alb("HTTPCode_Target_5XX_Count", "Sum"), 10, 3},
+		{"unhealthy", "A target fails its health check", above, unhealthy, 0, 3},
 	}
 	return graphs, alarms
 }

@@ -79,16 +79,13 @@ Exit status: 0; 1 after an error, or if an order was lost or made twice, or mone
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&p.Stages, "stages", nil, "the `stages` to break, by comma; all by default")
-	f.StringArrayVar(&p.Faults, "fault", nil, "one `fault` to inflict, repeatable; all by default: "+
-		strings.Join(faults.Names(), ", "))
+	f.StringArrayVar(&p.Faults, "fault", nil, "a `fault`, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
 	f.StringVar(&where, "target", where, "where: `local`; aws is not offered")
 	f.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each fault is inflicted")
-	f.DurationVar(&p.Longest, "longest-wait", p.Longest,
-		"how long a wait that is known beforehand is really kept; 0s: in full")
+	f.DurationVar(&p.Longest, "longest-wait", p.Longest, "how long a wait that is known beforehand is kept; 0s: in full")
 	f.Float64Var(&p.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
 	f.BoolVar(&p.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
-	f.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its faults.json, or a "+
-		"file that ends in .json")
+	f.StringVar(&out, "out", out, "where to write the result: a `folder`, for its faults.json, or a .json file")
 	return cmd
 }
 

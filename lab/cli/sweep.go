@@ -32,8 +32,7 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 		RunE: func(cmd *cobra.Command, stages []string) error {
 			if kubeconfig != "" {
 				if r.Remove || r.Expired || stage != "" || len(stages) > 0 {
-					return errors.New("--kubeconfig lists what any stack left in the cluster, with the commands that remove it: " +
-						"give neither a stage nor --remove nor --expired")
+					return errors.New("--kubeconfig looks into a whole cluster: give neither a stage nor --remove nor --expired")
 				}
 				return sweepCluster(cmd.Context(), kubeconfig, r.JSON, cmd.OutOrStdout())
 			}
@@ -80,7 +79,6 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 	fl.BoolVar(&r.JSON, "json", false, "print the receipt as JSON")
 	fl.BoolVar(&r.Remove, "remove", false, "delete what is found of the stage that is named")
 	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
-	fl.BoolVar(&r.IgnoreState, "ignore-state", false,
-		"with --remove: although Pulumi's state lists resources of the stage, or cannot be read")
+	fl.BoolVar(&r.IgnoreState, "ignore-state", false, "with --remove: whatever Pulumi's state lists")
 	return cmd
 }

@@ -36,7 +36,7 @@ func (s *Server) routes(ops []operation) {
 }
 
 // operations is the API. The paths are OpenAPI's.
-func (s *Server) operations() []operation {
+func (s *Server) operations() []operation { //nolint:funlen // a table
 	ok, created := []int{http.StatusOK}, []int{http.StatusCreated}
 	none := []int{http.StatusNoContent}
 	notFound := []shop.Code{shop.CodeNotFound}
