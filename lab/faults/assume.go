@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"shoplab/lab/result"
+	"shoplab/lab/twin"
 )
 
 // Names of the assumptions.
@@ -13,8 +14,8 @@ const (
 	noticeTask   = "ECS replaces a task that ended"
 	noticePod    = "Kubernetes takes a container that ended out of the endpoints"
 	rebootCache  = "reboot of the cache"
-	person       = "a person answers an alarm"
-	person0      = "a person notices without an alarm"
+	person       = "a person notices"
+	placement    = "Lambda places an execution environment"
 	zoneAway     = "a zone is gone"
 	webhooksAway = "webhooks do not arrive"
 )
@@ -33,8 +34,11 @@ var assumptions = []result.Assumption{
 	{Name: noticeTask, Value: 5, Unit: "s", Source: "declared: ECS' agent reports a container's end as an event, of which AWS publishes no time"},
 	{Name: noticePod, Value: 1, Unit: "s", Source: "the kubelet lists containers every second (genericPlegRelistPeriod, kubernetes/kubernetes pkg/kubelet/kubelet.go)"},
 	{Name: rebootCache, Value: 120, Unit: "s", Source: "declared: AWS calls it \"a momentary outage\" (ElastiCache API, RebootCacheCluster)"},
-	{Name: person, Value: 900, Unit: "s", Source: "declared: a quarter of an hour from the alarm to the command"},
-	{Name: person0, Value: 1800, Unit: "s", Source: "declared: half an hour until somebody looks"},
+	{
+		Name: placement, Value: twin.Placement.Seconds(), Unit: "s",
+		Source: "at least: start-up times \"as low as 50ms\" (Brooker and others, On-demand Container Loading in AWS Lambda, 2023); the process's own start is real",
+	},
+	{Name: person, Value: 1800, Unit: "s", Source: "declared: half an hour; no alarm watches whether the one server answers"},
 	{
 		Name: zoneAway, Value: 3840, Unit: "s",
 		Source: "64 minutes without power in use1-az4 on 2021-12-22, 04:35 to 05:39 PST (theregister.com/2021/12/22/aws_outage)",

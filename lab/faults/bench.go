@@ -111,7 +111,7 @@ func (b *bench) up(ctx context.Context) (err error) {
 			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, shortDrain(b.policy.drain, b.plan.Longest)))
 		}
 	}
-	o := twin.Options{Check: shortened(b.policy.check, b.plan.Longest), AsALB: true}
+	o := twin.Options{Check: shortened(b.policy.check, b.plan.Longest), AsALB: true, Timeout: b.policy.timeout}
 	if b.site, b.twin, err = b.at.UpTwin(ctx, b.st.Name, change, o); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
@@ -137,13 +137,24 @@ func (b *bench) up(ctx context.Context) (err error) {
 	return b.capacity(ctx)
 }
 
+const (
+	// mostTries is how often the rate is lowered.
+	mostTries = 3
+	// steadyWithin is how long a stage has to keep the objective at first.
+	steadyWithin = 20 * time.Second
+)
+
 // warmUsers are the users of the closed loop that tells what a stage can do.
 const warmUsers = 50
 
 // capacity warms the stage up, measures what it can do, and chooses the rate to hold.
 func (b *bench) capacity(ctx context.Context) error {
 	b.say("preparing shoppers")
-	warm := load.Load{Purpose: result.PurposeWarmUp, Users: warmUsers, Settle: 2 * time.Second, Duration: 4 * time.Second}
+	users := warmUsers
+	if b.policy.keeper == function { // it refuses what exceeds its reserved concurrency
+		users = min(users, b.stage.Most()/2)
+	}
+	warm := load.Load{Purpose: result.PurposeWarmUp, Users: users, Settle: 2 * time.Second, Duration: 4 * time.Second}
 	if b.plan.Rate > 0 {
 		b.rate = b.plan.Rate
 		warm.Users, warm.Rate, warm.Settle, warm.Duration = 0, b.rate, 0, time.Second
@@ -160,9 +171,31 @@ func (b *bench) capacity(ctx context.Context) error {
 		b.st.CapacityPerSecond = result.Ptr(math.Round(step.Goodput))
 		b.rate = max(1, math.Round(step.Goodput/2))
 	}
-	b.st.RatePerSecond = result.Ptr(b.rate)
 	// A purchase on an instance that hangs holds its account until the shopper gives up: twice as many.
-	return b.crowd.Prepare(ctx, 2*load.AccountsFor(load.Load{Rate: b.rate}), nil)
+	if err := b.crowd.Prepare(ctx, 2*load.AccountsFor(load.Load{Rate: b.rate}), nil); err != nil {
+		return err
+	}
+	return b.steadyRate(ctx)
+}
+
+// steadyRate holds the rate until the objective is kept. A stage that does not get so far is not at half of what it can
+// do, whatever a few seconds of a closed loop made of it: it gets three quarters of the rate, and the same again.
+func (b *bench) steadyRate(ctx context.Context) error {
+	for try := 0; ; try++ {
+		b.say(fmt.Sprintf("holding %.0f requests a second", b.rate))
+		b.seen.take()
+		_, _, err := b.under(ctx, func(ctx context.Context) error { return b.await(ctx, steadyWithin) })
+		if err == nil {
+			b.st.RatePerSecond = result.Ptr(b.rate)
+			return nil
+		}
+		if !errors.Is(err, errUnsteady) || b.plan.Rate > 0 || try == mostTries || b.rate < 2 {
+			return fmt.Errorf("without any fault: %w", err)
+		}
+		lower := math.Round(b.rate * 3 / 4)
+		b.st.Notes = append(b.st.Notes, fmt.Sprintf("half of what a closed loop measured, %.0f requests a second, was too much without any fault: %.0f were held", b.rate, lower))
+		b.rate = lower
+	}
 }
 
 // down ends shoppers, books and stage.
@@ -228,14 +261,14 @@ func (b *bench) once(ctx context.Context, f *result.Fault, before result.Orders)
 	began := time.Now()
 	b.seen.take()
 	step, end, err := b.under(ctx, func(ctx context.Context) error {
-		if err := b.await(ctx); err != nil {
+		if err := b.await(ctx, recoverWithin); err != nil {
 			return fmt.Errorf("before the fault: %w", err)
 		}
 		at = time.Now()
 		if err := kind.inflict(ctx, i); err != nil {
 			return err
 		}
-		return b.await(ctx)
+		return b.await(ctx, recoverWithin)
 	})
 	if at.IsZero() || ctx.Err() != nil {
 		return before, err

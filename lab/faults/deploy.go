@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"shoplab/contract"
 	"shoplab/lab/twin"
 )
 
@@ -16,9 +17,16 @@ var deploy = fault{
 		if p.keeper == systemd {
 			return "the shop and nginx end, and start on a new server; the database is kept, which takes shoplab:dumpBucket: without it every order is lost"
 		}
+		if p.keeper == function {
+			return "a new version is tried in one execution environment, then the alias names it, and every other environment of it starts cold"
+		}
 		return fmt.Sprintf("every instance is replaced, %d more at a time", p.atOnce)
 	},
 	inflict: func(ctx context.Context, i *infliction) error {
+		if i.policy.keeper == function {
+			i.rely(placement)
+			return i.twin.Function.Publish(ctx, []byte(contract.BackgroundEvent))
+		}
 		old := append([]*twin.Instance{}, i.twin.Instances...)
 		if i.policy.keeper == systemd {
 			return i.newServer(ctx, old[0])

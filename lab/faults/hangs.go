@@ -2,6 +2,8 @@ package faults
 
 import (
 	"context"
+	"fmt"
+	"syscall"
 	"time"
 
 	"shoplab/contract"
@@ -10,15 +12,24 @@ import (
 // hangs: an instance takes connections and answers nothing.
 var hangs = fault{
 	name: "instance hangs", perYear: 1, eachInstance: true,
-	what: func(policy) string { return "SIGSTOP of an instance's process" },
+	what: func(p policy) string {
+		if p.keeper == function {
+			return fmt.Sprintf("SIGSTOP of the execution environment that takes the next request, which Lambda ends after %s", p.timeout)
+		}
+		return "SIGSTOP of an instance's process"
+	},
 	inflict: func(ctx context.Context, i *infliction) error {
+		if i.policy.keeper == function {
+			i.rely(placement)
+			return i.twin.Function.Strike(ctx, syscall.SIGSTOP)
+		}
 		victim, began := i.twin.Instances[0], time.Now()
 		if err := i.twin.Hang(victim); err != nil {
 			return err
 		}
 		defer func() { _ = i.twin.Resume(victim) }() // where it was not ended: so that it can be
 		if i.policy.keeper == systemd {
-			if err := i.assume(ctx, person0); err != nil {
+			if err := i.assume(ctx, person); err != nil {
 				return err
 			}
 			i.twin.Kill(victim)

@@ -177,11 +177,11 @@ func (w *watcher) steady(now time.Time, long time.Duration, rate float64, o resu
 var errUnsteady = errors.New("the objective was not kept")
 
 // await waits until the objective is kept.
-func (b *bench) await(ctx context.Context) error {
-	deadline := time.Now().Add(recoverWithin)
+func (b *bench) await(ctx context.Context, within time.Duration) error {
+	deadline := time.Now().Add(within)
 	for !b.seen.steady(time.Now(), b.plan.steady, b.rate, b.plan.objective) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w within %s at %.0f requests a second", errUnsteady, recoverWithin, b.rate)
+			return fmt.Errorf("%w within %s at %.0f requests a second", errUnsteady, within, b.rate)
 		}
 		if !watch.Until(ctx, time.Now().Add(100*time.Millisecond)) {
 			return ctx.Err()

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"syscall"
 
 	"shoplab/contract"
 )
@@ -12,10 +13,15 @@ var killed = fault{
 	what: func(p policy) string {
 		return map[keeper]string{
 			systemd: "SIGKILL of the shop's process", group: "SIGKILL of a server's shop, and the server does not come back",
-			ecs: "SIGKILL of a task's process", kubernetes: "SIGKILL of a pod's process",
+			function: "SIGKILL of the execution environment that takes the next request",
+			ecs:      "SIGKILL of a task's process", kubernetes: "SIGKILL of a pod's process",
 		}[p.keeper]
 	},
 	inflict: func(ctx context.Context, i *infliction) error {
+		if i.policy.keeper == function {
+			i.rely(placement)
+			return i.twin.Function.Strike(ctx, syscall.SIGKILL)
+		}
 		victim := i.twin.Instances[0]
 		i.twin.Kill(victim)
 		switch i.policy.keeper {

@@ -21,6 +21,7 @@ const (
 	group      keeper = "an Auto Scaling group"
 	ecs        keeper = "ECS"
 	kubernetes keeper = "Kubernetes"
+	function   keeper = "Lambda"
 )
 
 // policy is how a stage finds and replaces what is broken, as its resource graph and the contract have it. Times are
@@ -35,7 +36,7 @@ type policy struct {
 	grace          time.Duration // that it then has
 	warmup         time.Duration // between a new server and the next
 	atOnce         int           // instances more than wanted, during a rollout
-	alarm          time.Duration // until an alarm tells that a server is gone; 0: there is none
+	timeout        time.Duration // of a function's event
 }
 
 // policyOf reads the policy of a stage that has n instances.
@@ -44,7 +45,7 @@ func policyOf(g cost.Graph, s stage.Stage) (policy, error) {
 	var p policy
 	switch s.Topology {
 	case contract.Single:
-		p = policy{keeper: systemd, alarm: r.alarm("StatusCheckFailed")}
+		p = policy{keeper: systemd}
 	case contract.Balanced:
 		p = policy{keeper: group, warmup: contract.RefreshWarmup}
 		p.atOnce = max(1, s.Instances*(contract.RefreshMost-contract.RefreshLeast)/100)
@@ -55,10 +56,12 @@ func policyOf(g cost.Graph, s stage.Stage) (policy, error) {
 		p.atOnce = int(float64(s.Instances) * (number(service, "deploymentMaximumPercent") - number(service, "deploymentMinimumHealthyPercent")) / 100)
 		r.balancer(&p)
 	case contract.Mesh:
-		p = policy{keeper: kubernetes, alarm: r.alarm("StatusCheckFailed")}
+		p = policy{keeper: kubernetes}
 		r.pod(&p)
+	case contract.Lambda:
+		p = policy{keeper: function, timeout: r.seconds(r.resource("aws:lambda/function:Function"), "timeout")}
 	default:
-		return p, fmt.Errorf("%s is %s: faults know single, balanced, fargate and mesh", s.Name, s.Topology)
+		return p, fmt.Errorf("%s is %s: faults know single, balanced, fargate, mesh and lambda", s.Name, s.Topology)
 	}
 	return p, errors.Join(r.errs...)
 }
@@ -128,16 +131,6 @@ func (r *reader) pod(p *policy) {
 	}
 }
 
-// alarm is how long an alarm's metric has to be wrong.
-func (r *reader) alarm(metric string) time.Duration {
-	for _, one := range r.graph.Resources {
-		if one.Type == "aws:cloudwatch/metricAlarm:MetricAlarm" && one.Inputs["metricName"] == metric {
-			return time.Duration(number(one.Inputs, "evaluationPeriods")) * r.seconds(one.Inputs, "period")
-		}
-	}
-	return 0
-}
-
 func at(m map[string]any, path ...string) any {
 	for _, key := range path[:len(path)-1] {
 		m, _ = m[key].(map[string]any)
@@ -164,6 +157,8 @@ func (p policy) detection() string {
 			p.check.Unhealthy, p.check.Interval, p.liveness)
 	case ecs:
 		return fmt.Sprintf("a task that ends is noticed at once, one that hangs by %d health checks of the load balancer every %s", p.check.Unhealthy, p.check.Interval)
+	case function:
+		return fmt.Sprintf("an execution environment that ends is noticed at once, one that hangs after the function's timeout of %s", p.timeout)
 	default:
 		return fmt.Sprintf("%d failed health checks of the load balancer every %s", p.check.Unhealthy, p.check.Interval)
 	}
@@ -177,6 +172,8 @@ func (p policy) replacement() string {
 		return fmt.Sprintf("the kubelet starts a container again at once; a rollout has %d pod more and none less, and drains for %s", p.atOnce, p.drain)
 	case ecs:
 		return fmt.Sprintf("ECS starts another task; a rollout has %d more at once and none less, and deregisters for %s", p.atOnce, p.deregistration)
+	case function:
+		return "the next request starts another execution environment; a new version serves once the alias names it, and starts cold"
 	default:
 		return fmt.Sprintf("the group starts another server; a refresh has %d more and none less, deregisters for %s and waits %s before the next",
 			p.atOnce, p.deregistration, p.warmup)

@@ -10,8 +10,11 @@ import (
 var proxyGone = fault{
 	name: "proxy restarts", perYear: 1,
 	skip: func(p policy) string {
-		if p.keeper == group || p.keeper == ecs {
+		switch p.keeper {
+		case group, ecs:
 			return "AWS runs the load balancer, and offers no restart of it"
+		case function:
+			return "AWS runs CloudFront and the HTTP API, and offers no restart of them"
 		}
 		return ""
 	},

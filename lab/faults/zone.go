@@ -13,6 +13,9 @@ var zoneGone = fault{
 		if p.keeper == systemd || p.keeper == kubernetes {
 			return "everything ends, and starts with the zone: there is one server"
 		}
+		if p.keeper == function {
+			return "every second execution environment, the database and the cache end; the last two start with the zone, which is the worse of the two"
+		}
 		return "an instance, the database and the cache end; the last two start with the zone, which is the worse of the two"
 	},
 	inflict: func(ctx context.Context, i *infliction) error {
@@ -22,6 +25,10 @@ var zoneGone = fault{
 		}
 		for _, one := range gone {
 			i.twin.Kill(one)
+		}
+		if i.policy.keeper == function {
+			i.rely(placement)
+			i.twin.Function.Lose(func(n int) bool { return n%2 == 0 })
 		}
 		if err := i.twin.HaltRedis(ctx); err != nil {
 			return err
@@ -43,6 +50,9 @@ var zoneGone = fault{
 		if err := i.twin.StartRedis(ctx); err != nil {
 			return err
 		}
+		if i.policy.keeper == function { // whose environments start as requests come
+			return nil
+		}
 		if !whole { // the other zone had long enough to start another
 			return i.replaceInstance(ctx, gone[0], 0, zoneAway)
 		}
@@ -59,6 +69,9 @@ var zoneGone = fault{
 func (i *infliction) inZone() (gone []*twin.Instance, whole bool) {
 	if i.policy.keeper == systemd || i.policy.keeper == kubernetes {
 		return i.twin.Instances, true
+	}
+	if i.policy.keeper == function {
+		return nil, false
 	}
 	return i.twin.Instances[:1:1], false
 }

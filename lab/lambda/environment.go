@@ -30,6 +30,7 @@ const (
 type environment struct {
 	options Options
 	number  int
+	version int // of the function
 	process *process.Process
 	server  *http.Server
 	idle    *time.Timer // ends it; nil while it is busy
@@ -80,9 +81,13 @@ func (e *environment) start(ctx context.Context) error {
 	if e.options.Enter != nil {
 		spec.Enter = func(pid int) error { return e.options.Enter(e.number, pid) }
 	}
-	if e.process, err = process.Start(spec); err != nil {
+	p, err := process.Start(spec)
+	if err != nil {
 		return err
 	}
+	e.mu.Lock()
+	e.process = p
+	e.mu.Unlock()
 	return e.await(time.Now().Add(initLimit))
 }
 
@@ -109,10 +114,18 @@ func (e *environment) await(deadline time.Time) error {
 // settle returns when the process asks for its next event: until then it still works on the last one.
 func (e *environment) settle() error { return e.await(time.Now().Add(e.options.Timeout)) }
 
-// invoke wakes the process, hands it an event and returns its answer.
-func (e *environment) invoke(payload []byte) ([]byte, error) {
+// errTimeout is wrapped when an event took too long. Lambda ends the environment then.
+var errTimeout = errors.New("the function did not answer in time")
+
+// invoke wakes the process, hands it an event and returns its answer. A signal, if not 0, is sent to the process first.
+func (e *environment) invoke(payload []byte, sig syscall.Signal) ([]byte, error) {
 	if err := e.thaw(); err != nil {
 		return nil, err
+	}
+	if sig != 0 {
+		if err := e.process.Signal(sig); err != nil {
+			return nil, err
+		}
 	}
 	ev := event{id: newID(), payload: payload, deadline: time.Now().Add(e.options.Timeout)}
 	timeout := time.NewTimer(e.options.Timeout)
@@ -124,7 +137,7 @@ func (e *environment) invoke(payload []byte) ([]byte, error) {
 	case <-e.gone:
 		return nil, errors.New("the environment was ended")
 	case <-timeout.C:
-		return nil, errors.New("the function did not take the event")
+		return nil, fmt.Errorf("%w: it did not take the event within %s", errTimeout, e.options.Timeout)
 	}
 	for {
 		select {
@@ -141,7 +154,7 @@ func (e *environment) invoke(payload []byte) ([]byte, error) {
 		case <-e.gone:
 			return nil, errors.New("the environment was ended")
 		case <-timeout.C:
-			return nil, fmt.Errorf("the function did not answer within %s", e.options.Timeout)
+			return nil, fmt.Errorf("%w: %s", errTimeout, e.options.Timeout)
 		}
 	}
 }
@@ -171,6 +184,16 @@ func (e *environment) thaw() error {
 	}
 	e.frozen = false
 	return e.process.Signal(syscall.SIGCONT)
+}
+
+// kill ends the process at once, if there is one yet.
+func (e *environment) kill() {
+	e.mu.Lock()
+	p := e.process
+	e.mu.Unlock()
+	if p != nil {
+		p.Kill()
+	}
 }
 
 // stop ends the process as Lambda does: by SIGTERM if it has registered an extension, else at once.

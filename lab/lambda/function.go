@@ -57,6 +57,8 @@ type Function struct {
 	options Options
 
 	mu       sync.Mutex
+	version  int
+	strikes  []*strike // at the next events
 	warm     []*environment // frozen, the one used last at the end
 	all      map[*environment]bool
 	numbers  map[int]bool // of environments: the lowest free one is given to the next
@@ -102,7 +104,12 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		}
 	}
 	handed := time.Now()
-	answer, err := e.invoke(event)
+	struck := f.nextStrike()
+	answer, err := e.invoke(event, struck.signal)
+	if errors.Is(err, errTimeout) {
+		e.kill()
+	}
+	close(struck.done)
 	f.count(func(s *Stats) {
 		s.Invocations++
 		billed := time.Since(handed)
@@ -133,18 +140,24 @@ func (f *Function) acquire() (e *environment, cold bool, err error) {
 		e.busy()
 		return e, false, nil
 	}
+	e, err = f.place()
+	return e, err == nil, err
+}
+
+// place returns a new environment, to be started; the lock is held.
+func (f *Function) place() (*environment, error) {
 	if len(f.all) >= f.options.Concurrency {
 		f.stats.Throttles++
-		return nil, false, ErrThrottled
+		return nil, ErrThrottled
 	}
 	n := 0
 	for f.numbers[n] {
 		n++
 	}
-	e = &environment{options: f.options, number: n}
+	e := &environment{options: f.options, number: n, version: f.version}
 	f.numbers[n], f.all[e] = true, true
 	f.stats.Most = max(f.stats.Most, len(f.all))
-	return e, true, nil
+	return e, nil
 }
 
 // release freezes an environment that waits for its next event, or ends one that does not get so far.
@@ -153,12 +166,17 @@ func (f *Function) release(e *environment) {
 		f.drop(e)
 		return
 	}
+	f.keep(e)
+}
+
+// keep freezes an environment that waits for its next event. One of a version that serves no more ends.
+func (f *Function) keep(e *environment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
 		return // Stop ends it
 	}
-	if err := e.freeze(); err != nil {
+	if e.version != f.version || e.freeze() != nil {
 		f.cleanup.Go(func() { f.drop(e) })
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,5 +198,122 @@ func TestFailures(t *testing.T) {
 	bad, _ := function(t, func(o *Options) { o.Path = "/bin/false" })
 	if _, err := run(bad, job{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
 		t.Errorf("a program that does not start: %v", err)
+	}
+}
+
+// TestStruck: an event whose process is killed or hangs fails, its environment is gone, and the next event is served.
+func TestStruck(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
+		f, _ := function(t, func(o *Options) {
+			if sig == syscall.SIGSTOP {
+				o.Timeout = 2 * time.Second // of the events that succeed too
+			}
+		})
+		if _, err := run(f, job{}); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
+		struck := make(chan error, 1)
+		go func() { struck <- f.Strike(t.Context(), sig) }()
+		await(t, "strike that waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.strikes) == 1 })
+		if _, err := run(f, job{}); err == nil {
+			t.Errorf("%s: the event succeeds", sig)
+		}
+		if err := <-struck; err != nil {
+			t.Error(err)
+		}
+		await(t, "end of the environment", func() bool { return f.Stats().Environments == 0 })
+		if _, err := run(f, job{}); err != nil {
+			t.Errorf("%s: the next event: %v", sig, err)
+		}
+	}
+	f, _ := function(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.Strike(ctx, syscall.SIGKILL); !errors.Is(err, context.Canceled) {
+		t.Errorf("a strike that was given up: %v", err)
+	}
+	if _, err := run(f, job{}); err != nil {
+		t.Errorf("it strikes all the same: %v", err)
+	}
+}
+
+// TestPublished: a new version serves from its trial on, and what the old one had begun is answered.
+func TestPublished(t *testing.T) {
+	f, out := function(t, nil)
+	old, err := run(f, job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
+	trial, err := json.Marshal(job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Publish(t.Context(), trial); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := run(f, job{}); err != nil || pid == old {
+		t.Errorf("process %d (%v) of the old version serves", pid, err)
+	}
+	await(t, "end of the old version", func() bool { return f.Stats().Environments == 1 && strings.Contains(out.String(), "bye") })
+
+	waiting, release := make(chan struct{}), make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(waiting); <-release }))
+	t.Cleanup(gate.Close)
+	begun := make(chan error, 1)
+	go func() { _, err := run(f, job{Wait: gate.URL}); begun <- err }()
+	<-waiting
+	if err := f.Publish(t.Context(), trial); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	if err := <-begun; err != nil {
+		t.Errorf("what the old version had begun: %v", err)
+	}
+	await(t, "end of the old version", func() bool { return f.Stats().Environments == 1 })
+	bad, err := json.Marshal(job{Die: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := run(f, job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
+	if err := f.Publish(t.Context(), bad); err == nil {
+		t.Error("a version that fails its trial serves")
+	}
+	if pid, err := run(f, job{}); err != nil || pid != before {
+		t.Errorf("after a failed trial: process %d (%v), want %d", pid, err, before)
+	}
+}
+
+// TestLost: environments that are lost serve no more, busy or idle, and the others do.
+func TestLost(t *testing.T) {
+	f, _ := function(t, nil)
+	waiting := make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { close(waiting); <-r.Context().Done() }))
+	t.Cleanup(gate.Close)
+	busy := make(chan error, 1)
+	go func() { _, err := run(f, job{Wait: gate.URL}); busy <- err }() // number 0
+	<-waiting
+	pid, err := run(f, job{}) // number 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "idle environment", func() bool { return f.Stats().Busy == 1 })
+	f.Lose(func(n int) bool { return n == 0 })
+	if err := <-busy; err == nil {
+		t.Error("the event of a lost environment succeeds")
+	}
+	await(t, "end of the lost one", func() bool { return f.Stats().Environments == 1 })
+	if again, err := run(f, job{}); err != nil || again != pid {
+		t.Errorf("process %d (%v), want %d", again, err, pid)
+	}
+	await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
+	f.Lose(func(n int) bool { return n == 1 })
+	if s := f.Stats(); s.Environments != 0 {
+		t.Errorf("%d environments after all were lost", s.Environments)
 	}
 }

@@ -50,7 +50,7 @@ func TestFunctionRuns(t *testing.T) {
 	if statuses[200] == 0 || statuses[200]+statuses[503] != 60 || st.Most != 3 || int64(statuses[503]) != st.Throttles {
 		t.Errorf("answers %v with %+v", statuses, st)
 	}
-	if len(st.Starts) != int(st.ColdStarts) || st.Starts[0] < placement || st.Billed <= 0 {
+	if len(st.Starts) != int(st.ColdStarts) || st.Starts[0] < Placement || st.Billed <= 0 {
 		t.Errorf("cold starts %v, %s billed", st.Starts, st.Billed)
 	}
 	eventually(t, "all environments are idle", func() bool { return tw.Function.Stats().Busy == 0 })

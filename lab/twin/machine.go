@@ -115,7 +115,7 @@ func (t *Twin) describe(reason error, o Options) {
 	}
 	if s.Topology == stage.Lambda {
 		t.note("a cold start takes %s before its process starts, as on AWS at least, and an environment ends after %s "+
-			"without requests: assumed", placement, idle)
+			"without requests: assumed", Placement, idle)
 		t.note("the HTTP API and the runtime API run within the laboratory, and take their CPU there")
 	}
 	t.note("burst credits, network latency and disks are this machine's, not AWS's")

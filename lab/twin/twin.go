@@ -39,6 +39,8 @@ type Options struct {
 	// AsALB takes the lab's own proxy for the load balancer of the stages that have one on AWS: it takes turns among
 	// its targets, ALB's default, and keeps shoppers' connections when they change; nginx drops some then.
 	AsALB bool
+	// Timeout is how long a function may take over one event; 0: lambda.Options'.
+	Timeout time.Duration
 	// NoLimits leaves the CPU and memory limits off; usage is counted all the same.
 	NoLimits bool
 
