@@ -1,8 +1,8 @@
-// Command account does what takes AWS's clients: it sweeps an account for what the stages left, and reads what
-// CloudWatch measured. It is a program of its own because those clients take minutes to compile. lab starts it,
+// Command account does what takes AWS's clients: it sweeps an account for what the stages left, reads what
+// CloudWatch measured, and breaks parts of a stage for lab faults. It is a program of its own because those clients take minutes to compile. lab starts it,
 // with an aws.Request as JSON; nobody needs to do so by hand.
 //
-//	account emulated|usage|receipt|remove|sweep REQUEST
+//	account emulated|usage|break|receipt|remove|sweep REQUEST
 //
 // Progress and errors go to standard error. Exit status 1: an error, or resources that sweep found.
 package main
@@ -36,7 +36,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 2 {
-		return errors.New("usage: account emulated|usage|receipt|remove|sweep REQUEST; lab starts this program, see lab sweep --help")
+		return errors.New("usage: account emulated|usage|break|receipt|remove|sweep REQUEST; lab starts this program, see lab sweep --help")
 	}
 	var r aws.Request
 	if err := json.Unmarshal([]byte(args[1]), &r); err != nil {
@@ -49,6 +49,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		answer, err = emulated(ctx)
 	case aws.AskUsage:
 		answer, err = usage(ctx, r)
+	case aws.AskBreak:
+		answer, err = breakPart(ctx, r)
 	case aws.AskReceipt:
 		answer, err = receipt(ctx, r, func(s string) { fmt.Fprintln(stderr, s) })
 	case aws.AskRemove:
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return inventory(ctx, r, stdout, stderr)
 	default:
-		return fmt.Errorf("%q: want emulated, usage, receipt, remove or sweep", args[0])
+		return fmt.Errorf("%q: want emulated, usage, break, receipt, remove or sweep", args[0])
 	}
 	if err != nil {
 		return err

@@ -2,7 +2,8 @@
 // program and stacks. It is a program of its own because that API is 500 packages: only who measures
 // on AWS compiles them. lab run starts it; nobody needs to do so by hand.
 //
-//	automate up ROOT STACK [KEY=VALUE...]   prints the stack's outputs as JSON
+//	automate up ROOT STACK [KEY=VALUE...]       prints the stack's outputs as JSON
+//	automate update ROOT STACK [KEY=VALUE...]   the same, of a stack that is up
 //	automate down ROOT STACK
 //
 // Progress goes to standard error. Exit status 3: the stack is up already and was left alone.
@@ -46,7 +47,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, progress io.Writer) error {
 	if len(args) < 3 {
-		return errors.New("usage: automate up|down ROOT STACK [KEY=VALUE...]")
+		return errors.New("usage: automate up|update|down ROOT STACK [KEY=VALUE...]")
 	}
 	verb, root, name := args[0], args[1], args[2]
 	st, err := auto.UpsertStackLocalSource(ctx, name, root)
@@ -55,16 +56,21 @@ func run(ctx context.Context, args []string, stdout, progress io.Writer) error {
 	}
 	switch verb {
 	case "up":
+		if err := unused(ctx, st); err != nil {
+			return err
+		}
+		return up(ctx, st, root, args[3:], stdout, progress)
+	case "update":
 		return up(ctx, st, root, args[3:], stdout, progress)
 	case "down":
 		return down(ctx, st, progress)
 	default:
-		return fmt.Errorf("%q: want up or down", verb)
+		return fmt.Errorf("%q: want up, update or down", verb)
 	}
 }
 
-// up brings the stack up with more configuration than its file has: the file itself stays as it is.
-func up(ctx context.Context, st auto.Stack, root string, more []string, stdout, progress io.Writer) error {
+// unused refuses a stack that has resources.
+func unused(ctx context.Context, st auto.Stack) error {
 	info, err := st.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("look at the stack: %w", hint(err))
@@ -74,6 +80,11 @@ func up(ctx context.Context, st auto.Stack, root string, more []string, stdout, 
 		return fmt.Errorf("%w: %s has %d resources; `pulumi destroy -s %s` it first, or measure it with lab load",
 			errInUse, st.Name(), *info.ResourceCount, st.Name())
 	}
+	return nil
+}
+
+// up brings the stack up with more configuration than its file has: the file itself stays as it is.
+func up(ctx context.Context, st auto.Stack, root string, more []string, stdout, progress io.Writer) error {
 	config, err := writeConfig(filepath.Join(root, "Pulumi."+st.Name()+".yaml"), more)
 	if err != nil {
 		return err

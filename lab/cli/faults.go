@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"shoplab/lab/faults"
+	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/stats"
+	"shoplab/lab/target/aws"
 )
 
 func newFaultsCommand() *cobra.Command {
-	p := faults.Plan{Repeats: 3, Longest: 3 * time.Second}
-	where, out := "local", "report"
+	b := breaking{plan: faults.Plan{Repeats: 3, Longest: 3 * time.Second}, where: "local", out: "report"}
 	cmd := &cobra.Command{
 		Use:   "faults [STAGE]...",
 		Short: "Break each stage on purpose and measure what shoppers lose",
@@ -33,89 +35,129 @@ known beforehand, such as a health check's interval or the boot of a server, is 
 of its seconds counts for several (--longest-wait 0s keeps all in full, which takes hours). What AWS
 takes is assumed, with its source, and named beside each figure.
 
+With --target aws a stage is brought up with Pulumi, broken by AWS's own API (a server is
+terminated, a task stopped, a pod deleted, RDS and ElastiCache reboot, a new image is deployed) and
+by commands that Systems Manager runs on its servers, and taken down; what replaces a part takes
+what AWS takes, and nothing of that is assumed. What AWS does not offer is named. The stages cost
+money while they are up, about 0.02 to 0.15 USD an hour each, and the load is sent from this
+machine. Each act was tried on an emulated account or against recorded answers, none on AWS yet.
+
 Exit status: 0; 1 after an error, or if an order was lost or made twice, or money has no order;
 130 after Ctrl-C, which stops everything that was started.`,
-		Example: `  go run ./lab faults                                  stages 1 to 4, three repeats: about twenty minutes
-  go run ./lab faults stage1 stage3 --quick
-  go run ./lab faults stage2 --fault "instance killed" --longest-wait 0s`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		Example: `  go run ./lab faults                                  all stages, three repeats: about 25 minutes
+  go run ./lab faults stage1 stage3 --quick            one repeat: about two minutes a stage
+  go run ./lab faults stage2 --fault "instance killed" --longest-wait 0s
+  go run ./lab faults stage3 --target aws --repeats 1 --config shoplab:https=off`,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				if len(p.Stages) > 0 {
+				if len(b.plan.Stages) > 0 {
 					return errors.New("name the stages, without --stages")
 				}
-				p.Stages = args
-			}
-			if err := checkFaults(&p, where); err != nil {
-				return err
+				b.plan.Stages = args
 			}
 			if !cmd.Flags().Changed("out") {
-				out = inRepository(out)
+				b.out = inRepository(b.out)
 			}
-			out = outFile(out, "faults.json")
-			if err := result.CheckFile(out); err != nil {
-				return fmt.Errorf("--out: %w", err)
-			}
-			if p.Quick {
-				p.Repeats, p.Longest = 1, min(p.Longest, 2*time.Second)
-			}
-			progress := newProgress(cmd.ErrOrStderr())
-			defer progress.done()
-			command := commandLine(cmd)
-			p.Say, p.Abort = progress.step, secondSignal(cmd.Context())
-			p.Save = func(res result.Result) error {
-				res.Command, res.Incomplete = command, "still running"
-				return result.WriteFile(out, res)
-			}
-			res, err := faults.Run(cmd.Context(), p)
-			progress.done()
-			if res.Faults == nil || len(res.Faults.Stages) == 0 {
-				return err
-			}
-			res.Command = command
-			err = errors.Join(err, result.WriteFile(out, res), printFaults(cmd.OutOrStdout(), *res.Faults))
-			cmd.Println(out)
-			return errors.Join(err, faults.Broken(*res.Faults))
+			return b.run(cmd)
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&p.Stages, "stages", nil, "the `stages` to break, by comma; all by default")
-	f.StringArrayVar(&p.Faults, "fault", nil, "a `fault`, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
-	f.StringVar(&where, "target", where, "where: `local`; aws is not offered")
-	f.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each fault is inflicted")
-	f.DurationVar(&p.Longest, "longest-wait", p.Longest, "how long a wait that is known beforehand is kept; 0s: in full")
-	f.Float64Var(&p.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
-	f.BoolVar(&p.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
-	f.StringVar(&out, "out", out, "where to write the result: a `folder`, for its faults.json, or a .json file")
+	f.StringSliceVar(&b.plan.Stages, "stages", nil, "the `stages` to break, by comma; all by default")
+	f.StringArrayVar(&b.plan.Faults, "fault", nil, "one `fault` to inflict, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
+	f.StringVar(&b.where, "target", b.where, "where: `local|aws`")
+	f.IntVar(&b.plan.Repeats, "repeats", b.plan.Repeats, "how often each fault is inflicted")
+	f.DurationVar(&b.plan.Longest, "longest-wait", b.plan.Longest, "how long a wait that is known beforehand is really kept; 0s: in full")
+	f.Float64Var(&b.plan.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
+	f.BoolVar(&b.plan.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
+	f.StringArrayVar(&b.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
+	f.StringVar(&b.plan.NewImage, "new-image", "", "with --target aws and --config shoplab:image: the `image` by digest that a rolling deploy deploys")
+	f.StringVar(&b.out, "out", b.out, "where to write the result, for lab report: a `folder`, for its faults.json, or a file that ends in .json")
 	return cmd
 }
 
-// checkFaults refuses what cannot be meant, before anything is started.
-func checkFaults(p *faults.Plan, where string) (err error) {
-	switch where {
-	case "local":
-	case "aws":
-		return errors.New("--target aws is not offered: faults are inflicted on the twins of this machine only, and what " +
-			"AWS takes to replace a part is assumed, with its source, in every result. To try one on AWS, break it by hand " +
-			"(aws ec2 terminate-instances, aws ecs stop-task, kubectl delete pod, aws rds reboot-db-instance) under: go run " +
-			"./lab load --url URL --rate N")
-	default:
-		return fmt.Errorf("--target is %q, want local", where)
+// breaking is one run of the command.
+type breaking struct {
+	plan   faults.Plan
+	where  string
+	config []string // KEY=VALUE over the stacks' own, on AWS
+	out    string
+}
+
+func (b *breaking) run(cmd *cobra.Command) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	out := outFile(b.out, "faults.json")
+	if err := result.CheckFile(out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	p := &b.plan
+	if p.Quick {
+		p.Repeats, p.Longest = 1, min(p.Longest, 2*time.Second)
+	}
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.done()
+	command := commandLine(cmd)
+	p.Say, p.Abort = progress.step, secondSignal(cmd.Context())
+	p.Save = func(res result.Result) error {
+		res.Command, res.Incomplete = command, "still running"
+		return result.WriteFile(out, res)
+	}
+	if b.where == "aws" {
+		progress.step("building the programs that drive Pulumi and talk to AWS (the first time takes minutes)")
+		at, err := aws.New(cmd.Context(), p.Root, b.config, progress.step)
+		if err != nil {
+			return err
+		}
+		p.AWS = at
+	}
+	res, err := faults.Run(cmd.Context(), *p)
+	progress.done()
+	if res.Faults == nil || len(res.Faults.Stages) == 0 {
+		return err
+	}
+	res.Command = command
+	err = errors.Join(err, result.WriteFile(out, res), printFaults(cmd.OutOrStdout(), *res.Faults))
+	cmd.Println(out)
+	return errors.Join(err, faults.Broken(*res.Faults))
+}
+
+// check refuses what cannot be meant, before anything is started.
+func (b *breaking) check() (err error) {
+	p := &b.plan
+	image := ""
+	for _, pair := range b.config {
+		key, value, found := strings.Cut(pair, "=")
+		if !found || !strings.Contains(key, ":") {
+			return fmt.Errorf("--config is %q, want KEY=VALUE such as shoplab:https=off", pair)
+		}
+		if key == "shoplab:image" {
+			image = value
+		}
+	}
+	switch {
+	case b.where != "local" && b.where != "aws":
+		return fmt.Errorf("--target is %q, want local or aws", b.where)
+	case b.where == "local" && (len(b.config) > 0 || p.NewImage != ""):
+		return errors.New("--config and --new-image change stacks on AWS; here a stage runs as its Pulumi.STAGE.yaml says")
+	case p.NewImage != "" && (image == "" || image == p.NewImage):
+		return errors.New("--new-image follows another image, which --config shoplab:image=IMAGE names; without both the stage builds its own, and another for the deploy")
+	case image != "" && p.NewImage == "" && (len(p.Faults) == 0 || slices.Contains(p.Faults, faults.RollingDeploy)):
+		return fmt.Errorf("with --config shoplab:image the image for the fault %q has to be named: --new-image IMAGE", faults.RollingDeploy)
 	}
 	if p.Root, err = findRoot(); err != nil {
 		return err
 	}
-	named := p.Stages
-	if len(named) == 0 {
-		if named, err = stage.Names(p.Root); err != nil {
+	if len(p.Stages) == 0 {
+		if p.Stages, err = stage.Names(p.Root); err != nil {
 			return err
 		}
 	}
-	for _, name := range named {
+	for _, name := range p.Stages {
 		if _, err := stage.Read(p.Root, name); err != nil {
 			return fmt.Errorf("stage %q: %w", name, err)
 		}
 	}
-	p.Stages = named
 	return p.Check()
 }
 
@@ -124,7 +166,7 @@ func printFaults(out io.Writer, f result.Faults) error {
 	for _, st := range f.Stages {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // Flush reports the error
-		p("%s\tOBJECTIVE MISSED S\tREQUESTS FAILED\tORDERS LOST\tCHARGES WITHOUT ORDER\tASSUMED\n", strings.ToUpper(st.Name))
+		p("%s\tOBJECTIVE MISSED, S\tREQUESTS FAILED\tORDERS LOST\tCHARGES WITHOUT ORDER\tASSUMED\n", strings.ToUpper(st.Name))
 		for _, one := range st.Faults {
 			if one.Skipped != "" || len(one.Runs) == 0 {
 				p("%s\t-\t-\t-\t-\t%s\n", one.Name, one.Skipped)
@@ -136,8 +178,7 @@ func printFaults(out io.Writer, f result.Faults) error {
 				missed, failed = append(missed, r.MissedSeconds), append(failed, r.FailedRequests)
 				lost, without = lost+r.Orders.Lost+r.Orders.Duplicates+r.Orders.Wrong, without+r.Orders.Unaccounted
 			}
-			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without,
-				strings.Join(one.Assumed, ", "))
+			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without, strings.Join(one.Assumed, ", "))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -151,5 +192,10 @@ func printFaults(out io.Writer, f result.Faults) error {
 		}
 		line("")
 	}
-	return nil
+	_, err := fmt.Fprintf(out, "Objective missed: for how many seconds more than %g%% of the requests failed, or 5%% took longer than %g ms.\n"+
+		"Of several repeats: median (lowest-highest). Seconds and failed requests are the stage's: a wait that was cut\n"+
+		"short here counts in full, for as long as ASSUMED or the configuration has it. Orders lost: acknowledged, and then\n"+
+		"not there, there twice, or other than acknowledged.\n\n",
+		100*load.DefaultObjective.MaxErrorRatio, load.DefaultObjective.P95MS)
+	return err
 }

@@ -11,14 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"shoplab/contract"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
-	"shoplab/lab/stripe"
 	"shoplab/lab/target"
 	"shoplab/lab/target/local"
-	"shoplab/lab/twin"
 	"shoplab/lab/verdict"
 	"shoplab/lab/watch"
 )
@@ -26,35 +23,36 @@ import (
 // bench is one stage under faults.
 type bench struct {
 	plan Plan
-	at   *local.Local
+	at   target.Target
 	st   *result.FaultyStage
 	say  func(string)
 
 	policy policy
 	stage  stage.Stage
-	bank   *stripe.Stripe
+	ground ground
 	site   target.Site
-	twin   *twin.Twin
 	seen   watcher
 	crowd  *load.Crowd
-	books  *books
 	rate   float64
+	orders result.Orders // of all loads so far
 	steps  []result.Step
 }
 
 // run inflicts all faults, each as often as the plan says, and takes the stage down whatever happens.
-func (b *bench) run(ctx context.Context) (err error) {
+func (b *bench) run(ctx context.Context) error {
 	if err := b.describe(); err != nil {
 		return err
 	}
-	if b.bank, err = stripe.New(); err != nil {
-		return err
+	switch at := b.at.(type) {
+	case *local.Local:
+		b.ground = &twins{at: at, name: b.st.Name, policy: b.policy, longest: b.plan.Longest}
+	default:
+		b.ground = &cloud{at: at, name: b.st.Name, policy: b.policy, newImage: b.plan.NewImage, longest: b.plan.Longest, say: b.say}
 	}
-	defer func() { err = errors.Join(err, b.bank.Close()) }()
 	b.plant()
-	err = b.inflictAll(ctx)
+	err := b.inflictAll(ctx)
 	b.say("taking down")
-	err = errors.Join(err, b.down())
+	err = errors.Join(err, b.down(ctx))
 	b.sumUp()
 	return err
 }
@@ -92,12 +90,7 @@ func (b *bench) plant() {
 		if f.eachInstance {
 			one.RatePerYear *= float64(b.stage.Instances)
 		}
-		if f.skip != nil {
-			one.Skipped = f.skip(b.policy)
-		}
-		if one.Skipped == "" {
-			one.What = f.what(b.policy)
-		}
+		one.What, one.Skipped = b.ground.offers(f)
 		b.st.Faults = append(b.st.Faults, one)
 	}
 }
@@ -105,17 +98,10 @@ func (b *bench) plant() {
 // up brings the stage up, its shoppers before it.
 func (b *bench) up(ctx context.Context) (err error) {
 	b.say("bringing up")
-	change := func(s *stage.Stage) {
-		s.Env = append(s.Env, b.bank.Env()...)
-		if b.policy.drain > 0 {
-			s.Env = append(s.Env, fmt.Sprintf("%s=%s", contract.EnvDrainDelay, shortDrain(b.policy.drain, b.plan.Longest)))
-		}
-	}
-	o := twin.Options{Check: shortened(b.policy.check, b.plan.Longest), AsALB: true, Timeout: b.policy.timeout}
-	if b.site, b.twin, err = b.at.UpTwin(ctx, b.st.Name, change, o); err != nil {
+	var o load.Options
+	if b.site, o, err = b.ground.up(ctx); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
-	b.bank.Notify(b.twin.URL)
 	described := result.Stage{}
 	b.site.Describe(&described)
 	b.st.StandIns = described.StandIns
@@ -129,11 +115,10 @@ func (b *bench) up(ctx context.Context) (err error) {
 			b.st.Notes = append(b.st.Notes, note)
 		}
 	}
-	b.crowd, _, err = load.NewCrowd(ctx, load.Options{URL: b.twin.URL, PayAt: b.bank.URL(), Observe: b.seen.note})
-	if err != nil {
+	o.Observe = b.seen.note
+	if b.crowd, _, err = load.NewCrowd(ctx, o); err != nil {
 		return err
 	}
-	b.books = keepBooks(b.bank, b.twin.PostgresAdminURL())
 	return b.capacity(ctx)
 }
 
@@ -187,7 +172,8 @@ func (b *bench) steadyRate(ctx context.Context) error {
 		_, _, err := b.under(ctx, func(ctx context.Context) error { return b.await(ctx, steadyWithin) })
 		if err == nil {
 			b.st.RatePerSecond = result.Ptr(b.rate)
-			return nil
+			b.orders, err = b.crowd.Orders(ctx)
+			return err
 		}
 		if !errors.Is(err, errUnsteady) || b.plan.Rate > 0 || try == mostTries || b.rate < 2 {
 			return fmt.Errorf("without any fault: %w", err)
@@ -198,20 +184,13 @@ func (b *bench) steadyRate(ctx context.Context) error {
 	}
 }
 
-// down ends shoppers, books and stage.
-func (b *bench) down() error {
-	if b.books != nil {
-		b.books.stop()
-	}
+// down ends shoppers and stage.
+func (b *bench) down(ctx context.Context) error {
 	if b.crowd != nil {
 		b.crowd.Close()
+		b.crowd = nil
 	}
-	if b.twin == nil {
-		return nil
-	}
-	err := b.twin.Stop()
-	b.twin, b.books, b.crowd = nil, nil, nil
-	return err
+	return b.ground.down(ctx)
 }
 
 // inflictAll goes round the faults, once for each repeat, so that what changes on the machine falls on all.
@@ -219,7 +198,6 @@ func (b *bench) inflictAll(ctx context.Context) error {
 	if err := b.up(ctx); err != nil {
 		return err
 	}
-	before := result.Orders{}
 	for repeat := range b.plan.Repeats {
 		for n := range b.st.Faults {
 			f := &b.st.Faults[n]
@@ -227,8 +205,7 @@ func (b *bench) inflictAll(ctx context.Context) error {
 				continue
 			}
 			b.say(fmt.Sprintf("%s, %d of %d, at %.0f requests a second", f.Name, repeat+1, b.plan.Repeats, b.rate))
-			after, err := b.once(ctx, f, before)
-			before = after
+			err := b.once(ctx, f)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -241,58 +218,75 @@ func (b *bench) inflictAll(ctx context.Context) error {
 			if err := b.settle(ctx); err != nil {
 				return err
 			}
-			if err := errors.Join(b.down(), b.up(ctx)); err != nil {
+			if err := errors.Join(b.down(ctx), b.up(ctx)); err != nil {
 				return err
 			}
-			before = result.Orders{}
 		}
 	}
 	return b.settle(ctx)
 }
 
-// recoverWithin is how long a stage may take until the objective is kept again after everything is back.
-const recoverWithin = time.Minute
+// settle waits until the books agree, and notes what the shop's own say.
+func (b *bench) settle(ctx context.Context) error {
+	b.say("waiting until the books agree")
+	found, err := b.ground.settle(ctx)
+	b.note(found)
+	return err
+}
 
-// once inflicts one fault under load and adds the run to it. It returns the books of all runs so far.
-func (b *bench) once(ctx context.Context, f *result.Fault, before result.Orders) (result.Orders, error) {
+// note keeps the latest outcome of each invariant, but a violation for good.
+func (b *bench) note(found []result.Invariant) {
+	for _, inv := range found {
+		i := slices.IndexFunc(b.st.Invariants, func(known result.Invariant) bool { return known.Name == inv.Name })
+		switch {
+		case i < 0:
+			b.st.Invariants = append(b.st.Invariants, inv)
+		case b.st.Invariants[i].Status != result.InvariantViolated:
+			b.st.Invariants[i] = inv
+		}
+	}
+}
+
+// once inflicts one fault under load and adds the run to it.
+func (b *bench) once(ctx context.Context, f *result.Fault) error {
 	kind := all[slices.IndexFunc(all, func(k fault) bool { return k.name == f.Name })]
-	i := &infliction{policy: b.policy, twin: b.twin, bank: b.bank, longest: b.plan.Longest}
+	var waits clock
+	var assumed []string
 	var at time.Time
 	began := time.Now()
 	b.seen.take()
 	step, end, err := b.under(ctx, func(ctx context.Context) error {
-		if err := b.await(ctx, recoverWithin); err != nil {
+		if err := b.await(ctx, b.ground.patience()); err != nil {
 			return fmt.Errorf("before the fault: %w", err)
 		}
 		at = time.Now()
-		if err := kind.inflict(ctx, i); err != nil {
+		var err error
+		if waits, assumed, err = b.ground.inflict(ctx, kind); err != nil {
 			return err
 		}
-		return b.await(ctx, recoverWithin)
+		return b.await(ctx, b.ground.patience())
 	})
 	if at.IsZero() || ctx.Err() != nil {
-		return before, err
+		return err
 	}
-	run := judge(b.seen.take(), at, end.Add(-late/2), i.clock, b.rate, b.plan.objective)
+	run := judge(b.seen.take(), at, end.Add(-late/2), waits, b.rate, b.plan.objective)
 	run.Step, run.Unsteady = &step, verdict.Disturbed(step)
-	for _, name := range i.assumed {
+	for _, name := range assumed {
 		if !slices.Contains(f.Assumed, name) {
 			f.Assumed = append(f.Assumed, name)
 		}
 	}
-	after := before
 	if err == nil {
+		var after result.Orders
 		if after, err = b.crowd.Orders(ctx); err == nil {
-			run.Orders = increase(before, after)
+			run.Orders, b.orders = increase(b.orders, after), after
 		}
 	}
 	b.steps = append(b.steps, step)
 	f.Runs = append(f.Runs, run)
-	if b.books != nil {
-		b.books.of(f, began, at, end)
-	}
+	b.ground.remember(f, began, at, end)
 	b.say(fmt.Sprintf("  objective missed for %.1f s, %.0f requests failed", run.MissedSeconds, run.FailedRequests))
-	return after, err
+	return err
 }
 
 // increase is what came to the books since.
@@ -316,7 +310,7 @@ func (b *bench) under(ctx context.Context, do func(context.Context) error) (resu
 	begin := time.Now()
 	lines := make(chan []result.Line, 1)
 	go func() {
-		lines <- watch.Watch(loading, b.probes(), begin, int(longestRun/time.Second))
+		lines <- watch.Watch(loading, b.ground.probes(), begin, int(longestRun/time.Second))
 	}()
 	held := make(chan result.Step, 1)
 	var loadErr error
@@ -329,13 +323,15 @@ func (b *bench) under(ctx context.Context, do func(context.Context) error) (resu
 	}()
 	doing, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { // a part that ended and was not to
-		select {
-		case <-b.twin.Done():
-			cancel(b.twin.Err())
-		case <-doing.Done():
-		}
-	}()
+	if mortal, ok := b.site.(target.Mortal); ok {
+		go func() { // a part that ended and was not to
+			select {
+			case <-mortal.Done():
+				cancel(mortal.Err())
+			case <-doing.Done():
+			}
+		}()
+	}
 	err := do(doing)
 	if cause := context.Cause(doing); err != nil && cause != nil {
 		err = cause
@@ -348,21 +344,17 @@ func (b *bench) under(ctx context.Context, do func(context.Context) error) (resu
 	return step, end, errors.Join(err, loadErr)
 }
 
-// probes watch what of the machine the stage used and what others did.
-func (b *bench) probes() []watch.Probe {
-	return []watch.Probe{watch.Machine(), local.StageProbe(b.twin)}
-}
-
 // sumUp says whether the figures may be used, and what the faults come to in a year.
 func (b *bench) sumUp() {
 	if len(b.steps) > 0 {
 		b.st.Validity = verdict.Valid(b.steps, nil, nil)
 	}
 	b.st.UnavailableSecondsAYear = unavailable(b.st.Faults)
-	if b.policy.keeper == group || b.policy.keeper == ecs {
+	_, here := b.ground.(*twins)
+	if here && (b.policy.keeper == group || b.policy.keeper == ecs) {
 		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, and keeps connections when its targets change")
 	}
-	if b.stage.Instances > 1 {
+	if here && b.stage.Instances > 1 {
 		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to themselves, on AWS only their own")
 	}
 	var kinds []string

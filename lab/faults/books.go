@@ -11,7 +11,6 @@ import (
 
 	"shoplab/lab/result"
 	"shoplab/lab/stripe"
-	"shoplab/lab/target"
 	"shoplab/lab/watch"
 )
 
@@ -101,15 +100,11 @@ func (b *books) look(ctx context.Context) (open []stripe.Charge, err error) {
 // of a payment, then after half of its age.
 const reconcileWithin = 2 * time.Minute
 
-// settle waits until the shop knows of every charge, judges each infliction's, and audits the shop's own books.
-func (b *bench) settle(ctx context.Context) error {
-	if b.books == nil || b.twin.Err() != nil { // there is nobody to ask
-		return nil
-	}
-	b.say("waiting until the books agree")
+// agree waits until the shop knows of every charge, or is not expected to any more, and judges each infliction's.
+func (b *books) agree(ctx context.Context) error {
 	deadline := time.Now().Add(reconcileWithin)
 	for {
-		open, err := b.books.look(ctx)
+		open, err := b.look(ctx)
 		if err == nil && len(open) == 0 || time.Now().After(deadline) {
 			break
 		}
@@ -117,30 +112,8 @@ func (b *bench) settle(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	b.books.judge()
-	auditor, ok := b.site.(target.Auditor)
-	if !ok {
-		return nil
-	}
-	found, err := auditor.Audit(ctx)
-	if err != nil {
-		return fmt.Errorf("check the invariants: %w", err)
-	}
-	b.note(found)
+	b.judge()
 	return nil
-}
-
-// note keeps the latest outcome of each invariant, but a violation for good.
-func (b *bench) note(found []result.Invariant) {
-	for _, inv := range found {
-		i := slices.IndexFunc(b.st.Invariants, func(known result.Invariant) bool { return known.Name == inv.Name })
-		switch {
-		case i < 0:
-			b.st.Invariants = append(b.st.Invariants, inv)
-		case b.st.Invariants[i].Status != result.InvariantViolated:
-			b.st.Invariants[i] = inv
-		}
-	}
 }
 
 // judge writes into each infliction what became of its charges.

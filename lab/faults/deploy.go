@@ -12,7 +12,7 @@ import (
 
 // deploy: a new image, as the stage rolls it out.
 var deploy = fault{
-	name: "rolling deploy", perYear: 52,
+	name: RollingDeploy, perYear: 52,
 	what: func(p policy) string {
 		if p.keeper == systemd {
 			return "the shop and nginx end, and start on a new server; the database is kept, which takes shoplab:dumpBucket: without it every order is lost"

@@ -14,6 +14,7 @@ import (
 	"shoplab/lab/experiment"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
+	"shoplab/lab/target"
 	"shoplab/lab/target/local"
 )
 
@@ -28,8 +29,12 @@ type Plan struct {
 	// Rate is the load in requests a second; 0: half of the stage's capacity.
 	Rate  float64
 	Quick bool
-	Say   func(string)
-	Abort <-chan struct{}
+	// AWS is where stages are broken; nil means on this machine.
+	AWS target.Target
+	// NewImage is what a rolling deploy on AWS deploys; "": the service with a change that changes nothing.
+	NewImage string
+	Say      func(string)
+	Abort    <-chan struct{}
 	// objective and steady are for tests: what has to be kept, and for how long before it counts.
 	objective result.Objective
 	steady    time.Duration
@@ -53,6 +58,9 @@ type fault struct {
 
 // all are the faults in the order in which they are inflicted.
 var all = []fault{killed, hangs, deploy, restarted, crashed, cacheGone, proxyGone, zoneGone, webhooksGone}
+
+// RollingDeploy is the name of that fault.
+const RollingDeploy = "rolling deploy"
 
 // Names are the faults that Run knows.
 func Names() (names []string) {
@@ -83,7 +91,7 @@ func (p Plan) Check() error {
 // Run inflicts the faults on one stage after the other and returns what was measured, also with an error.
 func Run(ctx context.Context, p Plan) (result.Result, error) {
 	res := result.Result{
-		Version: result.Version, Target: result.TargetLocal, Labels: []string{result.LabelThisMachine},
+		Version: result.Version, Target: result.TargetLocal,
 		StartedAt: time.Now().UTC(), Environment: experiment.Environment(ctx, p.Root),
 		Faults: &result.Faults{Assumptions: assumptions, Repeats: p.Repeats, LongestWaitSeconds: p.Longest.Seconds()},
 	}
@@ -96,19 +104,31 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 	if p.steady == 0 {
 		p.objective, p.steady = load.DefaultObjective, 2*bucket
 	}
-	defer load.ShareMachine()()
-	p.Say("building the service")
-	at, err := local.New(ctx, p.Root, p.Abort)
-	if err != nil {
-		return res, err
+	at := p.AWS
+	if at == nil {
+		defer load.ShareMachine()()
+		p.Say("building the service")
+		here, err := local.New(ctx, p.Root, p.Abort)
+		if err != nil {
+			return res, err
+		}
+		at = here
 	}
+	res.Target, res.Labels = at.Kind(), append(at.Labels(), res.Labels...)
+	err := p.inflict(ctx, at, &res)
+	return res, errors.Join(err, at.Finish(context.WithoutCancel(ctx), &res))
+}
+
+// inflict breaks one stage after the other and adds to the result.
+func (p Plan) inflict(ctx context.Context, at target.Target, res *result.Result) error {
 	var errs []error
 	for n, name := range p.Stages {
 		b := &bench{
 			plan: p, at: at, st: &result.FaultyStage{Name: name, Labels: at.Labels()},
 			say: func(text string) { p.Say(fmt.Sprintf("[%d/%d %s] %s", n+1, len(p.Stages), name, text)) },
 		}
-		if err := b.run(ctx); err != nil {
+		err := b.run(ctx)
+		if err != nil {
 			b.st.Error = err.Error()
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
@@ -116,13 +136,21 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 		res.FinishedAt = time.Now().UTC()
 		if ctx.Err() != nil {
 			res.Incomplete = "interrupted"
-			return res, ctx.Err()
+			return errors.Join(ctx.Err(), left(err))
 		}
 		if p.Save != nil {
-			errs = append(errs, p.Save(res))
+			errs = append(errs, p.Save(*res))
 		}
 	}
-	return res, errors.Join(errs...)
+	return errors.Join(errs...)
+}
+
+// left is an error of an interrupted run that has to be told: resources may be left.
+func left(err error) error {
+	if errors.Is(err, target.ErrLeft) {
+		return err
+	}
+	return nil
 }
 
 // ErrBroken is wrapped when a fault broke a promise: an order lost or made twice, or money without an order.

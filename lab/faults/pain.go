@@ -122,7 +122,7 @@ func judge(all []load.Seen, fault, end time.Time, c clock, rate float64, o resul
 	cuts := c.pieces(fault, end)
 	due := make([][]load.Seen, len(cuts))
 	for _, one := range all {
-		if one.Due.Before(fault) {
+		if one.End.Before(fault) {
 			continue
 		}
 		if bad, _ := failed(one); bad {
@@ -132,6 +132,9 @@ func judge(all []load.Seen, fault, end time.Time, c clock, rate float64, o resul
 				kind = "no answer"
 			}
 			run.Errors[kind]++
+		}
+		if one.Due.Before(fault) { // it was under way
+			continue
 		}
 		i, exact := slices.BinarySearchFunc(cuts, one.Due, time.Time.Compare)
 		if exact {

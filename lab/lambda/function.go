@@ -58,7 +58,7 @@ type Function struct {
 
 	mu       sync.Mutex
 	version  int
-	strikes  []*strike // at the next events
+	strikes  []*strike      // at the next events
 	warm     []*environment // frozen, the one used last at the end
 	all      map[*environment]bool
 	numbers  map[int]bool // of environments: the lowest free one is given to the next

@@ -25,6 +25,7 @@ const (
 	AskUsage    = "usage"    // prints what CloudWatch measured, []result.Usage
 	AskReceipt  = "receipt"  // sweeps until nothing is found or patience ends; prints a result.Sweep
 	AskRemove   = "remove"   // deletes what a run's stages left; prints a result.Sweep
+	AskBreak    = "break"    // does Request.Act to a stage that is up, waits until it is whole again, and prints what was done
 	AskSweep    = "sweep"    // does what lab sweep is typed for, and prints for a person
 )
 
@@ -37,6 +38,9 @@ type Request struct {
 	Root   string        `json:",omitempty"`
 	From   time.Time     `json:",omitzero"`
 	Length time.Duration `json:",omitempty"`
+	// Act is what is done to the one stage, and Instances how many it has if not as many as its file says.
+	Act       Act `json:",omitempty"`
+	Instances int `json:",omitempty"`
 	// Expired leaves out of a sweep what has no "expires" tag in the past. JSON prints the receipt as such.
 	Expired bool `json:",omitempty"`
 	JSON    bool `json:",omitempty"`

@@ -73,7 +73,8 @@ func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
 		return nil, err
 	}
 	s := &stack{binary: a.automate, root: a.root, name: name, say: a.say}
-	err = s.up(ctx, a.settings(declared)...)
+	settings := a.settings(declared)
+	err = s.up(ctx, settings...)
 	if errors.Is(err, errInUse) {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
 		defer cancel()
 		return nil, errors.Join(err, s.down(ctx))
 	}
-	return &site{stack: s, account: a.account, declared: declared, started: time.Since(began)}, nil
+	return &site{stack: s, account: a.account, declared: declared, config: settings, started: time.Since(began)}, nil
 }
 
 // site is a stack as a target.Site; CloudWatch measures it.
@@ -95,6 +96,7 @@ type site struct {
 	stack    *stack
 	account  account
 	declared stage.Stage
+	config   []string // of this run, KEY=VALUE
 	started  time.Duration
 }
 

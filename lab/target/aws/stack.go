@@ -35,6 +35,21 @@ func (s *stack) up(ctx context.Context, more ...string) error {
 	return nil
 }
 
+// update brings the stack, which is up, to another configuration or to what the program in another folder makes of it.
+func (s *stack) update(ctx context.Context, root string, more ...string) error {
+	other := *s
+	other.root = root
+	out, err := other.run(ctx, "update", more...)
+	if err != nil {
+		return err
+	}
+	s.outputs = nil
+	if err := json.Unmarshal(out, &s.outputs); err != nil {
+		return fmt.Errorf("read the stack's outputs: %w", err)
+	}
+	return nil
+}
+
 func (s *stack) down(ctx context.Context) error {
 	if _, err := s.run(ctx, "down"); err != nil {
 		return fmt.Errorf("%w: `pulumi destroy -s %s`, then lab sweep: %w", target.ErrLeft, s.name, err)
