@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -19,61 +18,90 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-
-	"shoplab/contract"
 )
 
-// TestExpires: up again with a later time moves the schedule, destroy deletes it; and the function's own
-// program, run by Lambda's protocol, deletes the stage and itself, and nothing of another, though AWS throttles and
-// refuses each deletion once, with no more rights than its policies give.
+// TestExpires: up again with a later time moves the schedule, and destroy deletes it with the first. The function's own
+// program, run by Lambda's protocol, does nothing before its time, stops when its time is moved, and then deletes the
+// stage and itself, and nothing of another, though AWS throttles and refuses each deletion once, with no more rights
+// than its policies give. destroy takes what it left, and takes no offence at what is gone.
 func TestExpires(t *testing.T) {
-	account, stack, other := newAccount(t), "stage3", "stage1"
-	account.stack(t, other, "image", anImage, "https", contract.HTTPSOff)
-	account.up(t, other)
-	tr := trial{account: account, stack: stack, other: other, before: account.Left(t), others: account.sweepJSON(t, other)}
-	tr.init(t)
+	account, stack := newAccount(t), "stage3"
+	tr := trial{account: account, stack: stack, other: bystander}
+	tr.settle(t)
+	tr.init(t, anImage)
 	for _, expires := range []string{"2098-01-01T00:00:00Z", "2099-01-01T02:00:00+02:00"} {
 		account.config(t, stack, "expires", expires, "alertEmail", "ada@example.com")
 		account.up(t, stack)
 	}
 	account.pulumi(t, "preview", "-s", stack, "--diff", "--expect-no-changes")
 	account.scheduled(t, "2099-01-01T00:00:00Z")
-	if os.Getenv("SHOPLAB_TEARDOWN") != "" { // the long way round
-		tr.destroysSchedules(t)
-		tr.init(t)
-		account.config(t, stack, "expires", "2099-01-01T00:00:00Z", "alertEmail", "ada@example.com")
-		account.up(t, stack)
+	tr.stops(t)
+	tr.destroysSchedules(t)
+
+	tr.init(t, anImage)
+	account.config(t, stack, "expires", "2099-01-01T00:00:00Z", "alertEmail", "ada@example.com")
+	account.up(t, stack)
+	tr.ends(t)
+	tr.pulumi(t, "destroy", "-s", stack, "--yes", "--skip-preview") // of which nothing is there
+	tr.end(t, "the function")
+}
+
+// stops invokes the function before its time, and again when it has come: it is moved on while the function deletes.
+func (tr trial) stops(t *testing.T) {
+	t.Helper()
+	function, schedule := tr.function(t, "expires-role-"), tr.schedule(t)
+	if r := function.invoke(t, tr.stack, schedule.arn); len(r.Removed) != 0 {
+		t.Errorf("before its time the function deletes %+v", r.Removed)
 	}
-	function := account.function(t, "expires-role-")
+	schedule.move(t, time.Now().Add(-time.Minute))
+	tr.gate.arm(func(n int, _ string) bool { return n == 1 }, func() { schedule.move(t, time.Now().Add(time.Hour)) })
+	defer tr.gate.arm(nil, nil)
+	receipt := function.invoke(t, tr.stack, schedule.arn)
+	t.Logf("a function whose schedule is moved deletes %d and leaves %d", len(receipt.Removed), len(receipt.Found))
+	if len(receipt.Found) == 0 || len(receipt.Removed) == 0 {
+		t.Errorf("the receipt: %+v", receipt)
+	}
+}
+
+// ends invokes the function when its time has come, and wants all of the stage to go.
+func (tr trial) ends(t *testing.T) {
+	t.Helper()
+	function, schedule := tr.function(t, "expires-role-"), tr.schedule(t)
+	schedule.move(t, time.Now().Add(-time.Minute))
 	for _, action := range deletions {
-		account.Fault(t, "delete-fails-once", action)
+		tr.Fault(t, "delete-fails-once", action)
 	}
-	account.Fault(t, "throttle", "")
-	began := len(account.Calls(t))
-	receipt := function.invoke(t, stack)
-	account.Mend(t, "throttle")
-	account.Mend(t, "delete-fails-once")
+	tr.Fault(t, "throttle", "")
+	began := len(tr.Calls(t))
+	receipt := function.invoke(t, tr.stack, schedule.arn)
+	tr.Mend(t, "throttle")
+	tr.Mend(t, "delete-fails-once")
 	t.Logf("the receipt: %d deleted, %d left", len(receipt.Removed), len(receipt.Found))
 	if len(receipt.Found) != 0 || len(receipt.Removed) < 40 {
 		t.Errorf("the receipt: %+v", receipt)
 	}
 	allowed := mayDo(t, function.policies)
-	for _, call := range account.Calls(t)[began:] {
-		if action := iamAction(call.Service, call.Action); action != "sts:GetCallerIdentity" && !slices.Contains(allowed,
-			action) {
+	for _, call := range tr.Calls(t)[began:] {
+		if action := iamAction(call.Service, call.Action); action != "sts:GetCallerIdentity" &&
+			!slices.Contains(allowed, action) {
 			t.Errorf("the function calls %s, which its policies do not allow", action)
 		}
 	}
-	tr.end(t, "the function")
 }
 
 // destroysSchedules wants destroy to delete the schedules with the first, and everything.
 func (tr trial) destroysSchedules(t *testing.T) {
 	t.Helper()
+	began := len(tr.Calls(t))
 	tr.pulumi(t, "destroy", "-s", tr.stack, "--yes", "--skip-preview")
-	schedules, networks := tr.places(t, "DeleteSchedule"), tr.places(t, "DeleteVpc")
-	if len(schedules) != 2 || len(networks) != 1 || slices.Max(schedules) > networks[0] { // side by side with others
-		t.Errorf("destroy deletes the schedules by calls %v, and the VPC by %v", schedules, networks)
+	var deleted []string
+	for _, call := range tr.Calls(t)[began:] {
+		if call.Action == "DeleteSchedule" || call.Action == "DeleteVpc" {
+			deleted = append(deleted, call.Action)
+		}
+	}
+	if want := []string{"DeleteSchedule", "DeleteSchedule", "DeleteVpc"}; !slices.Equal(deleted, want) {
+		t.Errorf("destroy calls %v, want %v", deleted, want)
 	}
 	tr.end(t, "destroy")
 }
@@ -111,6 +139,47 @@ func (a *account) scheduled(t *testing.T, from string) {
 	slices.Sort(got)
 	if want := []string{"at(2098-12-31T00:00:00)", expireEvery + " " + from}; !slices.Equal(got, want) {
 		t.Errorf("schedules %q, want %q", got, want)
+	}
+}
+
+// schedule is what invokes the function that ends a stage.
+type schedule struct {
+	client *scheduler.Client
+	arn    string
+	is     *scheduler.GetScheduleOutput
+}
+
+// schedule finds it, and wants it to send its own ARN.
+func (a *account) schedule(t *testing.T) schedule {
+	t.Helper()
+	s := schedule{client: scheduler.NewFromConfig(a.client(t))}
+	listed, err := s.client.ListSchedules(t.Context(), &scheduler.ListSchedulesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range listed.Schedules {
+		if !strings.Contains(*one.Name, "expires-end") {
+			continue
+		}
+		s.arn = *one.Arn
+		s.is, err = s.client.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: one.Name, GroupName: one.GroupName})
+		if err != nil || s.is.Target.Input == nil || *s.is.Target.Input != expireEvent {
+			t.Fatalf("the schedule %+v, %v: want it to send %s", s.is, err, expireEvent)
+		}
+		return s
+	}
+	t.Fatal("no schedule ends the stage")
+	return s
+}
+
+// move makes the schedule begin at a time.
+func (s schedule) move(t *testing.T, from time.Time) {
+	_, err := s.client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{
+		Name: s.is.Name, GroupName: s.is.GroupName, FlexibleTimeWindow: s.is.FlexibleTimeWindow, Target: s.is.Target,
+		ScheduleExpression: s.is.ScheduleExpression, State: s.is.State, StartDate: &from,
+	})
+	if err != nil {
+		t.Errorf("move the schedule: %v", err)
 	}
 }
 
@@ -175,9 +244,9 @@ type expiryReceipt struct {
 	Found, Removed []struct{ ID string }
 }
 
-// invoke starts the program as Lambda does, invokes it once and returns its answer.
+// invoke starts the program as Lambda does, invokes it once, for a schedule, and returns its answer.
 // Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
-func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
+func (f function) invoke(t *testing.T, stack, schedule string) (receipt expiryReceipt) {
 	t.Helper()
 	answer, invoked := make(chan []byte, 1), false
 	mux := http.NewServeMux()
@@ -190,7 +259,7 @@ func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
 		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(expireSeconds*time.Second).UnixMilli()))
 		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:expires")
-		fmt.Fprint(w, "{}")
+		fmt.Fprint(w, strings.ReplaceAll(expireEvent, "<aws.scheduler.schedule-arn>", schedule)) // as EventBridge does
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/1/{kind}", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -204,7 +273,7 @@ func (f function) invoke(t *testing.T, stack string) (receipt expiryReceipt) {
 	defer lambda.Close()
 	cmd := exec.CommandContext(t.Context(), f.binary)
 	cmd.Env = append(f.env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(lambda.URL, "http://"), "AWS_REGION=us-east-1",
-		"SHOPLAB_STAGE="+stack, "SHOPLAB_EXPIRES="+time.Now().Add(-time.Minute).Format(time.RFC3339))
+		"SHOPLAB_STAGE="+stack)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

@@ -24,6 +24,10 @@ const (
 	expireEvery   = "rate(20 minutes)"
 )
 
+// expireEvent is what the schedule sends: its own ARN, by which the function asks whether the stage is still to end.
+// Source: EventBridge Scheduler User Guide, "Adding context attributes".
+const expireEvent = `{"schedule":"<aws.scheduler.schedule-arn>"}`
+
 // warning is how long before its end a stage's alertEmail is told.
 const warning = 24 * time.Hour
 
@@ -39,8 +43,8 @@ type Expiry struct {
 	group    *scheduler.ScheduleGroup
 }
 
-// NewExpiry makes the function and its schedule. Nothing depends on them: up makes them with the first resources, and
-// destroy deletes them with the first, side by side.
+// NewExpiry makes the function and its schedule. Nothing depends on the schedule: up makes it with the first resources,
+// destroy deletes it with the first, and the function, should it run by then, stops (0160).
 func NewExpiry(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Expiry, error) {
 	at, err := time.Parse(time.RFC3339, c.Expires)
 	if err != nil {
@@ -65,7 +69,7 @@ func NewExpiry(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resour
 	err = e.schedule(ctx, "end", &scheduler.ScheduleArgs{
 		Description:        pulumi.String("Deletes the stage " + c.Stack + ", again until nothing is left"),
 		ScheduleExpression: pulumi.String(expireEvery), StartDate: pulumi.String(e.at.Format(time.RFC3339)),
-	}, "lambda:InvokeFunction", e.function.Arn, nil)
+	}, "lambda:InvokeFunction", e.function.Arn, pulumi.String(expireEvent))
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +161,7 @@ func (e *Expiry) end(ctx *pulumi.Context) error {
 		Architectures: pulumi.ToStringArray([]string{"arm64"}),
 		Code:          pulumi.NewFileArchive(e.archive(ctx)),
 		Role:          role.Arn, MemorySize: pulumi.Int(256), Timeout: pulumi.Int(expireSeconds),
-		Environment: lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{
-			"SHOPLAB_STAGE": pulumi.String(c.Stack), "SHOPLAB_EXPIRES": pulumi.String(e.at.Format(time.RFC3339)),
-		}},
+		Environment:   lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{"SHOPLAB_STAGE": pulumi.String(c.Stack)}},
 		LoggingConfig: lambda.FunctionLoggingConfigArgs{LogFormat: pulumi.String("Text"), LogGroup: logs.Name},
 	}, child(e, pulumi.DependsOn(rights))...)
 	return err
@@ -194,12 +196,13 @@ func newScheduleRole(
 	ctx *pulumi.Context, name string, group *scheduler.ScheduleGroup, parent pulumi.Resource,
 ) (*iam.Role, error) {
 	return iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
-		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"), "Statement": pulumi.Array{pulumi.Map{
-			"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),
-			"Principal": pulumi.Map{"Service": pulumi.String("scheduler.amazonaws.com")},
-			// Source: EventBridge Scheduler User Guide, "Confused deputy prevention": the schedule's group.
-			"Condition": pulumi.Map{"StringEquals": pulumi.Map{"aws:SourceArn": group.Arn}},
-		}}}),
+		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"),
+			"Statement": pulumi.Array{pulumi.Map{
+				"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),
+				"Principal": pulumi.Map{"Service": pulumi.String("scheduler.amazonaws.com")},
+				// Source: EventBridge Scheduler User Guide, "Confused deputy prevention": the schedule's group.
+				"Condition": pulumi.Map{"StringEquals": pulumi.Map{"aws:SourceArn": group.Arn}},
+			}}}),
 		ForceDetachPolicies: pulumi.Bool(true),
 	}, child(parent)...)
 }

@@ -52,6 +52,10 @@ func TestRemove(t *testing.T) {
 	if o := remove("stage1\n", ""); !strings.Contains(o.err, "is not known") || !strings.Contains(o.err, "--ignore-state") {
 		t.Errorf("without a state: %+v", o)
 	}
+	state(`echo 'error: failed to load checkpoint: EOF' >&2; exit 255`)
+	if o := remove("stage1\n", ""); !strings.Contains(o.err, "find .pulumi -name '*.attrs' -empty -delete") {
+		t.Errorf("with a state that Pulumi was killed over: %+v", o)
+	}
 	state(`echo '{"deployment":{"resources":[{"custom":true,"type":"aws:ec2/eip:Eip"},{"type":"shoplab:platform:Network"}]}}'`)
 	if o := remove("stage1\n", ""); !strings.Contains(o.err, "pulumi destroy -s stage1") {
 		t.Errorf("with a state that lists something: %+v", o)

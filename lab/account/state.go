@@ -18,6 +18,12 @@ type stackState struct {
 	pending int
 }
 
+// emptyAttributes says what helps where a state in a folder cannot be read. Pulumi replaces the state's file in one step,
+// but not the file of attributes that gocloud.dev/blob/fileblob keeps beside it: a Pulumi that is killed in between
+// leaves that one empty, and every command fails, cancel too. It is not needed: without it there are no attributes.
+const emptyAttributes = "Pulumi was killed while it wrote its state. In the folder of the state (pulumi whoami -v names it): " +
+	"find .pulumi -name '*.attrs' -empty -delete"
+
 // readState asks the Pulumi CLI, which knows where the state is.
 func readState(ctx context.Context, root, stack string) (s stackState, err error) {
 	cmd := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack, "--non-interactive") //nolint:gosec // a stage's name, checked
@@ -30,6 +36,8 @@ func readState(ctx context.Context, root, stack string) (s stackState, err error
 		return s, errors.New("the pulumi command is not installed here")
 	case err != nil && strings.Contains(text, "no stack named"):
 		return s, nil
+	case err != nil && strings.Contains(text, "failed to load checkpoint: EOF"):
+		return s, fmt.Errorf("pulumi stack export: %w: %s: %s", err, text, emptyAttributes)
 	case err != nil:
 		return s, fmt.Errorf("pulumi stack export: %w: %s", err, text)
 	}

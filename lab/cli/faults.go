@@ -63,15 +63,20 @@ Exit status: 0; 1 after an error, or if an order was lost or made twice, or mone
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&b.plan.Stages, "stages", nil, "the `stages` to break, by comma; all by default")
-	f.StringArrayVar(&b.plan.Faults, "fault", nil, "one `fault` to inflict, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
+	f.StringArrayVar(&b.plan.Faults, "fault", nil,
+		"one `fault` to inflict, repeatable; all by default: "+strings.Join(faults.Names(), ", "))
 	f.StringVar(&b.where, "target", b.where, "where: `local|aws`")
 	f.IntVar(&b.plan.Repeats, "repeats", b.plan.Repeats, "how often each fault is inflicted")
-	f.DurationVar(&b.plan.Longest, "longest-wait", b.plan.Longest, "how long a wait that is known beforehand is really kept; 0s: in full")
+	f.DurationVar(&b.plan.Longest, "longest-wait", b.plan.Longest,
+		"how long a wait that is known beforehand is really kept; 0s: in full")
 	f.Float64Var(&b.plan.Rate, "rate", 0, "`requests` a second instead of half of what the stage can do")
 	f.BoolVar(&b.plan.Quick, "quick", false, "one repeat, waits of at most two seconds: a first impression")
-	f.StringArrayVar(&b.config, "config", nil, "with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
-	f.StringVar(&b.plan.NewImage, "new-image", "", "with --target aws and --config shoplab:image: the `image` by digest that a rolling deploy deploys")
-	f.StringVar(&b.out, "out", b.out, "where to write the result, for lab report: a `folder`, for its faults.json, or a file that ends in .json")
+	f.StringArrayVar(&b.config, "config", nil,
+		"with --target aws: configuration of the stacks for this run, as `KEY=VALUE`; repeatable")
+	f.StringVar(&b.plan.NewImage, "new-image", "",
+		"with --target aws and --config shoplab:image: the `image` by digest that a rolling deploy deploys")
+	f.StringVar(&b.out, "out", b.out, "where to write the result, for lab report: a `folder`, for its faults.json, or a "+
+		"file that ends in .json")
 	return cmd
 }
 
@@ -141,9 +146,11 @@ func (b *breaking) check() (err error) {
 	case b.where == "local" && (len(b.config) > 0 || p.NewImage != ""):
 		return errors.New("--config and --new-image change stacks on AWS; here a stage runs as its Pulumi.STAGE.yaml says")
 	case p.NewImage != "" && (image == "" || image == p.NewImage):
-		return errors.New("--new-image follows another image, which --config shoplab:image=IMAGE names; without both the stage builds its own, and another for the deploy")
+		return errors.New("--new-image follows another image, which --config shoplab:image=IMAGE names; without both the " +
+			"stage builds its own, and another for the deploy")
 	case image != "" && p.NewImage == "" && (len(p.Faults) == 0 || slices.Contains(p.Faults, faults.RollingDeploy)):
-		return fmt.Errorf("with --config shoplab:image the image for the fault %q has to be named: --new-image IMAGE", faults.RollingDeploy)
+		return fmt.Errorf("with --config shoplab:image the image for the fault %q has to be named: --new-image IMAGE",
+			faults.RollingDeploy)
 	}
 	if p.Root, err = findRoot(); err != nil {
 		return err
@@ -178,7 +185,8 @@ func printFaults(out io.Writer, f result.Faults) error {
 				missed, failed = append(missed, r.MissedSeconds), append(failed, r.FailedRequests)
 				lost, without = lost+r.Orders.Lost+r.Orders.Duplicates+r.Orders.Wrong, without+r.Orders.Unaccounted
 			}
-			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without, strings.Join(one.Assumed, ", "))
+			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without,
+				strings.Join(one.Assumed, ", "))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -192,9 +200,11 @@ func printFaults(out io.Writer, f result.Faults) error {
 		}
 		line("")
 	}
-	_, err := fmt.Fprintf(out, "Objective missed: for how many seconds more than %g%% of the requests failed, or 5%% took longer than %g ms.\n"+
+	_, err := fmt.Fprintf(out, "Objective missed: for how many seconds more than %g%% of the requests failed, or 5%% "+
+		"took longer than %g ms.\n"+
 		"Of several repeats: median (lowest-highest). Seconds and failed requests are the stage's: a wait that was cut\n"+
-		"short here counts in full, for as long as ASSUMED or the configuration has it. Orders lost: acknowledged, and then\n"+
+		"short here counts in full, for as long as ASSUMED or the configuration has it. Orders lost: acknowledged, and "+
+		"then\n"+
 		"not there, there twice, or other than acknowledged.\n\n",
 		100*load.DefaultObjective.MaxErrorRatio, load.DefaultObjective.P95MS)
 	return err

@@ -1,6 +1,7 @@
 // Command expire is the Lambda function that ends a stage when its time is up (shoplab:expires): it does what lab sweep
 // --remove does, for the one stage of its environment, and goes with it. The platform compiles and deploys it; a
-// schedule invokes it from that time on, every few minutes, until nothing is left that could.
+// schedule invokes it from that time on, every few minutes, until nothing is left that could. It stops when that
+// schedule is gone or moved: the stage is being destroyed, or is to live longer (0160).
 package main
 
 import (
@@ -21,27 +22,33 @@ import (
 	"shoplab/lab/sweep"
 )
 
-// Variables of the function's environment, which the platform sets.
-const (
-	stageVariable   = "SHOPLAB_STAGE"
-	expiresVariable = "SHOPLAB_EXPIRES" // RFC 3339
-)
+// stageVariable names the stage in the function's environment, which the platform sets.
+const stageVariable = "SHOPLAB_STAGE"
 
 // reserve is kept of an invocation's time for the receipt.
 const reserve = 20 * time.Second
 
 func main() { lambda.Start(handle) }
 
+// event is what the schedule sends.
+type event struct {
+	Schedule string `json:"schedule"` // the schedule's ARN
+}
+
 // handle is one invocation. It returns the receipt, and an error if it could not even look; what it has not finished,
 // the next invocation does.
-func handle(ctx context.Context) (sweep.Receipt, error) {
-	stage, err := due(os.Getenv, time.Now())
-	if err != nil {
-		return sweep.Receipt{}, err
+func handle(ctx context.Context, e event) (sweep.Receipt, error) {
+	stage := os.Getenv(stageVariable)
+	if stage == "" {
+		return sweep.Receipt{}, errors.New(stageVariable + " is not set")
 	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return sweep.Receipt{}, fmt.Errorf("read AWS settings: %w", err)
+	}
+	asked, err := scheduled(cfg, e.Schedule)
+	if err != nil {
+		return sweep.Receipt{}, err
 	}
 	self, err := ownRole(ctx, cfg)
 	if err != nil {
@@ -52,10 +59,18 @@ func handle(ctx context.Context) (sweep.Receipt, error) {
 		work, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
 	}
 	defer cancel()
-	receipt, err := sweep.Remove(work, cfg, sweep.Removal{
-		Filter: sweep.Filter{Stages: []string{stage}}, Last: []string{self}, Say: func(s string) { slog.Info(s) },
-	})
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	var receipt sweep.Receipt
+	if err = asked.due(work); err == nil {
+		receipt, err = sweep.Remove(work, cfg, sweep.Removal{
+			Filter: sweep.Filter{Stages: []string{stage}}, Last: []string{self}, Wanted: asked.due,
+			Say: func(s string) { slog.Info(s) },
+		})
+	}
+	switch {
+	case errors.Is(err, errNotDue):
+		slog.Info("stops", "stage", stage, "reason", err.Error())
+		err = nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		err = nil // to be continued
 	}
 	slog.Info("receipt", "stage", stage, "deleted", len(receipt.Removed), "left", len(receipt.Found))
@@ -63,22 +78,6 @@ func handle(ctx context.Context) (sweep.Receipt, error) {
 		slog.Info("left: " + r.String())
 	}
 	return receipt, err
-}
-
-// due is the stage whose time is up.
-func due(env func(string) string, now time.Time) (stage string, err error) {
-	stage = env(stageVariable)
-	if stage == "" {
-		return "", errors.New(stageVariable + " is not set")
-	}
-	expires, err := time.Parse(time.RFC3339, env(expiresVariable))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", expiresVariable, err)
-	}
-	if now.Before(expires) { // somebody tries it, or the schedule was moved meanwhile
-		return "", fmt.Errorf("%s ends at %s, not before", stage, expires.UTC().Format(time.RFC3339))
-	}
-	return stage, nil
 }
 
 // ownRole is the ARN of the role that the function runs as.

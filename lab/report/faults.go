@@ -18,11 +18,16 @@ func faultsSection(m measured) section {
 		return s
 	}
 	o := measured{}.objective() // faults hold every stage to the default
-	s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("A steady rate, half of what each stage could do, whole journeys with payments, and one fault at a time. The objective "+
-		"is missed in a second of which more than %g%% of the requests fail or 5%% take longer than %g ms. Seconds and failed requests are the stage's: a wait "+
-		"that is known beforehand is cut short here, and each of its seconds counts for several. What AWS takes is assumed, see below. "+
-		"An order is lost that was acknowledged, and then was not there, there twice, or another.", 100*o.MaxErrorRatio, o.P95MS)})
-	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)}, block{Table: policyTable(faulty)})
+	s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("A steady rate, half of what each stage could do, whole "+
+		"journeys with payments, and one fault at a time. The objective "+
+		"is missed in a second of which more than %g%% of the requests fail or 5%% take longer than %g ms. Seconds and "+
+		"failed requests are the stage's: a wait "+
+		"that is known beforehand is cut short here, and each of its seconds counts for several. What AWS takes is "+
+		"assumed, see below. "+
+		"An order is lost that was acknowledged, and then was not there, there twice, or another.", 100*o.MaxErrorRatio,
+		o.P95MS)})
+	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)},
+		block{Table: policyTable(faulty)})
 	if t := assumptionTable(faulty, assumptions); len(t.Rows) > 0 {
 		s.Blocks = append(s.Blocks, block{Table: t})
 	}
@@ -63,7 +68,8 @@ func faultyTitle(st result.FaultyStage) string {
 
 // faultTable has a row for each fault and a column for each stage.
 func faultTable(stages []result.FaultyStage) *table {
-	t := &table{Caption: "Fault by stage: seconds in which the objective was missed, requests failed, orders lost (median, lowest to highest)", Head: []string{"Fault"}}
+	t := &table{Caption: "Fault by stage: seconds in which the objective was missed, requests failed, orders lost " +
+		"(median, lowest to highest)", Head: []string{"Fault"}}
 	row := map[string]int{}
 	for i, st := range stages {
 		t.Head = append(t.Head, faultyTitle(st))
@@ -151,7 +157,8 @@ func ninesTable(stages []result.FaultyStage) *table {
 }
 
 func policyTable(stages []result.FaultyStage) *table {
-	t := &table{Caption: "How each finds and replaces what is broken, as it is configured", Head: []string{"Stage", "Finds", "Replaces", "Held, of what it can do"}}
+	t := &table{Caption: "How each finds and replaces what is broken, as it is configured",
+		Head: []string{"Stage", "Finds", "Replaces", "Held, of what it can do"}}
 	for _, st := range stages {
 		held := absent()
 		if st.RatePerSecond != nil {
@@ -191,7 +198,8 @@ func assumptionTable(stages []result.FaultyStage, assumptions []result.Assumptio
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		t.Rows = append(t.Rows, []cell{text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"), text("declared")})
+		t.Rows = append(t.Rows, []cell{text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"),
+			text("declared")})
 	}
 	return t
 }

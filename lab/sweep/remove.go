@@ -48,6 +48,9 @@ type Removal struct {
 	Filter Filter
 	// Last are ARNs that are deleted when nothing else is left: what the caller itself runs as.
 	Last []string
+	// Wanted, if set, is asked before each step whether the stage is still to go: an error of its ends the removal. What
+	// ends the stage by itself goes last and with it whom Wanted may ask, so from there on nobody is asked.
+	Wanted func(context.Context) error
 	// Say hears of each step.
 	Say func(string)
 	// Patience is how long nothing may be gone before it is given up; 0 is 40 minutes, for a VPC origin of CloudFront may
@@ -61,7 +64,7 @@ const expiry = "expires"
 
 // Remove deletes what an inventory finds, until one finds nothing. It asks for everything at once whose dependents are
 // gone, waits for what takes time, and tries again what AWS refuses. The receipt says what was deleted, and what is
-// left and why, also with an error: when ctx ends, or AWS cannot be asked. Remove gives up when AWS refuses all that is
+// left and why, also with an error: when ctx ends, AWS cannot be asked, or it is not wanted any more. Remove gives up when AWS refuses all that is
 // left, or when nothing was gone for a while.
 func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) {
 	if len(what.Filter.Stages) != 1 || what.Filter.Stages[0] == "" {
@@ -79,6 +82,8 @@ func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) 
 		case rank == itself:
 			r.leave(ctx)
 			return r.sign(receipt), nil
+		case rank == ending:
+			r.Wanted = nil
 		}
 		done, err := r.empty(ctx)
 		if err != nil || !done {
@@ -191,6 +196,11 @@ func (r *remover) empty(ctx context.Context) (done bool, err error) {
 	pause, progress, said := looksMin, time.Now(), ""
 	for {
 		before := len(r.left)
+		if r.Wanted != nil {
+			if err := r.Wanted(ctx); err != nil {
+				return false, err
+			}
+		}
 		r.ask(ctx)
 		if err := r.look(ctx); err != nil {
 			return false, err
