@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -14,9 +15,9 @@ import (
 // stackLabel is the label of a namespace that says which stack made it.
 const stackLabel = "shoplab/stack"
 
-// Minutes that pods may take to be ready, pulled images included. An image that cannot be pulled takes as long, and
-// somebody waits for its error.
-const shopMinutes, storeMinutes = 3, 3
+// How long pods may take to be ready, pulled images included, and the charts' releases. An image that cannot be pulled
+// takes as long, and who waits for its error has it within three minutes, those seconds included that Pulumi starts in.
+const podsReady, released = 150 * time.Second, 10 * time.Minute
 
 // ServiceMesh is the shop in a Kubernetes cluster with Istio.
 type ServiceMesh struct {
@@ -42,6 +43,8 @@ type ServiceMeshArgs struct {
 	Data map[string]pulumi.StringOutput
 	// Edge is what the gateway asks requests to come from.
 	Edge *Edge
+	// Nodes is on how many nodes the gateway runs; 0 is 1.
+	Nodes int
 }
 
 // NewServiceMesh installs Istio, then the shop, and beside it what watches both.
@@ -122,8 +125,8 @@ func (m *ServiceMesh) namespace(
 }
 
 // within bounds how long to wait until something is ready; the error then says what its pods complain about.
-func within(minutes int) pulumi.ResourceOption {
-	text := fmt.Sprintf("%dm", minutes)
+func within(d time.Duration) pulumi.ResourceOption {
+	text := d.String()
 	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: text, Update: text})
 }
 
@@ -152,6 +155,6 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 		inputs["version"], inputs["atomic"] = pulumi.String(c.version), pulumi.Bool(true)
 	}
 	r := &Release{}
-	options := append(m.in(needs...), within(10))
+	options := append(m.in(needs...), within(released))
 	return r, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", m.name+"-"+name, inputs, r, options...)
 }

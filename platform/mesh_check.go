@@ -20,28 +20,29 @@ import (
 
 // checkCluster finds, before anything is made, what keeps stage 4 from a cluster that is not ours: names and ports
 // that are taken, nodes that are too small or of another architecture, no volumes, no Istio or one too many. A preview
-// goes on without a cluster that does not answer.
-func checkCluster(ctx *pulumi.Context, c Config) error {
+// goes on without a cluster that does not answer. The result is on how many nodes the gateway can run.
+func checkCluster(ctx *pulumi.Context, c Config) (nodes int, err error) {
 	if c.Kubeconfig == "" {
-		return nil
+		return 1, nil
 	}
 	cluster, err := newClusterAPI(c.Kubeconfig)
 	if err != nil {
-		return fmt.Errorf("read the kubeconfig (shoplab:kubeconfig): %w", err)
+		return 0, fmt.Errorf("read the kubeconfig (shoplab:kubeconfig): %w", err)
 	}
 	var all inventory
 	if err := cluster.take(ctx.Context(), &all); err != nil {
 		err = fmt.Errorf("the cluster of shoplab:kubeconfig cannot be asked what is in it: %w", err)
 		if ctx.DryRun() {
-			return ctx.Log.Warn(err.Error(), nil)
+			return 1, ctx.Log.Warn(err.Error(), nil)
 		}
-		return err
+		return 0, err
 	}
-	if problems := all.problems(newMesh("", ServiceMeshArgs{Config: c})); len(problems) > 0 {
-		return fmt.Errorf("the cluster cannot have stack %s, and nothing was made:\n  - %s", c.Stack, strings.Join(problems,
-			"\n  - "))
+	nodes = all.gateways(c.Architecture)
+	if problems := all.problems(newMesh("", ServiceMeshArgs{Config: c, Nodes: nodes})); len(problems) > 0 {
+		return 0, fmt.Errorf("the cluster cannot have stack %s, and nothing was made:\n  - %s",
+			c.Stack, strings.Join(problems, "\n  - "))
 	}
-	return nil
+	return nodes, nil
 }
 
 // clusterAPI asks a cluster's API server with whatever credentials its kubeconfig has.
@@ -108,6 +109,7 @@ type clusterObject struct {
 	Spec struct {
 		Unschedulable              bool
 		NodeName                   string
+		Taints                     []struct{ Key, Effect string }
 		Ports                      []struct{ NodePort int }
 		Containers, InitContainers []podContainer
 	}

@@ -121,6 +121,13 @@ func TestClusterIsChecked(t *testing.T) {
 			},
 			want: "no node runs arm64",
 		},
+		"a control plane that takes no pods": {
+			cluster: map[string]string{
+				"nodes": strings.Replace(someNodes, `"status"`,
+					`"spec": {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}, "status"`, 1),
+			},
+			want: "no node runs arm64",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := map[string]string{"shoplab:kubeconfig": aKubeconfig}

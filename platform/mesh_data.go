@@ -124,7 +124,7 @@ func (m *ServiceMesh) data(
 // server makes the pod of a store: of a StatefulSet, which finds its volume again, or of a Deployment.
 func (m *ServiceMesh) server(ctx *pulumi.Context, s store, needs ...pulumi.Resource) (pulumi.Resource, error) {
 	selector := metav1.LabelSelectorArgs{MatchLabels: labels(s.name)}
-	options := append(m.in(needs...), within(storeMinutes))
+	options := append(m.in(needs...), within(podsReady))
 	if !s.volume {
 		return appsv1.NewDeployment(ctx, m.name+"-"+s.name, &appsv1.DeploymentArgs{
 			Metadata: m.metadata(s.name),

@@ -63,19 +63,39 @@ func (m *ServiceMesh) istioCharts() map[string]chart {
 			}}},
 			"meshConfig": values{"defaultConfig": values{"holdApplicationUntilProxyStarts": true}},
 		}},
-		gatewayRelease: {sources[gatewayRelease], m.ingress, values{
-			"labels":      values{"istio": m.gatewayLabel()},
-			"autoscaling": values{"enabled": false}, "replicaCount": 1, "resources": values{"requests": gatewayRoom.requests()},
-			"podAnnotations": m.gatewayTopology(),
-			"service": values{
-				"type": "NodePort", "externalTrafficPolicy": "Local", // the client's address stays
-				"ports": list(values{
-					"name": "http2", "port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": m.nodePort(),
-				}),
-			},
-		}},
+		gatewayRelease: {sources[gatewayRelease], m.ingress, m.gateway()},
 	}
 }
+
+// gateway is what the gateway's chart is told. Only a node with a pod of it answers, because anything else would hide
+// the client's address; so there is one on each node, also on that of the control plane, whose address the stack's URL
+// has. A rollout counts the new pods alone, or they would go where the old ones are not.
+// Source: Kubernetes' documentation, "Pod Topology Spread Constraints", matchLabelKeys.
+func (m *ServiceMesh) gateway() values {
+	all := values{
+		"labels":      values{"istio": m.gatewayLabel()},
+		"autoscaling": values{"enabled": false}, "replicaCount": m.gateways(),
+		"resources": values{"requests": gatewayRoom.requests()}, "podAnnotations": m.gatewayTopology(),
+		"service": values{
+			"type": "NodePort", "externalTrafficPolicy": "Local",
+			"ports": list(values{
+				"name": "http2", "port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": m.nodePort(),
+			}),
+		},
+	}
+	if m.gateways() > 1 {
+		all["tolerations"] = list(values{"key": controlPlaneTaint, "operator": "Exists", "effect": "NoSchedule"})
+		all["topologySpreadConstraints"] = list(values{
+			"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+			"labelSelector":  values{"matchLabels": values{"istio": m.gatewayLabel()}},
+			"matchLabelKeys": list("pod-template-hash"),
+		})
+	}
+	return all
+}
+
+// gateways is how many pods the gateway has.
+func (m *ServiceMesh) gateways() int { return max(1, m.args.Nodes) }
 
 // proven says that a request has to carry the origin secret to find a route.
 func (m *ServiceMesh) proven() bool { return m.args.Edge != nil && m.args.Edge.Proven() }

@@ -92,6 +92,19 @@ func unknown(given, known values, path string) []string {
 	return all
 }
 
+// A gateway on each node of several, and none that a rollout moves away.
+func TestGatewaysOnEveryNode(t *testing.T) {
+	several := aGiven
+	several.Nodes = 3
+	charts := newMesh("mesh", several).istioCharts()
+	out := rendered(t, gatewayRelease, istioChart(t, gatewayRelease), charts[gatewayRelease])
+	for _, line := range []string{"replicas: 3", "node-role.kubernetes.io/control-plane", "- pod-template-hash"} {
+		if !bytes.Contains(out, []byte(line)) {
+			t.Errorf("no %q in what the chart renders", line)
+		}
+	}
+}
+
 // TestChartsRender renders the charts with our values and looks for them in what comes out.
 func TestChartsRender(t *testing.T) {
 	want := map[string][]string{

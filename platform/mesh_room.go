@@ -70,7 +70,7 @@ func (m *ServiceMesh) shopRoom() room {
 
 // needs is what all pods of the stack ask for while the shop is rolled: one pod more than it starts with.
 func (m *ServiceMesh) needs() room {
-	sum := m.shopRoom().times(m.args.Config.Instances + 1).plus(gatewayRoom)
+	sum := m.shopRoom().times(m.args.Config.Instances + 1).plus(gatewayRoom.times(m.gateways()))
 	if m.args.given() {
 		sum = sum.plus(storeRoom.plus(sidecarRoom).times(2))
 	}
@@ -108,6 +108,29 @@ func (c Config) fits(server room) error {
 		"%s; take a larger one, or lower shoplab:cpu, shoplab:memory or shoplab:instances", needs, c.InstanceType, server)
 }
 
+// controlPlaneTaint keeps pods off the nodes of the control plane, where an installer sets it.
+const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
+
+// takes says that a node takes pods that tolerate these taints.
+func (o clusterObject) takes(tolerated ...string) bool {
+	for _, t := range o.Spec.Taints {
+		if t.Effect != "PreferNoSchedule" && !slices.Contains(tolerated, t.Key) {
+			return false
+		}
+	}
+	return !o.Spec.Unschedulable
+}
+
+// gateways is how many nodes can run a gateway of an architecture.
+func (all *inventory) gateways(architecture string) (n int) {
+	for _, node := range all.nodes.Items {
+		if node.Metadata.Labels["kubernetes.io/arch"] == architecture && node.takes(controlPlaneTaint) {
+			n++
+		}
+	}
+	return n
+}
+
 // tooSmall says why the stack's pods do not fit the cluster beside what runs there.
 func (all *inventory) tooSmall(m *ServiceMesh) (problems []string) {
 	c := m.args.Config
@@ -115,7 +138,7 @@ func (all *inventory) tooSmall(m *ServiceMesh) (problems []string) {
 	for _, n := range all.nodes.Items {
 		arch := n.Metadata.Labels["kubernetes.io/arch"]
 		architectures[arch] = true
-		if arch == c.Architecture && !n.Spec.Unschedulable {
+		if arch == c.Architecture && n.takes() {
 			nodes[n.Metadata.Name] = roomOf(n.Status.Allocatable)
 		}
 	}

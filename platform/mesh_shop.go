@@ -72,7 +72,7 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod []pulumi.Resource) error 
 		return err
 	}
 	if _, err := appsv1.NewDeployment(ctx, m.name+"-deployment", m.deployment(secrets),
-		append(m.in(needs...), within(shopMinutes))...); err != nil {
+		append(m.in(needs...), within(podsReady))...); err != nil {
 		return err
 	}
 	return m.scaling(ctx, namespace)

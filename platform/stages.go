@@ -30,13 +30,13 @@ func Deploy(ctx *pulumi.Context) (err error) {
 	check(explainErrors(ctx, c))
 	check(checkQuota(ctx, c))
 	check(checkRoom(ctx, c))
-	check(checkCluster(ctx, c))
+	nodes := must(checkCluster(ctx, c))
 	compose := map[string]func(*pulumi.Context, Config) stage{
 		contract.Single: single, contract.Balanced: balanced, contract.Fargate: fargate, contract.Mesh: mesh,
 		contract.Lambda: serverless,
 	}[c.Topology]
 	if c.Kubeconfig != "" {
-		compose = foreignMesh
+		compose = func(ctx *pulumi.Context, c Config) stage { return foreignMesh(ctx, c, nodes) }
 	}
 	var expiry *Expiry
 	if c.Expires != "" && c.Kubeconfig == "" {
@@ -177,8 +177,8 @@ func mesh(ctx *pulumi.Context, c Config) stage {
 }
 
 // foreignMesh: the mesh on a cluster that is not ours, its data inside. Nothing is made in AWS, but
-// for the image's repository if shoplab:image is empty.
-func foreignMesh(ctx *pulumi.Context, c Config) stage {
+// for the image's repository if shoplab:image is empty. nodes is how many can run a gateway.
+func foreignMesh(ctx *pulumi.Context, c Config, nodes int) stage {
 	image := must(NewImage(ctx, "image", ImageArgs{Config: c}))
 	host := must(serverHost(c.Kubeconfig))
 	kubeconfig := secret(c.Kubeconfig)
@@ -186,6 +186,7 @@ func foreignMesh(ctx *pulumi.Context, c Config) stage {
 	edge := must(NewEdge(ctx, "edge", c))
 	must(NewServiceMesh(ctx, "mesh", ServiceMeshArgs{
 		Config: c, Kubeconfig: kubeconfig, Image: image.Reference, Edge: edge, Env: c.env(edge, sidecarNetwork),
+		Nodes: nodes,
 	}))
 	url := pulumi.Sprintf("http://%s:%d", host, c.NodePort)
 	ctx.Export(contract.OutputDatabase, pulumi.String(c.databaseKeeps()))
