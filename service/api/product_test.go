@@ -82,6 +82,42 @@ func (c *countingCatalog) Product(ctx context.Context, id int64) (shop.Product, 
 	return c.Catalog.Product(ctx, id)
 }
 
+// heldCatalog answers nothing until it is let go.
+type heldCatalog struct {
+	shop.Catalog
+	asked, goOn chan struct{}
+}
+
+func (h *heldCatalog) Product(ctx context.Context, id int64) (shop.Product, error) {
+	h.asked <- struct{}{}
+	<-h.goOn
+	return h.Catalog.Product(ctx, id)
+}
+
+// More requests at once than an instance can hold are refused at once, and probes are not.
+func TestMoreThanCanBeHeld(t *testing.T) {
+	held := &heldCatalog{asked: make(chan struct{}), goOn: make(chan struct{})}
+	r := newRig(t, func(c *Config, sh *Shop) {
+		c.MaxInFlight = 2
+		held.Catalog, sh.Catalog = sh.Catalog, held
+	})
+	var waiting sync.WaitGroup
+	for i := range 2 {
+		path := fmt.Sprintf("/api/products/%d", r.product(fmt.Sprint("mug", i), 900, 10).ID)
+		waiting.Go(func() {
+			if rep := r.do("GET", path, nil); rep.StatusCode != 200 {
+				t.Errorf("what was there first got %d", rep.StatusCode)
+			}
+		})
+		<-held.asked
+	}
+	r.do("GET", "/api/categories", nil).want(t, 503)
+	r.do("GET", "/readyz", nil).want(t, 200)
+	close(held.goOn)
+	waiting.Wait()
+	r.do("GET", "/api/categories", nil).want(t, 200)
+}
+
 // TestCatalogCache: many askers are one call, and a change of price shows within the cache's time.
 func TestCatalogCache(t *testing.T) {
 	var catalog *countingCatalog

@@ -24,6 +24,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -70,6 +71,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// AlwaysHTTPS says that clients reach the shop by HTTPS only, whatever the proxies say.
 	AlwaysHTTPS bool
+	// MaxInFlight is how many requests of the API are answered at once, beyond which they are refused; 0 is
+	// DefaultMaxInFlight.
+	MaxInFlight int
 	// AccessLog writes a line for each request to Log.
 	AccessLog bool
 	Log       *slog.Logger
@@ -80,6 +84,10 @@ type Config struct {
 	// Forgive takes back an event that was allowed. Nil where Allow is.
 	Forgive func(ctx context.Context, key string, l Limit)
 }
+
+// DefaultMaxInFlight is 1,024 requests. By Little's law even a shop that answers 2,000 a second takes half a second
+// for one of so many, and each of them takes memory: who comes then is better off at another instance (0017).
+const DefaultMaxInFlight = 1024
 
 // Shop is what the server serves.
 type Shop struct {
@@ -115,6 +123,8 @@ type Server struct {
 	answers     *answers
 	spec        *spec
 	files       *storefront
+	most        int64        // requests that are answered at once
+	underWay    atomic.Int64 // of those
 	isOpen      atomic.Bool
 	draining    atomic.Bool
 }
@@ -125,7 +135,7 @@ func New(c Config) (*Server, error) {
 		info: c.Info, sessionKeys: c.SessionKeys, orderHold: c.OrderHold, holdLimits: c.HoldLimits, proxies: c.TrustedProxies,
 		alwaysHTTPS: c.AlwaysHTTPS, accessLog: c.AccessLog, log: c.Log, metrics: c.Metrics, allow: c.Allow,
 		forgive: c.Forgive,
-		answers: newAnswers(c.Metrics.answered),
+		answers: newAnswers(c.Metrics.answered), most: int64(cmp.Or(c.MaxInFlight, DefaultMaxInFlight)),
 	}
 	s.app = fiber.New(fiber.Config{
 		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
@@ -219,11 +229,18 @@ func bounded(h fiber.Handler) fiber.Handler {
 // errStarting is the answer of an instance that has not looked at the request, so another one may.
 var errStarting = shop.Errorf(shop.CodeOverloaded, "The shop is starting. Try again in a moment.")
 
-// opened refuses what cannot be served before Open.
+// errFull is the answer of an instance that answers as many requests as it can hold.
+var errFull = shop.Errorf(shop.CodeOverloaded, "The shop is very busy. Try again in a moment.")
+
+// opened refuses what cannot be served before Open, and more at once than the instance can hold.
 func (s *Server) opened(h fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if !s.isOpen.Load() {
 			return errStarting
+		}
+		defer s.underWay.Add(-1)
+		if s.underWay.Add(1) > s.most {
+			return errFull
 		}
 		return h(c)
 	}
