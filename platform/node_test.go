@@ -194,6 +194,7 @@ type loadStep struct {
 	}
 	Operations []struct {
 		Name   string
+		Errors map[string]int
 		Failed int
 	}
 }

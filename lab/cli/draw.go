@@ -23,7 +23,8 @@ func newDraw(ctx context.Context, p *progress) (chart.Draw, error) {
 		if err != nil {
 			return nil, fmt.Errorf("describe the charts: %w", err)
 		}
-		out, err := program.Output(ctx, p.step, bytes.NewReader(in), path)
+		// An interrupted run has its report, too.
+		out, err := program.Output(context.WithoutCancel(ctx), p.step, bytes.NewReader(in), path)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
@@ -34,6 +35,9 @@ func (r *stageRun) prove(ctx context.Context) error {
 		if none != "" {
 			v.NotProved = cmp.Or(v.NotProved, none)
 			continue
+		}
+		if slices.ContainsFunc(v.Trials, func(t result.Proof) bool { return t.Knob == k.Name }) {
+			continue // it was turned for a likelier suspect
 		}
 		trial, err := r.turn(ctx, tuner, k)
 		if err != nil {

@@ -18,7 +18,7 @@ const (
 	settleFor   = 5 * time.Second
 	settleQuick = 500 * time.Millisecond
 	// maxLonger is how often a step goes on because its halves disagree.
-	maxLonger = 2
+	maxLonger = 1
 	// halvesThroughput and halvesP95 are how far apart the halves may be, as a share of their mean; a p95
 	// that differs by less than halvesMS does not count.
 	halvesThroughput, halvesP95, halvesMS = 0.10, 0.25, 20.0
