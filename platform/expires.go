@@ -196,13 +196,15 @@ func newScheduleRole(
 	ctx *pulumi.Context, name string, group *scheduler.ScheduleGroup, parent pulumi.Resource,
 ) (*iam.Role, error) {
 	return iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
-		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{"Version": pulumi.String("2012-10-17"),
+		AssumeRolePolicy: pulumi.JSONMarshal(pulumi.Map{
+			"Version": pulumi.String("2012-10-17"),
 			"Statement": pulumi.Array{pulumi.Map{
 				"Effect": pulumi.String("Allow"), "Action": pulumi.String("sts:AssumeRole"),
 				"Principal": pulumi.Map{"Service": pulumi.String("scheduler.amazonaws.com")},
 				// Source: EventBridge Scheduler User Guide, "Confused deputy prevention": the schedule's group.
 				"Condition": pulumi.Map{"StringEquals": pulumi.Map{"aws:SourceArn": group.Arn}},
-			}}}),
+			}},
+		}),
 		ForceDetachPolicies: pulumi.Bool(true),
 	}, child(parent)...)
 }

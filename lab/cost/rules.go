@@ -34,7 +34,7 @@ type rule struct {
 // were chosen is in docs/cost.md.
 var rules map[string]rule
 
-func init() { // the rules of elastic addresses and instances look one another up
+func init() { //nolint:funlen // a table; the rules of elastic addresses and instances look one another up
 	rules = map[string]rule{
 		instanceType:                {price: instance},
 		groupType:                   {price: group},

@@ -157,8 +157,10 @@ func ninesTable(stages []result.FaultyStage) *table {
 }
 
 func policyTable(stages []result.FaultyStage) *table {
-	t := &table{Caption: "How each finds and replaces what is broken, as it is configured",
-		Head: []string{"Stage", "Finds", "Replaces", "Held, of what it can do"}}
+	t := &table{
+		Caption: "How each finds and replaces what is broken, as it is configured",
+		Head:    []string{"Stage", "Finds", "Replaces", "Held, of what it can do"},
+	}
 	for _, st := range stages {
 		held := absent()
 		if st.RatePerSecond != nil {
@@ -198,8 +200,10 @@ func assumptionTable(stages []result.FaultyStage, assumptions []result.Assumptio
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		t.Rows = append(t.Rows, []cell{text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"),
-			text("declared")})
+		t.Rows = append(t.Rows, []cell{
+			text("how often: " + name), number(strings.TrimPrefix(rates[name], ", ") + " a year"),
+			text("declared"),
+		})
 	}
 	return t
 }
