@@ -143,7 +143,7 @@ func (e *environment) invoke(payload []byte, sig syscall.Signal) ([]byte, error)
 		select {
 		case a := <-e.answers:
 			switch {
-			case a.id != ev.id:
+			case a.id != ev.id, sig == syscall.SIGSTOP: // which a process on another core may outrun: it hangs all the same
 			case a.failed:
 				return nil, fmt.Errorf("the function failed: %s", a.body)
 			default:
