@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,13 +37,18 @@ var cloudPatience = patience{atMost: 3 * time.Minute, every: 10 * time.Second}
 type series struct {
 	namespace, name string
 	dimensions      map[string]string
+	statistic       string // "" is Average
 	period          time.Duration
 	scale           float64
 	usage           result.Usage
+	// counted is the metric of the same resource that has a point in each period in which this one counts, be it to
+	// nothing: AWS may leave out a count of nothing. "": it is no count.
+	counted string
 }
 
 // cloudUsage is what CloudWatch measured of the stage's resources in the whole minutes of the step.
-// Mean and Max are of the minutes' averages. What has no point inside the step is left out.
+// Mean and Max are of the minutes' averages, of a function's concurrency of the most in each minute. What has no point
+// inside the step is left out.
 func cloudUsage(ctx context.Context, cfg aws.Config, st stage.Stage, from time.Time, length time.Duration, p patience) ([]result.Usage, error) {
 	if begin, end := whole(from, length, time.Minute); !begin.Before(end) {
 		return nil, errNoMinute
@@ -137,7 +145,8 @@ func percent(namespace, name string, dimensions map[string]string, r result.Reso
 
 // seriesOf are the metrics of what an ARN names; none for what has none that gives out. Sources:
 // docs.aws.amazon.com AmazonECS/latest/developerguide/available-metrics.html,
-// AmazonRDS/latest/UserGuide/rds-metrics.html, AmazonElastiCache/latest/dg/CacheMetrics.Redis.html.
+// AmazonRDS/latest/UserGuide/rds-metrics.html, AmazonElastiCache/latest/dg/CacheMetrics.Redis.html,
+// lambda/latest/dg/monitoring-metrics-types.html.
 func seriesOf(arn string, st stage.Stage) []series {
 	parts := strings.SplitN(arn, ":", 6) // arn:aws:SERVICE:REGION:ACCOUNT:KIND/NAME or KIND:NAME
 	if len(parts) < 6 {
@@ -167,6 +176,10 @@ func seriesOf(arn string, st stage.Stage) []series {
 			unit, cores = "ratio", 1
 		}
 		return []series{conns, percent("AWS/RDS", "CPUUtilization", of, result.ResourceDBCPU, "", unit, cores)}
+	case "lambda function":
+		if st.Topology == stage.Lambda && strings.HasSuffix(name, "-shop") { // another one ends the stage
+			return functionSeries(name, st)
+		}
 	case "elasticache replicationgroup":
 		// Its first node; Redis runs commands on one thread, whose use EngineCPUUtilization is.
 		of := map[string]string{"CacheClusterId": name + "-001"}
@@ -191,8 +204,10 @@ func readSeries(ctx context.Context, client *cloudwatch.Client, all []series, fr
 			m.Dimensions = append(m.Dimensions, cwtypes.Dimension{Name: aws.String(key), Value: aws.String(value)})
 		}
 		in.MetricDataQueries = append(in.MetricDataQueries, cwtypes.MetricDataQuery{
-			Id:         aws.String(fmt.Sprintf("m%d", i)),
-			MetricStat: &cwtypes.MetricStat{Metric: m, Period: aws.Int32(int32(s.period / time.Second)), Stat: aws.String("Average")},
+			Id: aws.String(fmt.Sprintf("m%d", i)),
+			MetricStat: &cwtypes.MetricStat{
+				Metric: m, Period: aws.Int32(int32(s.period / time.Second)), Stat: aws.String(cmp.Or(s.statistic, "Average")),
+			},
 		})
 	}
 	points := map[string]map[time.Time]float64{}
@@ -213,13 +228,30 @@ func readSeries(ctx context.Context, client *cloudwatch.Client, all []series, fr
 	}
 	complete = true
 	for i, s := range all {
-		u, full := s.sum(points[fmt.Sprintf("m%d", i)], from, length)
+		own := points[fmt.Sprintf("m%d", i)]
+		if s.counted != "" {
+			beside := slices.IndexFunc(all, func(o series) bool {
+				return o.name == s.counted && maps.Equal(o.dimensions, s.dimensions)
+			})
+			own = fill(own, points[fmt.Sprintf("m%d", beside)])
+		}
+		u, full := s.sum(own, from, length)
 		complete = complete && full
 		if u != nil {
 			found = append(found, *u)
 		}
 	}
 	return found, complete, nil
+}
+
+// fill is a count that is 0 where it has no point and the metric beside it has one.
+func fill(count, beside map[time.Time]float64) map[time.Time]float64 {
+	filled := map[time.Time]float64{}
+	for at := range beside {
+		filled[at] = 0
+	}
+	maps.Copy(filled, count)
+	return filled
 }
 
 // sum is the usage over the points whose whole period is inside the time; nil without any. full:

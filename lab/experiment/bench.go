@@ -60,7 +60,7 @@ func (b *Bench) Check(ctx context.Context) error { return b.audit.check(ctx, b.s
 func (b *Bench) Violation() error { return b.audit.violation() }
 
 // downTimeout bounds a teardown that has nobody waiting for it any more.
-const downTimeout = 45 * time.Minute // an RDS instance takes 5 to 10
+const downTimeout = 75 * time.Minute // an RDS instance takes 5 to 10, Lambda's interfaces in a subnet up to 45
 
 // Down takes the site down, even when ctx has ended.
 func (b *Bench) Down(ctx context.Context) error {

@@ -179,6 +179,9 @@ const (
 	ResourceForeignCPU   Resource = "foreign CPU"   // cores, used by neither the stage nor the generator
 	ResourceInFlight     Resource = "requests in flight"
 	ResourceConcurrency  Resource = "concurrency in use" // a function's execution environments, of those reserved
+	ResourceThrottles    Resource = "requests throttled" // 1/s, refused because that concurrency was in use
+	ResourceFunctionTime Resource = "function time"      // ms an event
+	ResourceEventErrors  Resource = "events failed"      // 1/s, of a function
 
 	SeriesP95        Resource = "p95 latency" // ms, of the requests that finished in the second
 	SeriesThroughput Resource = "throughput"  // requests finished in the second

@@ -16,6 +16,8 @@ const (
 	CauseMachine   Cause = "machine CPU" // all that the machine that runs everything gives the stage
 	CauseGenerator Cause = "generator"
 	CauseUnknown   Cause = "unknown"
+
+	CauseConcurrency Cause = "reserved concurrency" // of a function
 )
 
 // Verdict names the resource that gave out at the breaking point, and proves it.

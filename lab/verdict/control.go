@@ -47,7 +47,7 @@ func Twins(s stage.Stage) []Knob {
 		all = append(all, number("CPU units of the database", float64(s.DatabaseCPU), float64(s.DatabaseCPU)/2,
 			func(o *stage.Stage) { o.DatabaseCPU = s.DatabaseCPU / 2 }))
 	}
-	if pool := 2 * s.PoolPerInstance; pool*s.Instances <= s.DatabaseConnections-3 {
+	if pool := 2 * s.PoolPerInstance; pool*s.Most() <= s.DatabaseConnections-3 {
 		all = append(all, number("pool per instance", float64(s.PoolPerInstance), float64(pool),
 			func(o *stage.Stage) { o.PoolPerInstance = pool }))
 	}

@@ -48,17 +48,25 @@ func KnobFor(cause result.Cause, s stage.Stage) (Knob, string) {
 	switch cause {
 	case result.CausePool:
 		// Twice the pool, if the database has room for it.
-		most := (s.DatabaseConnections - contract.SuperuserReservedConnections) / s.Instances
+		most := (s.DatabaseConnections - contract.SuperuserReservedConnections) / max(1, s.Most())
 		to := min(2*s.PoolPerInstance, most)
 		if to <= s.PoolPerInstance {
 			to = max(1, s.PoolPerInstance/2)
 		}
 		return number("pool per instance", s.PoolPerInstance, to, func(o *stage.Stage, n int) { o.PoolPerInstance = n }), ""
+	case result.CauseConcurrency:
+		// Twice as many execution environments, if the database has room for their connections.
+		most := (s.DatabaseConnections - contract.SuperuserReservedConnections) / max(1, s.PoolPerInstance)
+		to := min(2*s.MaxInstances, most)
+		if to <= s.MaxInstances {
+			to = max(1, s.MaxInstances/2)
+		}
+		return number("reserved concurrency", s.MaxInstances, to, func(o *stage.Stage, n int) { o.MaxInstances = n }), ""
 	case result.CauseDBConns:
 		return number("max_connections", s.DatabaseConnections, 2*s.DatabaseConnections,
 			func(o *stage.Stage, n int) { o.DatabaseConnections = n }), ""
 	case result.CauseCPU:
-		if float64(2*s.CPU*s.Instances) > 1024*cpus {
+		if float64(2*s.CPU*s.Most()) > 1024*cpus {
 			k := cpu(s.CPU / 2) // this machine has no more to give
 			k.resource, k.limit = result.ResourceInstanceCPU, float64(s.CPU/2)/1024
 			if s.Topology == stage.Single {

@@ -65,7 +65,8 @@ func Symptoms(s result.Step) string {
 // order of the calls below decides, because one of them usually explains the others. A generator without CPU makes
 // answers look late whatever the shop does, so it comes first. An instance that used up its CPU quota holds each
 // database connection for longer, so the pool fills as a consequence; a slow database does the same to the pool.
-// Therefore the pool and the passwords' hashing come last: they are named only if nothing above is at its limit.
+// Therefore the pool, a function's concurrency, which is as much in use, and the passwords' hashing come last: they are
+// named only if nothing above is at its limit.
 // Resources that are not at their limit follow, by how close they came.
 func suspectsOf(step result.Step) []result.Suspect {
 	w := weigher{step: step}
@@ -79,6 +80,7 @@ func suspectsOf(step result.Step) []result.Suspect {
 	w.cores(result.CauseRedis, result.ResourceRedisCPU, "Redis")
 	w.machine()
 	w.ratio(result.CauseDBConns, result.ResourceDBConns, "had %.0f%% of its connections in use", Exhausted)
+	w.concurrency()
 	w.pool()
 	w.hashing()
 	slices.SortStableFunc(w.found, func(a, b result.Suspect) int {
@@ -203,6 +205,29 @@ func (w *weigher) locks() {
 		w.add(result.CauseDatabase, waiting[0].Mean/active[0].Mean, "%.0f of %.0f running statements waited for locks",
 			waiting[0].Mean, active[0].Mean)
 	}
+}
+
+// refused is the share of the requests from which a function counts as throttled: the objective's share of errors.
+const refused = 0.01
+
+// concurrency: a function refuses what comes while its reserved concurrency is in use. Where all of it is in use and
+// nothing is refused, it is enough.
+func (w *weigher) concurrency() {
+	u, share, ok := tightest(w.of(result.ResourceConcurrency))
+	if !ok {
+		return
+	}
+	throttled := 0.0
+	for _, t := range w.of(result.ResourceThrottles) {
+		throttled += t.Mean
+	}
+	pressure := min(share, Exhausted-0.01)
+	if throttled > 0 && throttled >= refused*w.step.Throughput {
+		pressure = 1
+	}
+	w.add(result.CauseConcurrency, pressure,
+		"the function had %.1f of %.0f execution environments in use and refused %.1f requests a second",
+		u.Mean, *u.Limit, throttled)
 }
 
 // pool: requests wait for a connection of their instance's pool.

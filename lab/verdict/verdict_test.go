@@ -66,6 +66,20 @@ func TestJudge(t *testing.T) {
 			usage: []result.Usage{use(result.ResourceStageCPU, "the stage", 1.3, 1.33)},
 			want:  result.CauseMachine,
 		},
+		"a function that refuses requests": {
+			usage: []result.Usage{use(result.ResourceConcurrency, "", 20, 34), use(result.ResourceThrottles, "", 5, 0)},
+			want:  result.CauseConcurrency,
+		},
+		"a function in full use": {
+			usage: []result.Usage{use(result.ResourceConcurrency, "", 34, 34), use(result.ResourceThrottles, "", 0, 0)},
+			want:  result.CauseUnknown,
+		},
+		"CPU before the concurrency that it takes": {
+			usage: []result.Usage{
+				use(result.ResourceStageCPU, "the stage", 1.3, 1.33),
+				use(result.ResourceConcurrency, "", 34, 34), use(result.ResourceThrottles, "", 5, 0),
+			}, want: result.CauseMachine,
+		},
 		"an instance that may use the whole share": {
 			usage: []result.Usage{
 				use(result.ResourceServerCPU, "server", 1.3, 1.33),
@@ -158,6 +172,23 @@ func TestKnobsChangeOneThing(t *testing.T) {
 			o.HostCPUs != want.HostCPUs {
 			t.Errorf("%s turned %+v, want %+v", cause, o, want)
 		}
+	}
+	function := stage.Stage{
+		Topology: stage.Lambda, Instances: 1, MaxInstances: 34, CPU: 592, PoolPerInstance: 1,
+		DatabaseConnections: 79, HostCPUs: 2,
+	}
+	for cause, want := range map[result.Cause]Knob{
+		result.CauseConcurrency: {From: "34", To: "68"},               // what the database has room for
+		result.CauseCPU:         {From: "592", To: "296", Down: true}, // 34 environments have more than this machine
+		result.CausePool:        {From: "1", To: "2"},
+	} {
+		if k, why := KnobFor(cause, function); k.From != want.From || k.To != want.To || k.Down != want.Down {
+			t.Errorf("%s of a function: %+v (%s), want %+v", cause, k, why, want)
+		}
+	}
+	function.DatabaseConnections = 37
+	if k, _ := KnobFor(result.CauseConcurrency, function); !k.Down || k.To != "17" {
+		t.Errorf("a database that has no more: %+v", k)
 	}
 	if k, _ := KnobFor(result.CauseMachine, stage.Stage{HostCPUs: 1.3334}); !k.Down || k.From != "1.33" ||
 		k.To != "0.667" {

@@ -62,8 +62,9 @@ func (a *AWS) Labels() []string {
 // boot, pull an image and pass their health checks.
 const upTimeout = 15 * time.Minute
 
-// downTimeout bounds the teardown of a stage that did not come up: an RDS instance takes 5 to 10 minutes.
-const downTimeout = 45 * time.Minute
+// downTimeout bounds the teardown of a stage that did not come up: an RDS instance takes 5 to 10 minutes, and Lambda's
+// interfaces in a subnet take up to 45 (documentation of the provider's aws.ec2.Subnet).
+const downTimeout = 75 * time.Minute
 
 // Up implements target.Target.
 func (a *AWS) Up(ctx context.Context, name string) (target.Site, error) {
@@ -147,11 +148,14 @@ func (a *AWS) settings(declared stage.Stage) []string {
 			instances = value
 		}
 	}
-	return append([]string{
+	settings := []string{
 		"shoplab:rateLimit=off", // one address sends all the load, which the limits are there to refuse
 		"shoplab:payments=simulated",
-		"shoplab:maxInstances=" + instances, // scaling would move what is being measured (0087)
-	}, a.config...)
+	}
+	if declared.Topology != stage.Lambda { // there it is how many requests are handled at once
+		settings = append(settings, "shoplab:maxInstances="+instances) // scaling would move what is being measured (0087)
+	}
+	return append(settings, a.config...)
 }
 
 // firstAnswer waits until the shop is ready.

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"shoplab/contract"
+	"shoplab/lab/lambda"
 	"shoplab/lab/result"
 	"shoplab/lab/twin"
 	"shoplab/lab/watch"
@@ -156,14 +157,34 @@ func shopProbe(i *twin.Instance) watch.Probe {
 	}
 }
 
-// functionProbe counts the execution environments that a function has. Their pools are not asked: a frozen process does
-// not answer, and each has as many connections as the pool that its one request may use.
+// functionProbe watches a function and counts its execution environments. Their pools are not asked: a frozen process
+// does not answer, and each has as many connections as the pool that its one request may use.
 func functionProbe(t *twin.Twin) watch.Probe {
+	return functionReadings(t.Function.Stats, t.Stage.MaxInstances)
+}
+
+// functionReadings tells them of what was counted, and from the second time on what was throttled, what failed and how
+// long an event took since the time before.
+func functionReadings(stats func() lambda.Stats, reserved int) watch.Probe {
+	var throttles, failures watch.Rate
+	var before *lambda.Stats
 	return func(context.Context) []watch.Reading {
-		s := t.Function.Stats()
-		return []watch.Reading{
-			{Resource: result.ResourceConcurrency, Unit: "environments", Value: float64(s.Busy), Limit: float64(t.Stage.MaxInstances)},
+		s := stats()
+		all := []watch.Reading{{
+			Resource: result.ResourceConcurrency, Unit: "environments", Value: float64(s.Busy), Limit: float64(reserved),
+		}}
+		if rate, ok := throttles.Next(float64(s.Throttles)); ok {
+			all = append(all, watch.Reading{Resource: result.ResourceThrottles, Unit: "1/s", Value: rate})
 		}
+		if rate, ok := failures.Next(float64(s.Errors)); ok {
+			all = append(all, watch.Reading{Resource: result.ResourceEventErrors, Unit: "1/s", Value: rate})
+		}
+		if before != nil && s.Invocations > before.Invocations {
+			ms := float64((s.Billed - before.Billed).Microseconds()) / 1000 / float64(s.Invocations-before.Invocations)
+			all = append(all, watch.Reading{Resource: result.ResourceFunctionTime, Unit: "ms", Value: ms})
+		}
+		before = &s
+		return all
 	}
 }
 

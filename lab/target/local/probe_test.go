@@ -12,10 +12,28 @@ import (
 
 	"shoplab/contract"
 	"shoplab/lab/backing"
+	"shoplab/lab/lambda"
 	"shoplab/lab/result"
 	"shoplab/lab/twin"
 	"shoplab/lab/watch"
 )
+
+func TestFunctionProbe(t *testing.T) {
+	s := lambda.Stats{Invocations: 100, Billed: time.Minute, Busy: 3} // what was before does not count
+	p := functionReadings(func() lambda.Stats { return s }, 34)
+	if first := p(t.Context()); len(first) != 1 || first[0].Value != 3 || first[0].Limit != 34 {
+		t.Errorf("at first: %+v", first)
+	}
+	s.Invocations, s.Billed, s.Throttles = 110, time.Minute+40*time.Millisecond, 5
+	got := map[result.Resource]float64{}
+	for _, r := range p(t.Context()) {
+		got[r.Resource] = r.Value
+	}
+	if got[result.ResourceFunctionTime] != 4 || got[result.ResourceThrottles] <= 0 ||
+		got[result.ResourceEventErrors] != 0 || len(got) != 4 {
+		t.Errorf("then: %v, want 4 ms an event, some throttled, none failed", got)
+	}
+}
 
 func TestShopProbeReadsThePool(t *testing.T) {
 	n := 0
