@@ -55,7 +55,7 @@ output, where the prices are from, and which types are priced.`,
 	f.StringVar(&o.results, "results", "", "the result `file` of lab run, for what each stage carries (default "+
 		"report/result.json of the repository)")
 	f.BoolVar(&o.measuredCPU, "cpu-from-results", false,
-		"take the CPU seconds a request from --results, for the stages in it")
+		"take the CPU seconds and the function's time a request from --results, for the stages in it")
 	f.Float64Var(&o.usage.Requests, "requests", o.usage.Requests, "requests a month")
 	f.Float64Var(&o.usage.BytesPerRequest, "bytes", o.usage.BytesPerRequest, "bytes sent per request")
 	f.Float64Var(&o.usage.LogBytes, "log-bytes", o.usage.LogBytes, "bytes logged per request")
@@ -253,7 +253,7 @@ func (c capacities) option(g priced) cost.Option {
 	return cost.Option{Name: g.name, Graph: g.graph}
 }
 
-// usage is u with the CPU that a request was measured to take of a stage.
+// usage is u with the CPU, or the time of a function, that a request was measured to take of a stage.
 func (c capacities) usage(name string, u cost.Usage, wanted bool) cost.Usage {
 	for _, s := range c.stages {
 		if !wanted || s.Name != name {
@@ -265,6 +265,9 @@ func (c capacities) usage(name string, u cost.Usage, wanted bool) cost.Usage {
 		}
 		if database != nil {
 			u.DatabaseCPUSeconds = *database
+		}
+		if function := s.FunctionPerRequest(); function != nil {
+			u.FunctionSeconds = *function
 		}
 	}
 	return u

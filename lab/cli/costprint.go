@@ -142,8 +142,8 @@ func assumed(graphs []priced) []string {
 	for i, g := range graphs {
 		u := g.estimate.Usage
 		line := fmt.Sprintf("%.0f requests a month, %.0f bytes sent, %.0f bytes logged and %.3g s of the servers' CPU "+
-			"(%.3g s of the database's) for each.",
-			u.Requests, u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds)
+			"(%.3g s of the database's), or of a function %.3g s, for each.",
+			u.Requests, u.BytesPerRequest, u.LogBytes, u.CPUSeconds, u.DatabaseCPUSeconds, u.FunctionSeconds)
 		if i == 0 || line != strings.TrimPrefix(lines[0], "Assumed of all: ") {
 			lines = append(lines, line)
 		}

@@ -273,7 +273,7 @@ var small = []struct {
 	 {"type":"aws:apigatewayv2/integration:Integration","name":"i","inputs":{"integrationUri":"f"}},
 	 {"type":"aws:scheduler/schedule:Schedule","name":"s","inputs":{"scheduleExpression":"rate(1 minute)"}},
 	 {"type":"aws:apigatewayv2/api:Api","name":"a","inputs":{"protocolType":"HTTP"}}]`,
-		60 * hour / 1e6 * (.2 + 1), "",
+		60 * hour * (.2e-6 + 1e-6 + functionLogBytes*.5e-9), "",
 	},
 	{"a schedule by the calendar", `[{"type":"aws:scheduler/schedule:Schedule","name":"s",
 	 "inputs":{"scheduleExpression":"cron(0 3 * * ? *)"}}]`, 0, "monthly_invocations is not given"},
@@ -318,7 +318,8 @@ func TestSmallGraphs(t *testing.T) {
 	}
 }
 
-// TestFunctionsServeTheStack: requests come from the API, and duration from what a request is billed.
+// TestFunctionsServeTheStack: requests come from the API, duration from what a request is billed, and lines in the log
+// from Lambda.
 func TestFunctionsServeTheStack(t *testing.T) {
 	g := graph(t, `[{"type":"aws:lambda/function:Function","name":"f","id":"f","inputs":{"memorySize":512,
 	 "architectures":["arm64"]}},
@@ -328,7 +329,7 @@ func TestFunctionsServeTheStack(t *testing.T) {
 	 "inputs":{"integrationUri":"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/live/invocations"}},
 	 {"type":"aws:apigatewayv2/api:Api","name":"a","inputs":{"protocolType":"HTTP"}}]`)
 	e := prices(t).Of(g, Usage{Requests: 3e6, FunctionSeconds: .01})
-	near(t, "three million requests of 10 ms", e.Gross().Dollars(), 3+3*.2+3e6*.01*.5*.0000133334)
+	near(t, "three million requests of 10 ms", e.Gross().Dollars(), 3+3*.2+3e6*.01*.5*.0000133334+3e6*265e-9*.5)
 	if len(e.Unknown) != 1 || !strings.Contains(e.Unknown[0], "Function other") { // the API does not hand on to it
 		t.Errorf("unknown: %v", e.Unknown)
 	}

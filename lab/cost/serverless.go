@@ -6,6 +6,11 @@ import (
 	"strconv"
 )
 
+// functionLogBytes is what Lambda itself writes into the log for an event: the lines START, END and REPORT, as long as
+// in the sample of "Sending Lambda function logs to CloudWatch Logs" of AWS's developer guide. A system log level of
+// WARN, which only the format JSON has, leaves them out.
+const functionLogBytes = 265
+
 // function is a Lambda function. Reserved concurrency is free: it only keeps others from using it.
 func function(b *bill, r Resource) {
 	memory, ok1 := b.number(r, 128, "memorySize")
@@ -19,6 +24,9 @@ func function(b *bill, r Resource) {
 		b.metered(r, "lambda/requests", "monthly_requests", 1e6)
 	} else {
 		b.used(r, "lambda/requests", requests/1e6)
+	}
+	if level, ok := b.text(r, "INFO", "loggingConfig", "systemLogLevel"); ok && given1 && level != "WARN" && b.serving(r) {
+		b.used(r, "logs/gb", requests*functionLogBytes/1e9)
 	}
 	ms, given2 := b.usage.amount(r, "request_duration_ms")
 	if !given2 && given1 && b.serving(r) {

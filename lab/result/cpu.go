@@ -8,15 +8,7 @@ import "strings"
 // seconds, at the declared level with the most requests; nil where that was not measured. What a load
 // balancer takes is in neither: on AWS it is billed otherwise.
 func (s Stage) CPUPerRequest() (servers, database *float64) {
-	if s.Invalid() {
-		return nil, nil
-	}
-	var busiest *Step
-	for i := range s.Levels {
-		if step := &s.Levels[i].Median; step.Throughput > 0 && (busiest == nil || step.Throughput > busiest.Throughput) {
-			busiest = step
-		}
-	}
+	busiest := s.busiest()
 	if busiest == nil {
 		return nil, nil
 	}
@@ -33,6 +25,33 @@ func (s Stage) CPUPerRequest() (servers, database *float64) {
 		}
 	}
 	return servers, database
+}
+
+// FunctionPerRequest is how long a function took for a request, in seconds, at the same level; nil where that was not
+// measured.
+func (s Stage) FunctionPerRequest() *float64 {
+	if busiest := s.busiest(); busiest != nil {
+		for _, u := range busiest.Usage {
+			if u.Resource == ResourceFunctionTime {
+				return Ptr(u.Mean / 1000)
+			}
+		}
+	}
+	return nil
+}
+
+// busiest is the declared level with the most requests; nil where there is none that counts.
+func (s Stage) busiest() *Step {
+	if s.Invalid() {
+		return nil
+	}
+	var busiest *Step
+	for i := range s.Levels {
+		if step := &s.Levels[i].Median; step.Throughput > 0 && (busiest == nil || step.Throughput > busiest.Throughput) {
+			busiest = step
+		}
+	}
+	return busiest
 }
 
 // cores is the mean use of all parts of some resources; nil if none was measured in cores. CloudWatch gives

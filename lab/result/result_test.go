@@ -75,6 +75,21 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+func TestFunctionPerRequest(t *testing.T) {
+	took := Usage{Resource: ResourceFunctionTime, Unit: "ms", Mean: 4}
+	st := Stage{Topology: "lambda", Levels: []Level{{Median: Step{Throughput: 10}}, {Median: Step{Throughput: 200, Usage: []Usage{took}}}}}
+	if got := st.FunctionPerRequest(); got == nil || *got != .004 {
+		t.Errorf("got %v, want 4 ms", got)
+	}
+	st.Validity = &Validity{}
+	if got := st.FunctionPerRequest(); got != nil {
+		t.Errorf("INVALID: %v", *got)
+	}
+	if got := (Stage{Topology: "fargate"}).FunctionPerRequest(); got != nil {
+		t.Errorf("no function: %v", *got)
+	}
+}
+
 func TestCPUPerRequest(t *testing.T) {
 	cores := func(r Resource, of string, mean float64) Usage {
 		return Usage{Resource: r, Of: of, Unit: "cores", Mean: mean}
