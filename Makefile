@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test lint check e2e teardown-test boot-test node-test cgroup2-test cold-starts
+.PHONY: help up test lint check e2e teardown-test boot-test node-test cgroup2-test
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
@@ -22,9 +22,6 @@ e2e: ## the stages against an emulated AWS account (../shared/emulator); with th
 
 teardown-test: ## up and destroy ended by SIGKILL, at SHOPLAB_TEARDOWN places each, by default 20; takes hours
 	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
-
-cold-starts: ## how often stage 5's function starts cold, and how long that takes: two minutes
-	SHOPLAB_COLD=1 go test ./lab/twin -run TestColdStarts -count=1 -v
 
 boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m

@@ -11,6 +11,7 @@ import (
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/stats"
+	"shoplab/lab/twin"
 	"shoplab/lab/verdict"
 )
 
@@ -45,28 +46,45 @@ func (r *runner) both(ctx context.Context, name string, before, after trial,
 // once brings a stage up, warms it, holds one load and takes the stage down. A load without users
 // and rate only watches.
 func (r *runner) once(ctx context.Context, name string, turn stage.Change, l load.Load) (step result.Step, err error) {
-	s, err := r.at.UpWith(ctx, name, turn)
+	err = r.visit(ctx, name, turn, l.Users, func(ctx context.Context, v visit) error {
+		l.Purpose, l.Settle, l.Duration = result.PurposeFinding, time.Second, time.Duration(r.plan.Seconds)*time.Second
+		if l.Users == 0 && l.Rate == 0 {
+			step = v.bench.Idle(ctx, l)
+			return ctx.Err()
+		}
+		if err := v.bench.Gather(ctx); err != nil {
+			return err
+		}
+		if step, err = v.bench.Measure(ctx, l); err != nil {
+			return err
+		}
+		step.Series = nil
+		return v.bench.Check(ctx)
+	})
+	return step, err
+}
+
+// visit is a stage that is up.
+type visit struct {
+	twin  *twin.Twin
+	bench *experiment.Bench
+}
+
+// visit brings a stage up, has something done with it, and takes it down. Its bench warms it with so many users.
+func (r *runner) visit(
+	ctx context.Context, name string, turn stage.Change, users int, do func(context.Context, visit) error,
+) (err error) {
+	s, t, err := r.at.UpTwin(ctx, name, turn, twin.Options{})
 	if err != nil {
-		return step, err
+		return err
 	}
-	one := experiment.NewBench(s, result.Settings{
-		Objective: load.DefaultObjective, Users: []int{max(1, l.Users)}, WarmUpSeconds: 3,
+	bench := experiment.NewBench(s, result.Settings{
+		Objective: load.DefaultObjective, Users: []int{max(1, users)}, WarmUpSeconds: 3,
 	}, func(string) {})
-	defer func() { err = errors.Join(err, one.Down(ctx), one.Violation()) }()
-	ctx, cancel := one.Within(ctx)
+	defer func() { err = errors.Join(err, bench.Down(ctx), bench.Violation()) }()
+	ctx, cancel := bench.Within(ctx)
 	defer cancel()
-	l.Purpose, l.Settle, l.Duration = result.PurposeFinding, time.Second, time.Duration(r.plan.Seconds)*time.Second
-	if l.Users == 0 && l.Rate == 0 {
-		return one.Idle(ctx, l), ctx.Err()
-	}
-	if err := one.Gather(ctx); err != nil {
-		return step, err
-	}
-	if step, err = one.Measure(ctx, l); err != nil {
-		return step, err
-	}
-	step.Series = nil
-	return step, one.Check(ctx)
+	return do(ctx, visit{t, bench})
 }
 
 // compare makes a comparison of steps by one measure; steps without it are left out.

@@ -12,7 +12,6 @@ import (
 	"shoplab/lab/experiment"
 	"shoplab/lab/load"
 	"shoplab/lab/result"
-	"shoplab/lab/target"
 	"shoplab/lab/target/local"
 )
 
@@ -29,6 +28,7 @@ var all = []finding{
 	{"index", "users.email and products.category on 500,000 rows", (*runner).index},
 	{"health", "deep health checks every 5 s against shallow ones every 30 s, 8 instances", (*runner).health},
 	{"mesh", "the same instances behind nginx, and with Envoy as gateway and sidecars", (*runner).mesh},
+	{"lambda", "tasks that run all the time against a function that starts when asked", (*runner).lambda},
 }
 
 // Names are the findings that Run can make.
@@ -97,5 +97,5 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 // runner measures findings.
 type runner struct {
 	plan Plan
-	at   target.Tuner
+	at   *local.Local
 }

@@ -199,6 +199,18 @@ func (f *Function) recycle(e *environment) {
 	}
 }
 
+// Retire has every environment end once it handles no event, as a new version does: the next event starts cold.
+func (f *Function) Retire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.version++
+	for _, e := range f.warm {
+		e.busy()
+		f.cleanup.Go(func() { f.drop(e) })
+	}
+	f.warm = nil
+}
+
 // drop ends an environment.
 func (f *Function) drop(e *environment) {
 	e.stop(context.Background())

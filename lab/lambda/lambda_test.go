@@ -164,6 +164,44 @@ func TestRecycled(t *testing.T) {
 	}
 }
 
+// TestRetire: every environment ends, that which is at work when it is done, and the next event starts cold.
+func TestRetire(t *testing.T) {
+	f, out := function(t, func(o *Options) { o.Idle, o.Concurrency = time.Hour, 3 })
+	working, release := make(chan struct{}), make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(working)
+		<-release
+	}))
+	t.Cleanup(gate.Close)
+	done := make(chan error, 1)
+	go func() {
+		_, err := run(f, job{Wait: gate.URL})
+		done <- err
+	}()
+	<-working
+	first, err := run(f, job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Retire()
+	second, err := run(f, job{})
+	if err != nil || second == first {
+		t.Errorf("process %d again (%v)", second, err)
+	}
+	await(t, "frozen process", func() bool { return frozen(second) })
+	close(release)
+	if err := <-done; err != nil {
+		t.Errorf("the event that was being handled: %v", err)
+	}
+	await(t, "end of the retired environments", func() bool { return f.Stats().Environments == 1 })
+	if ended := strings.Count(out.String(), "bye"); ended != 2 {
+		t.Errorf("%d processes were asked to end, want 2", ended)
+	}
+	if again, err := run(f, job{}); err != nil || again != second {
+		t.Errorf("process %d (%v), want %d, which is not retired", again, err, second)
+	}
+}
+
 // TestFailures: an event that fails leaves the environment, a process that ends or takes too long does not.
 func TestFailures(t *testing.T) {
 	f, _ := function(t, nil)

@@ -14,7 +14,7 @@ const (
 
 // Finding is one lesson of the original experiment, replayed by turning one knob.
 type Finding struct {
-	Name   string        `json:"name"`  // pool, pooler, index, health, mesh
+	Name   string        `json:"name"`  // pool, pooler, index, health, mesh, lambda
 	Claim  string        `json:"claim"` // in the original's words
 	Knob   string        `json:"knob"`  // the one thing that differs
 	Status FindingStatus `json:"status"`
