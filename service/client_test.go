@@ -143,11 +143,18 @@ func sign(body []byte, secret string, at time.Time) string {
 // webhook sends an event as Stripe does and returns the status.
 func webhook(t testing.TB, p *program, body []byte, signature string) int {
 	t.Helper()
+	return webhookAs(t, p, "application/json; charset=utf-8", body, signature)
+}
+
+// webhookAs is webhook with another type of the body.
+func webhookAs(t testing.TB, p *program, contentType string, body []byte, signature string) int {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/api/webhooks/stripe",
 		bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Stripe-Signature", signature)
 	res, err := shared.Do(req)
 	if err != nil {

@@ -150,6 +150,7 @@ func requests(t *testing.T, p *program, out *exectest.Output) {
 	if !bytes.Contains(page.body, []byte("<html")) {
 		t.Errorf("the storefront is %.100s", page.body)
 	}
+	bytewise(t, p, s)
 	head, err := http.Head(p.url + "/") //nolint:noctx // a test
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +161,29 @@ func requests(t *testing.T, p *program, out *exectest.Output) {
 	}
 	if _, err := p.function.Invoke(t.Context(), []byte(`{"Records":[]}`)); err == nil {
 		t.Error("an event of another kind is taken")
+	}
+}
+
+// bytewise looks at bodies that are no text, and at those of which every byte counts.
+func bytewise(t *testing.T, p *program, s *shopper) {
+	t.Helper()
+	icon, err := os.ReadFile("../web/static/favicon.ico")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.do(t, 200, "GET", "/favicon.ico", nil); !bytes.Equal(got.body, icon) {
+		t.Errorf("a picture of %d bytes is one of %d", len(icon), len(got.body))
+	}
+	// A signature is of bytes: an event carries them as text or in base64, by their type.
+	raw := []byte("{ \"id\": \"evt_raw\", \"object\": \"event\", \"type\": \"customer.created\",\r\n" +
+		" \"created\": 1, \"note\": \"<\u00e9\u2028\\u0041>\", \"data\": {\"object\": {}} }\n")
+	for _, contentType := range []string{"application/json; charset=utf-8", "application/octet-stream"} {
+		if got := webhookAs(t, p, contentType, raw, sign(raw, webhookSecret, time.Now())); got != http.StatusOK {
+			t.Errorf("a signed event as %s: %d", contentType, got)
+		}
+		if got := webhookAs(t, p, contentType, raw[1:], sign(raw, webhookSecret, time.Now())); got != http.StatusBadRequest {
+			t.Errorf("an event with another's signature as %s: %d", contentType, got)
+		}
 	}
 }
 
