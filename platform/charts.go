@@ -1,6 +1,6 @@
 package platform
 
-// source is where Helm finds a chart. Without a version it is the newest, and nobody waits for it.
+// source is where Helm finds a chart. Without a version it is the newest one, and up does not wait for its pods.
 type source struct {
 	name, repository, version string
 }

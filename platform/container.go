@@ -29,8 +29,8 @@ import (
 
 // buildContainer compiles the Go package pkg of the module in dir for linux/arch and puts the
 // static binary into an otherwise empty image: no shell, no package manager, not root. The same
-// source and toolchain give the same digest on any machine: no paths, times or version control
-// marks get in.
+// source and toolchain give the same digest on any machine: paths, times and version control
+// information are left out.
 func buildContainer(ctx context.Context, dir, pkg, arch string) (v1.Image, error) {
 	binary, err := compile(ctx, dir, pkg, arch)
 	if err != nil {

@@ -221,7 +221,7 @@ func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOri
 }
 
 // distribution forwards every request with every header and cookie. It caches nothing: what a
-// shopper sees depends on who asks, and the stages are compared by what the origin bears. Accept-Encoding is
+// shopper sees depends on who asks, and the stages are compared by what the origin carries. Accept-Encoding is
 // one of the headers: CachingDisabled has both of its EnableAcceptEncoding flags off, and CloudFront then
 // treats the header like any other (API reference, ParametersInCacheKeyAndForwardedToOrigin). The shop
 // compresses what may be; CloudFront itself is not to, as it cannot tell the answers to one person.

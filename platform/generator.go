@@ -66,7 +66,7 @@ func generatorConfig(ctx *pulumi.Context) (Config, error) {
 	return c, nil
 }
 
-// Generator is the load generator: tasks, and the bucket through which they are ordered about.
+// Generator is the load generator: tasks, and the bucket through which they get their orders.
 type Generator struct {
 	pulumi.ResourceState
 	Bucket  *s3.BucketV2
@@ -205,7 +205,8 @@ func (g *Generator) definition(
 		"environment": pulumi.Array{
 			variable(contract.EnvGeneratorBucket, g.Bucket.Bucket),
 			variable("AWS_REGION", pulumi.String(c.Region)),
-			// What it may use, whatever the machine below has: it judges itself by that.
+			// The CPUs that the task may use, which may be fewer than its machine has. Whether the generator kept up is
+			// judged by this number.
 			variable("GOMAXPROCS", pulumi.String(strconv.Itoa(c.CPU/1024))),
 		},
 		"logConfiguration": pulumi.Map{"logDriver": pulumi.String("awslogs"), "options": pulumi.Map{

@@ -19,7 +19,7 @@ const k3sVersion = "v1.35.8+k3s1"
 // kubernetesPort is where the API server listens.
 const kubernetesPort = 6443
 
-// Certificates last longer than any laboratory; whoever keeps a stage for ten years replaces it.
+// Certificates last ten years and are not renewed: a stage that is kept for longer has to be replaced.
 const authorityHours, adminHours = 87600, 8760
 
 // Cluster is k3s on one server. Nobody logs in to fetch its kubeconfig: the program makes the
@@ -27,8 +27,8 @@ const authorityHours, adminHours = 87600, 8760
 type Cluster struct {
 	pulumi.ResourceState
 	Server *Server
-	// Kubeconfig is an administrator's, a secret. In an update it is known when the API answers: a
-	// provider that finds none gives up.
+	// Kubeconfig is an administrator's, a secret. In an update it is known only once the API
+	// answers, because a provider that finds no API gives up.
 	Kubeconfig pulumi.StringOutput
 }
 

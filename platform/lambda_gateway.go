@@ -19,7 +19,7 @@ type Gateway struct {
 	name string
 }
 
-// NewGateway makes the API, which leads nowhere until Invoke.
+// NewGateway makes the API. It has no route before Invoke.
 func NewGateway(ctx *pulumi.Context, name string, c Config, opts ...pulumi.ResourceOption) (*Gateway, error) {
 	g := &Gateway{name: name}
 	if err := ctx.RegisterComponentResource("shoplab:platform:Gateway", name, g, opts...); err != nil {
@@ -69,7 +69,7 @@ func (g *Gateway) Invoke(ctx *pulumi.Context, f *Function) error {
 	return ctx.RegisterResourceOutputs(g, pulumi.Map{"endpoint": g.API.ApiEndpoint})
 }
 
-// Schedule has the function do each minute what a server does all the time: expire orders, refund, forget.
+// Schedule has the function do each minute what a server does all the time: expire orders, refund, delete old data.
 type Schedule struct {
 	pulumi.ResourceState
 }

@@ -21,7 +21,8 @@ func (c Config) newLogGroup(ctx *pulumi.Context, name string, parent pulumi.Reso
 	if err != nil || c.Payments != contract.PaymentsStripe {
 		return group, err
 	}
-	// A phrase and not a field: a server's entries hold the service's JSON as text, a task's are it.
+	// The pattern is a phrase, not a field: in a server's entries the service's JSON is text inside another JSON
+	// object, in a task's it is the entry itself.
 	alarms := c.paymentAlarms()
 	_, err = cloudwatch.NewLogMetricFilter(ctx, name+"-payment-alarms", &cloudwatch.LogMetricFilterArgs{
 		LogGroupName: group.Name, Pattern: pulumi.String(strconv.Quote(contract.PaymentAlarm)),

@@ -70,7 +70,7 @@ func NewServiceMesh(
 	if err := m.shop(ctx, istiod); err != nil {
 		return nil, err
 	}
-	if args.Config.Istio == contract.IstioInstall { // where Istio is, somebody watches it already
+	if args.Config.Istio == contract.IstioInstall { // an existing Istio has its own observability
 		if err := m.observers(ctx, istiod); err != nil {
 			return nil, err
 		}

@@ -111,11 +111,11 @@ func (m *ServiceMesh) gatewayTopology() values {
 	return values{"proxy.istio.io/config": `{"gatewayTopology":{"numTrustedProxies":1}}`}
 }
 
-// values are what an untyped object says.
+// values are the fields of an object that has no Go type here.
 type values = map[string]any
 
-// object registers one of Istio's objects in the shop's namespace. An AuthorizationPolicy has the name given; of
-// the others there is one of a kind.
+// object registers one of Istio's objects in the shop's namespace. An AuthorizationPolicy has the name given; of each
+// other kind there is only one.
 func (m *ServiceMesh) object(
 	ctx *pulumi.Context, group, kind, name string, spec pulumi.Input, needs ...pulumi.Resource,
 ) (pulumi.Resource, error) {

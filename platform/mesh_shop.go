@@ -47,7 +47,7 @@ func (m *ServiceMesh) shop(ctx *pulumi.Context, istiod []pulumi.Resource) error 
 	if err != nil {
 		return err
 	}
-	// Istio's objects come first: a pod must never accept plain text or a stranger, even for a second.
+	// Istio's objects come first, so that no pod ever accepts plain text or a client that the policies refuse.
 	rules, err := m.traffic(ctx, append(istiod, namespace)...)
 	if err != nil {
 		return err

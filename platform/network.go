@@ -13,8 +13,8 @@ import (
 // vpcCIDR is the address range of every stage; k3s' own ranges (10.42 and 10.43) lie outside it.
 const vpcCIDR = "10.0.0.0/16"
 
-// Network is a VPC over two zones without a NAT gateway: what computes stands in public subnets
-// behind a closed security group, data in private subnets without a route to the internet.
+// Network is a VPC over two zones without a NAT gateway. Servers and tasks are in public subnets behind a security
+// group that lets nothing in; data are in private subnets without a route to the internet.
 type Network struct {
 	pulumi.ResourceState
 	VPC            *ec2.Vpc

@@ -41,8 +41,8 @@ func (n *Network) waysOut(ctx *pulumi.Context, name string, c Config) error {
 	return n.translation(ctx, name)
 }
 
-// translation makes a NAT gateway in one zone: a second would double the price, and a shop that cannot ask Stripe for
-// as long as a zone is away still sells.
+// translation makes a NAT gateway in one zone: a second would double the price, and while that zone is down the shop
+// still takes orders; only Stripe cannot be reached.
 func (n *Network) translation(ctx *pulumi.Context, name string) error {
 	address, err := ec2.NewEip(ctx, name+"-nat-address", &ec2.EipArgs{Domain: pulumi.String("vpc")},
 		child(n, pulumi.DependsOn(n.Online))...)

@@ -148,7 +148,7 @@ func (g graph) widget(region string, i int) pulumi.Map {
 	}
 }
 
-// watch says what is worth a look and what is worth an alarm.
+// watch returns the dashboard's graphs and the alarms.
 func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	if w.Balancer != nil {
 		graphs, alarms = w.Balancer.watch()
@@ -216,7 +216,7 @@ func (w Watched) watch(c Config) (graphs []graph, alarms []alarm) {
 	return graphs, alarms
 }
 
-// watch is Watched's for a load balancer.
+// watch is Watched.watch for a load balancer.
 func (b *Balancer) watch() ([]graph, []alarm) {
 	of := map[string]pulumi.StringInput{"LoadBalancer": b.LoadBalancer.ArnSuffix}
 	targets := map[string]pulumi.StringInput{

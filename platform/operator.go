@@ -17,7 +17,7 @@ import (
 const checkIP = "https://checkip.amazonaws.com"
 
 // operatorNetwork is the network that may reach the Kubernetes API: the one that the stack names, or the address
-// from which this program runs, looked up at each preview and up, so that the way in follows whoever operates.
+// from which this program runs, looked up at each preview and up, so that access follows the operator's address.
 func operatorNetwork(ctx *pulumi.Context, c Config) (string, error) {
 	if c.OperatorCIDR != "" {
 		return c.OperatorCIDR, nil

@@ -64,7 +64,7 @@ func newRegion(ctx *pulumi.Context, name, region string, parent pulumi.Resource)
 }
 
 // newKubernetes is the Kubernetes provider of one cluster; identifier tells it from the one before at the same
-// address and may be nil. Which cluster it is, no setting of the stack may say.
+// address and may be nil. The stack's settings cannot name another cluster.
 func newKubernetes(
 	ctx *pulumi.Context, name string, kubeconfig, identifier pulumi.StringInput, parent pulumi.Resource,
 ) (*kubernetes.Provider, error) {

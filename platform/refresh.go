@@ -117,7 +117,7 @@ func (r refresh) start(ctx context.Context) (id string, err error) {
 		Preferences: &types.RefreshPreferences{
 			MinHealthyPercentage: aws.Int32(contract.RefreshLeast), MaxHealthyPercentage: aws.Int32(contract.RefreshMost),
 			InstanceWarmup: aws.Int32(int32(contract.RefreshWarmup.Seconds())), AutoRollback: aws.Bool(true),
-			SkipMatching: aws.Bool(true), // after one that got half way, the other half
+			SkipMatching: aws.Bool(true), // servers that an interrupted refresh has replaced stay
 		},
 	})
 	if err != nil {

@@ -111,8 +111,8 @@ func sessionKeys(ctx *pulumi.Context, name string, c Config, parent pulumi.Resou
 // Folders is what a server's role may read.
 func (s *Secrets) Folders() []pulumi.StringInput { return []pulumi.StringInput{s.Folder} }
 
-// Env are the names of the secrets that the service of a server reads: what CloudFront proves itself with is
-// nginx's there.
+// Env are the names of the secrets that the service of a server reads: not the origin secret, which nginx compares
+// there.
 func (s *Secrets) Env() []string {
 	return slices.DeleteFunc(slices.Clone(contract.SecretEnv), func(name string) bool {
 		_, ok := s.Values[name]

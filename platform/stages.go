@@ -240,8 +240,8 @@ func export(ctx *pulumi.Context, c Config, s stage) {
 	}
 }
 
-// failure carries an error from a composition to Deploy: whatever fails there ends the program, and
-// without thirty checks a composition reads like the drawing it is.
+// failure carries an error from a composition to Deploy as a panic. Whatever fails in a composition ends the program,
+// so the compositions need no check after each component and read as a list of them.
 type failure struct{ error }
 
 // must returns the value or ends the composition.

@@ -21,7 +21,7 @@ var withoutVPCOrigins = []string{"use1-az3", "usw1-az2", "apne1-az3", "cac1-az3"
 // zonesNeeded is how many zones a VPC has: a load balancer and the subnet groups of RDS ask for two.
 const zonesNeeded = 2
 
-// zone is an Availability Zone as far as a stage cares.
+// zone is an Availability Zone, with what a stage asks of one.
 type zone struct {
 	name string
 	// offers says that EC2 has the stage's instance type there; true where the stage has no servers.

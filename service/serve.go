@@ -245,8 +245,8 @@ func (s *service) shop(db *postgres.DB) api.Shop {
 	return sh
 }
 
-// drain stops in the order in which nothing is lost: the balancer looks away, requests in flight
-// finish, then what works in the background, then the database.
+// drain stops in an order that loses nothing: first the load balancer is told to send no more requests, then the
+// requests in flight finish, then the work in the background; the database is closed last.
 func (s *service) drain() {
 	s.server.Drain()
 	s.log.Info("draining", "delay_ms", s.drainDelay.Milliseconds())

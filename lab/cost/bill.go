@@ -30,7 +30,7 @@ func (b *bill) add(r Resource) {
 	rule, ok := rules[r.Type]
 	if !ok {
 		if !free(r.Type) {
-			b.dunno(r, "no rule for this type")
+			b.unpriced(r, "no rule for this type")
 		}
 		return
 	}
@@ -48,12 +48,12 @@ func (b *bill) priceOf(r Resource, item string) (Price, bool) {
 			b.foreign[r.Region] = map[string]bool{}
 		}
 		b.foreign[r.Region][r.Type+" "+r.Name] = true
-		b.dunno(r, "it is in %s, and the prices are those of %s", r.Region, b.table.Region)
+		b.unpriced(r, "it is in %s, and the prices are those of %s", r.Region, b.table.Region)
 		return Price{}, false
 	}
 	p, ok := table.price(item)
 	if !ok {
-		b.dunno(r, "no price for %s in %s", item, table.Region)
+		b.unpriced(r, "no price for %s in %s", item, table.Region)
 	}
 	return p, ok
 }
@@ -68,8 +68,8 @@ func (b *bill) regions() {
 	}
 }
 
-// dunno notes why a resource's price is not known in whole.
-func (b *bill) dunno(r Resource, format string, args ...any) {
+// unpriced notes why a resource's price is not known in whole.
+func (b *bill) unpriced(r Resource, format string, args ...any) {
 	key, why := r.Type+" "+r.Name, fmt.Sprintf(format, args...)
 	if !slices.Contains(b.reasons[key], why) {
 		b.reasons[key] = append(b.reasons[key], why)
@@ -104,7 +104,7 @@ func (b *bill) line(r Resource, item string, count float64, usage bool) {
 	}
 	usd, ok := Dollars(count * p.USD)
 	if !ok || count < 0 {
-		b.dunno(r, "%g %s of %s cannot be priced", count, p.Unit, item)
+		b.unpriced(r, "%g %s of %s cannot be priced", count, p.Unit, item)
 		return
 	}
 	b.lines = append(b.lines, Line{
@@ -127,7 +127,7 @@ func (b *bill) metered(r Resource, item, key string, perUnit float64) {
 		return
 	}
 	if p, ok := b.priceOf(r, item); ok {
-		b.dunno(r, "%s is not given in a usage file ($%g per %s)", key, p.USD, p.Unit)
+		b.unpriced(r, "%s is not given in a usage file ($%g per %s)", key, p.USD, p.Unit)
 	}
 }
 
@@ -152,15 +152,15 @@ func (b *bill) required(r Resource, parse func(value) (float64, error), path ...
 	v := r.at(path...)
 	switch {
 	case v.absent():
-		b.dunno(r, "%s is not given", strings.Join(path, "."))
+		b.unpriced(r, "%s is not given", strings.Join(path, "."))
 		return 0, false
 	case v.hidden != "":
-		b.dunno(r, "%s %s", strings.Join(path, "."), v.hidden)
+		b.unpriced(r, "%s %s", strings.Join(path, "."), v.hidden)
 		return 0, false
 	}
 	n, err := parse(v)
 	if err != nil {
-		b.dunno(r, "%s %s", strings.Join(path, "."), err)
+		b.unpriced(r, "%s %s", strings.Join(path, "."), err)
 	}
 	return n, err == nil
 }
@@ -171,7 +171,7 @@ func (b *bill) text(r Resource, fallback string, path ...string) (s string, ok b
 	switch raw := v.raw.(type) {
 	case nil:
 		if v.hidden != "" {
-			b.dunno(r, "%s %s", strings.Join(path, "."), v.hidden)
+			b.unpriced(r, "%s %s", strings.Join(path, "."), v.hidden)
 			return "", false
 		}
 		return fallback, true
@@ -181,7 +181,7 @@ func (b *bill) text(r Resource, fallback string, path ...string) (s string, ok b
 		}
 		return raw, true
 	}
-	b.dunno(r, "%s is %s, no text", strings.Join(path, "."), short(v.raw))
+	b.unpriced(r, "%s is %s, no text", strings.Join(path, "."), short(v.raw))
 	return "", false
 }
 
@@ -189,7 +189,7 @@ func (b *bill) text(r Resource, fallback string, path ...string) (s string, ok b
 func (b *bill) given(r Resource, path ...string) (s string, ok bool) {
 	s, ok = b.text(r, "", path...)
 	if ok && s == "" {
-		b.dunno(r, "%s is not given", strings.Join(path, "."))
+		b.unpriced(r, "%s is not given", strings.Join(path, "."))
 		return "", false
 	}
 	return s, ok
@@ -200,7 +200,7 @@ func (b *bill) truth(r Resource, fallback bool, path ...string) (t, ok bool) {
 	v := r.at(path...)
 	switch {
 	case v.hidden != "":
-		b.dunno(r, "%s %s", strings.Join(path, "."), v.hidden)
+		b.unpriced(r, "%s %s", strings.Join(path, "."), v.hidden)
 		return false, false
 	case v.raw == nil, v.raw == "":
 		return fallback, true
@@ -209,7 +209,7 @@ func (b *bill) truth(r Resource, fallback bool, path ...string) (t, ok bool) {
 	case v.raw == false, v.raw == "false":
 		return false, true
 	}
-	b.dunno(r, "%s is %s, neither true nor false", strings.Join(path, "."), short(v.raw))
+	b.unpriced(r, "%s is %s, neither true nor false", strings.Join(path, "."), short(v.raw))
 	return false, false
 }
 
@@ -223,12 +223,12 @@ func (b *bill) is(r Resource, path ...string) bool {
 func (b *bill) count(r Resource, path ...string) (n int, ok bool) {
 	v := r.at(path...)
 	if v.hidden != "" {
-		b.dunno(r, "how many %s there are %s", strings.Join(path, "."), v.hidden)
+		b.unpriced(r, "how many %s there are %s", strings.Join(path, "."), v.hidden)
 		return 0, false
 	}
 	list, isList := v.raw.([]any)
 	if v.raw != nil && !isList {
-		b.dunno(r, "%s is %s, no list", strings.Join(path, "."), short(v.raw))
+		b.unpriced(r, "%s is %s, no list", strings.Join(path, "."), short(v.raw))
 		return 0, false
 	}
 	return len(list), true

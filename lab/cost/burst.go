@@ -40,13 +40,13 @@ func credits(b *bill, r Resource, item, kind string, n, secondsPerRequest float6
 		sizes = baselinesT2
 	default:
 		if strings.HasPrefix(family, "t") && len(family) < 4 {
-			b.dunno(r, "the CPU credits of %s are not priced", kind)
+			b.unpriced(r, "the CPU credits of %s are not priced", kind)
 		}
 		return
 	}
 	base, ok := sizes[size]
 	if !ok {
-		b.dunno(r, "the CPU baseline of %s is not known", kind)
+		b.unpriced(r, "the CPU baseline of %s is not known", kind)
 		return
 	}
 	used := b.usage.Requests*secondsPerRequest/3600 - n*base.vcpus*base.share*HoursPerMonth

@@ -39,7 +39,7 @@ func (b *bill) nodes(r Resource) (float64, bool) {
 
 func cacheCluster(b *bill, r Resource) {
 	if !r.at("replicationGroupId").absent() {
-		b.dunno(r, "a replica that is added to a replication group is not priced")
+		b.unpriced(r, "a replica that is added to a replication group is not priced")
 		return
 	}
 	engine, ok1 := b.given(r, "engine")
@@ -61,7 +61,7 @@ func (b *bill) cacheExtras(r Resource, engine string) {
 	}
 	version, ok := b.text(r, "", "engineVersion")
 	if ok && engine == "redis" && (strings.HasPrefix(version, "4.") || strings.HasPrefix(version, "5.")) {
-		b.dunno(r, "Redis %s is in Extended Support, which costs more", version)
+		b.unpriced(r, "Redis %s is in Extended Support, which costs more", version)
 	}
 }
 
@@ -77,7 +77,7 @@ func serverlessCache(b *bill, r Resource) {
 	}
 	minimum, known := serverlessMinimum[engine]
 	if !known {
-		b.dunno(r, "the engine %s is not known", engine)
+		b.unpriced(r, "the engine %s is not known", engine)
 		return
 	}
 	least, ok := b.number(r, 0, "cacheUsageLimits", "dataStorage", "minimum") // in GB, the only unit there is

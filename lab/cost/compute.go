@@ -22,7 +22,7 @@ func instance(b *bill, r Resource) {
 			lt, ok = b.graph.referred(r, launchTemplate, "launchTemplate", "name")
 		}
 		if !ok {
-			b.dunno(r, "its launch template is not in the graph")
+			b.unpriced(r, "its launch template is not in the graph")
 			return
 		}
 		m.spec = overlay(lt, r)
@@ -61,27 +61,27 @@ func (b *bill) kindOf(m machine) (string, bool) {
 	if kind, ok := v.raw.(string); ok && kind != "" {
 		return kind, true
 	}
-	b.dunno(m.of, "its instance type %s", orElse(v.hidden, "is not given"))
+	b.unpriced(m.of, "its instance type %s", orElse(v.hidden, "is not given"))
 	return "", false
 }
 
 // servers charges the machines by the hour, and what they do beside.
 func servers(b *bill, m machine) {
 	if tenancy, ok := b.text(m.spec, "default", "tenancy"); !ok || tenancy != "default" {
-		b.dunno(m.of, "only shared tenancy is priced")
+		b.unpriced(m.of, "only shared tenancy is priced")
 		return
 	}
 	if b.is(m.spec, "getPasswordData") {
-		b.dunno(m.of, "it is a Windows machine; only Linux is priced")
+		b.unpriced(m.of, "it is a Windows machine; only Linux is priced")
 		return
 	}
 	family, _, _ := strings.Cut(m.kind, ".")
 	if slices.Contains([]string{"c1", "c3", "g2", "i2", "m1", "m2", "m3", "r3"}, family) && b.is(m.spec, "ebsOptimized") {
-		b.dunno(m.of, "EBS optimisation of an old family is not priced")
+		b.unpriced(m.of, "EBS optimisation of an old family is not priced")
 	}
 	b.hours(m.of, "ec2/"+m.kind, m.count-m.spot)
 	if m.spot > 0 {
-		b.dunno(m.of, "%g of its %g machines are Spot instances, whose price moves", m.spot, m.count)
+		b.unpriced(m.of, "%g of its %g machines are Spot instances, whose price moves", m.spot, m.count)
 	}
 	if mode, ok := b.text(m.spec, defaultCredits(family), "creditSpecification", "cpuCredits"); ok && mode == "unlimited" {
 		credits(b, m.of, "ec2", m.kind, m.count, b.usage.CPUSeconds/b.sharing(serverTypes...))
@@ -107,7 +107,7 @@ func (b *bill) sharing(types ...string) float64 {
 func disks(b *bill, m machine) {
 	rooted := false
 	if root, v := m.spec.each("rootBlockDevice"); v.hidden != "" {
-		b.dunno(m.of, "its root volume %s", v.hidden)
+		b.unpriced(m.of, "its root volume %s", v.hidden)
 		rooted = true
 	} else {
 		for _, d := range root {
@@ -119,7 +119,7 @@ func disks(b *bill, m machine) {
 	for _, list := range []string{"ebsBlockDevices", "blockDeviceMappings"} {
 		devices, v := m.spec.each(list)
 		if v.hidden != "" {
-			b.dunno(m.of, "what its %s are %s", list, v.hidden)
+			b.unpriced(m.of, "what its %s are %s", list, v.hidden)
 			rooted = true
 		}
 		for _, d := range devices {
@@ -142,7 +142,7 @@ func disks(b *bill, m machine) {
 		}
 	}
 	if !rooted && m.count > 0 {
-		b.dunno(m.of, "its root volume's size is the machine image's")
+		b.unpriced(m.of, "its root volume's size is the machine image's")
 	}
 }
 
@@ -162,12 +162,12 @@ const (
 func volume(b *bill, d Resource, count float64, size, kind, fallback string) {
 	typ, ok := b.text(d, fallback, kind)
 	if ok && typ == "" {
-		b.dunno(d, "the volume's type is the machine image's")
+		b.unpriced(d, "the volume's type is the machine image's")
 		ok = false
 	}
 	gigabytes, sized := b.number(d, 0, size)
 	if sized && gigabytes == 0 {
-		b.dunno(d, "the volume's size is the machine image's or snapshot's")
+		b.unpriced(d, "the volume's size is the machine image's or snapshot's")
 		sized = false
 	}
 	if !ok || !sized {
@@ -185,7 +185,7 @@ func volume(b *bill, d Resource, count float64, size, kind, fallback string) {
 	case "io1", "io2":
 		if iops, ok := b.required(d, asNumber, "iops"); ok {
 			if typ == "io2" && iops > 32_000 {
-				b.dunno(d, "io2 beyond 32,000 IOPS has lower prices, which are not known")
+				b.unpriced(d, "io2 beyond 32,000 IOPS has lower prices, which are not known")
 				return
 			}
 			b.charge(d, "ebs/iops/"+typ, count*iops)

@@ -15,11 +15,11 @@ func service(b *bill, r Resource) {
 		return
 	}
 	if plan.elsewhere {
-		b.dunno(r, "tasks on ECS Anywhere are not priced")
+		b.unpriced(r, "tasks on ECS Anywhere are not priced")
 		return
 	}
 	if !found {
-		b.dunno(r, "its task definition is not in the graph")
+		b.unpriced(r, "its task definition is not in the graph")
 		return
 	}
 	n, ok := b.tasks(r)
@@ -45,7 +45,7 @@ func (b *bill) fargate(r, task Resource, prefix string, n float64) {
 		return
 	}
 	if family != "LINUX" {
-		b.dunno(r, "only Linux tasks are priced")
+		b.unpriced(r, "only Linux tasks are priced")
 		return
 	}
 	item := prefix + "x86/"
@@ -97,7 +97,7 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 	strategies, v := r.each("capacityProviderStrategies")
 	launch, ok := b.text(r, "", "launchType")
 	if v.hidden != "" {
-		b.dunno(r, "its capacity provider strategy %s", v.hidden)
+		b.unpriced(r, "its capacity provider strategy %s", v.hidden)
 	}
 	if !ok || v.hidden != "" {
 		return plan{}, false
@@ -112,7 +112,7 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 	}
 	if compatible := task.at("requiresCompatibilities"); launch == "" { // then it is EC2, unless the task cannot run there
 		if compatible.hidden != "" {
-			b.dunno(r, "where its tasks run %s", compatible.hidden)
+			b.unpriced(r, "where its tasks run %s", compatible.hidden)
 			return plan{}, false
 		}
 		if list, _ := compatible.raw.([]any); len(list) == 1 {
@@ -127,7 +127,7 @@ func (b *bill) placement(r, task Resource) (plan, bool) {
 	case "EXTERNAL":
 		return plan{elsewhere: true}, true
 	}
-	b.dunno(r, "its launch type %s is not known", launch)
+	b.unpriced(r, "its launch type %s is not known", launch)
 	return plan{}, false
 }
 
@@ -143,7 +143,7 @@ func (b *bill) defaultStrategy(r Resource) ([]Resource, bool) {
 	}
 	if cluster := r.at("cluster"); len(all) > 0 && cluster.hidden != "" {
 		if _, found := b.graph.referred(r, clusterType, "cluster"); !found {
-			b.dunno(r, "its cluster %s, and with it the capacity provider strategy", cluster.hidden)
+			b.unpriced(r, "its cluster %s, and with it the capacity provider strategy", cluster.hidden)
 			return nil, false
 		}
 	}
@@ -185,7 +185,7 @@ func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
 		case "FARGATE_SPOT":
 			p.fargate, p.spot = true, weight
 			if base > 0 {
-				b.dunno(r, "a base of Spot tasks is not priced")
+				b.unpriced(r, "a base of Spot tasks is not priced")
 				return p, false
 			}
 		default:
@@ -193,7 +193,7 @@ func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
 		}
 	}
 	if p.fargate && groups > 0 {
-		b.dunno(r, "tasks on Fargate and on instances at once are not priced")
+		b.unpriced(r, "tasks on Fargate and on instances at once are not priced")
 		return p, false
 	}
 	if p.spot+p.onDemand == 0 {
@@ -206,14 +206,14 @@ func (b *bill) strategy(r Resource, strategies []Resource) (plan, bool) {
 func cluster(b *bill, r Resource) {
 	settings, v := r.each("settings")
 	if v.hidden != "" {
-		b.dunno(r, "its settings %s", v.hidden)
+		b.unpriced(r, "its settings %s", v.hidden)
 		return
 	}
 	for _, s := range settings {
 		name, _ := s.at("name").raw.(string)
 		on, _ := s.at("value").raw.(string)
 		if name == "containerInsights" && slices.Contains([]string{"enabled", "enhanced"}, on) {
-			b.dunno(r, "Container Insights is billed by the metrics and logs that it writes")
+			b.unpriced(r, "Container Insights is billed by the metrics and logs that it writes")
 		}
 	}
 }
@@ -230,18 +230,18 @@ func repository(b *bill, r Resource) {
 func kubernetes(b *bill, r Resource) {
 	b.hours(r, "eks/hour", 1)
 	if !r.at("computeConfig").absent() && b.is(r, "computeConfig", "enabled") {
-		b.dunno(r, "what EKS Auto Mode starts is not in the graph")
+		b.unpriced(r, "what EKS Auto Mode starts is not in the graph")
 	}
-	b.dunnoIfOld(r)
+	b.noteOldVersion(r)
 }
 
-// dunnoIfOld notes a version of Kubernetes that may be in extended support, at six times the price. Source:
+// noteOldVersion notes a version of Kubernetes that may be in extended support, at six times the price. Source:
 // Amazon EKS User Guide, "Kubernetes release calendar": 1.33 left standard support on 2026-07-29.
-func (b *bill) dunnoIfOld(r Resource) {
+func (b *bill) noteOldVersion(r Resource) {
 	const oldest = 1.34
 	version, ok := b.text(r, "", "version")
 	if n, isNumber := decimal(version); ok && isNumber && n < oldest && len(version) == len("1.34") {
-		b.dunno(r, "Kubernetes %s may be in extended support, which costs more", version)
+		b.unpriced(r, "Kubernetes %s may be in extended support, which costs more", version)
 	}
 }
 
@@ -252,13 +252,13 @@ func nodeGroup(b *bill, r Resource) {
 		return
 	}
 	if !r.at("launchTemplate").absent() {
-		b.dunno(r, "node groups with a launch template are not priced")
+		b.unpriced(r, "node groups with a launch template are not priced")
 		return
 	}
 	v := r.at("instanceTypes")
 	kinds, _ := v.raw.([]any)
 	if v.hidden != "" {
-		b.dunno(r, "its instance types %s", v.hidden)
+		b.unpriced(r, "its instance types %s", v.hidden)
 		return
 	}
 	kind := "t3.medium" // EKS's default
@@ -266,7 +266,7 @@ func nodeGroup(b *bill, r Resource) {
 		kind, _ = kinds[0].(string)
 	}
 	if capacity, ok := b.text(r, "ON_DEMAND", "capacityType"); !ok || capacity != "ON_DEMAND" {
-		b.dunno(r, "its %g machines are Spot instances, whose price moves", n)
+		b.unpriced(r, "its %g machines are Spot instances, whose price moves", n)
 	} else {
 		b.hours(r, "ec2/"+kind, n)
 	}

@@ -20,7 +20,7 @@ func database(b *bill, r Resource) {
 	if !r.at("replicateSourceDb").absent() {
 		var ok bool
 		if source, ok = b.graph.referred(r, dbInstance, "replicateSourceDb"); !ok {
-			b.dunno(r, "the instance that it replicates is not in the graph")
+			b.unpriced(r, "the instance that it replicates is not in the graph")
 			return
 		}
 	}
@@ -31,7 +31,7 @@ func database(b *bill, r Resource) {
 		return
 	}
 	if engines[engine] == "" {
-		b.dunno(r, "the engine %s is not priced, its licence among it", engine)
+		b.unpriced(r, "the engine %s is not priced, its licence among it", engine)
 		return
 	}
 	copies := 1.0
@@ -116,20 +116,20 @@ func (b *bill) databaseExtras(r Resource, engine string) {
 	b.optional(r, "rds/backup", "additional_backup_storage_gb", 1)
 	if b.is(r, "performanceInsightsEnabled") {
 		if days, ok := b.number(r, 7, "performanceInsightsRetentionPeriod"); ok && days > 7 {
-			b.dunno(r, "Performance Insights beyond 7 days is not priced")
+			b.unpriced(r, "Performance Insights beyond 7 days is not priced")
 		}
 	}
 	if seconds, ok := b.number(r, 0, "monitoringInterval"); ok && seconds > 0 {
-		b.dunno(r, "its Enhanced Monitoring is billed by the logs that it writes")
+		b.unpriced(r, "its Enhanced Monitoring is billed by the logs that it writes")
 	}
 	if b.is(r, "dedicatedLogVolume") {
-		b.dunno(r, "a dedicated log volume is not priced")
+		b.unpriced(r, "a dedicated log volume is not priced")
 	}
 	version, ok := b.text(r, "", "engineVersion")
 	lifecycle, _ := r.at("engineLifecycleSupport").raw.(string)
 	old := func(v string) bool { return version == v || strings.HasPrefix(version, v+".") }
 	if ok && !strings.HasSuffix(lifecycle, "disabled") && slices.ContainsFunc(extendedSupport[engine], old) {
-		b.dunno(r, "%s %s is in Extended Support, which is billed by the vCPU", engine, version)
+		b.unpriced(r, "%s %s is in Extended Support, which is billed by the vCPU", engine, version)
 	}
 }
 
@@ -140,15 +140,15 @@ func aurora(b *bill, r Resource) {
 		return
 	}
 	if !strings.HasPrefix(engine, "aurora") {
-		b.dunno(r, "Multi-AZ clusters of %s are not priced", engine)
+		b.unpriced(r, "Multi-AZ clusters of %s are not priced", engine)
 		return
 	}
 	if kind, ok := b.text(r, "aurora", "storageType"); !ok || kind != "aurora" {
-		b.dunno(r, "only Aurora's standard storage is priced")
+		b.unpriced(r, "only Aurora's standard storage is priced")
 		return
 	}
 	if mode, ok := b.text(r, "provisioned", "engineMode"); !ok || mode != "provisioned" {
-		b.dunno(r, "engine mode %s is not priced", mode)
+		b.unpriced(r, "engine mode %s is not priced", mode)
 		return
 	}
 	b.metered(r, "aurora/gb", "storage_gb", 1)
@@ -163,7 +163,7 @@ func auroraMember(b *bill, r Resource) {
 	if class != "db.serverless" {
 		b.hours(r, "aurora/instance/"+class, 1)
 		if strings.HasPrefix(class, "db.t") {
-			b.dunno(r, "CPU credits of Aurora are not priced")
+			b.unpriced(r, "CPU credits of Aurora are not priced")
 		}
 		return
 	}
@@ -176,5 +176,5 @@ func auroraMember(b *bill, r Resource) {
 			b.hours(r, "aurora/acu", least)
 		}
 	}
-	b.dunno(r, "capacity_units_per_hr is not given in a usage file: only its least capacity is priced, if any")
+	b.unpriced(r, "capacity_units_per_hr is not given in a usage file: only its least capacity is priced, if any")
 }

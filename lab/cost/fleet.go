@@ -26,7 +26,7 @@ func group(b *bill, r Resource) {
 	}
 	if overrides, v := r.each("mixedInstancesPolicy", "launchTemplate", "overrides"); v.hidden != "" ||
 		len(overrides) > 0 {
-		b.dunno(r, "it may start other types than %s, which is what is priced", m.kind)
+		b.unpriced(r, "it may start other types than %s, which is what is priced", m.kind)
 	}
 	servers(b, m)
 	disks(b, m)
@@ -62,7 +62,7 @@ func (b *bill) templateOf(r Resource) (Resource, bool) {
 			return spec, true
 		}
 	}
-	b.dunno(r, "its launch template is not in the graph")
+	b.unpriced(r, "its launch template is not in the graph")
 	return Resource{}, false
 }
 
@@ -122,13 +122,13 @@ func (b *bill) hasAddress(r, spec Resource) bool {
 		if s, ok := b.graph.referred(b.firstOf(r, path), subnet, path); ok {
 			return b.is(s, "mapPublicIpOnLaunch")
 		}
-		b.dunno(r, "whether its subnet gives it a public address is not known")
+		b.unpriced(r, "whether its subnet gives it a public address is not known")
 		return false
 	}
 	if r.Type == instanceType {
 		return true // the default VPC's subnets give public addresses
 	}
-	b.dunno(r, "whether it has public addresses is not known")
+	b.unpriced(r, "whether it has public addresses is not known")
 	return false
 }
 

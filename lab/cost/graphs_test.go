@@ -154,12 +154,16 @@ var small = []struct {
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"launchType":"FARGATE","taskDefinition":"t"}}]`, 0,
 		"desiredCount is not given",
 	},
-	{"the cluster's default strategy decides where a service does not", `[{"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"k","defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
+	{"the cluster's default strategy decides where a service does not", `[
+	 {"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"k",
+	 "defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
 	 {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"t","id":"t","inputs":{"cpu":"1024","memory":"2048"}},
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"cluster":"k","desiredCount":1,
 	 "taskDefinition":"t"}}]`, (.04048 + 2*.004445) * hour, ""},
 	{
-		"a service without a cluster is in the default one", `[{"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"default","defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
+		"a service without a cluster is in the default one", `[
+	 {"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"default",
+	 "defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
 	 {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"t","id":"t","inputs":{"cpu":"1024","memory":"2048"}},
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"desiredCount":1,"taskDefinition":"t"}}]`,
 		(.04048 + 2*.004445) * hour, "",
@@ -170,11 +174,15 @@ var small = []struct {
 	 {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"t","id":"t","inputs":{"cpu":"1024","memory":"2048"}},
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"cluster":"arn:aws:ecs:us-east-1:123456789012:cluster/k",
 	 "desiredCount":1,"taskDefinition":"t"}}]`, (.04048 + 2*.004445) * hour, ""},
-	{"the strategy of another cluster decides nothing", `[{"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"other","defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
+	{"the strategy of another cluster decides nothing", `[
+	 {"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"other",
+	 "defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
 	 {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"t","id":"t","inputs":{"cpu":"1024","memory":"2048"}},
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"cluster":"k","desiredCount":1,
 	 "taskDefinition":"t"}}]`, 0, ""},
-	{"without the cluster the strategy is not known", `[{"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"k","defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
+	{"without the cluster the strategy is not known", `[
+	 {"type":"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders","name":"c","inputs":{"clusterName":"k",
+	 "defaultCapacityProviderStrategies":[{"capacityProvider":"FARGATE","weight":1}]}},
 	 {"type":"aws:ecs/taskDefinition:TaskDefinition","name":"t","id":"t","inputs":{"cpu":"1024","memory":"2048"}},
 	 {"type":"aws:ecs/service:Service","name":"s","inputs":{"cluster":"04da6b54-80e4-46f7-96ec-b56ff0331ba9",
 	 "desiredCount":1,"taskDefinition":"t"}}]`, 0, "its cluster"},

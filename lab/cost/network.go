@@ -19,7 +19,7 @@ func loadBalancer(b *bill, r Resource) {
 	case "network":
 		item, rate = "nlb", nlcuPerRequestRate
 	default:
-		b.dunno(r, "load balancers of type %s are not priced", kind)
+		b.unpriced(r, "load balancers of type %s are not priced", kind)
 		return
 	}
 	b.hours(r, item+"/hour", 1)
@@ -39,7 +39,7 @@ func (b *bill) balancerAddresses(r Resource) {
 	subnets, ok1 := b.count(r, "subnets")
 	mappings, v := r.each("subnetMappings")
 	if v.hidden != "" {
-		b.dunno(r, "its subnet mappings %s", v.hidden)
+		b.unpriced(r, "its subnet mappings %s", v.hidden)
 		return
 	}
 	zones := subnets
@@ -51,7 +51,7 @@ func (b *bill) balancerAddresses(r Resource) {
 	switch {
 	case !ok1:
 	case subnets+len(mappings) == 0:
-		b.dunno(r, "how many zones it has, and addresses with them, is not given")
+		b.unpriced(r, "how many zones it has, and addresses with them, is not given")
 	default:
 		b.hours(r, "ipv4/hour", float64(zones))
 	}
@@ -85,7 +85,7 @@ func endpoint(b *bill, r Resource) {
 	}
 	item := map[string]string{"Interface": "endpoint/gb", "GatewayLoadBalancer": "endpoint/gwlb/gb"}[kind]
 	if item == "" {
-		b.dunno(r, "endpoints of type %s are not priced", kind)
+		b.unpriced(r, "endpoints of type %s are not priced", kind)
 		return
 	}
 	subnets, ok := b.count(r, "subnetIds")
@@ -93,7 +93,7 @@ func endpoint(b *bill, r Resource) {
 		return
 	}
 	if subnets == 0 {
-		b.dunno(r, "in how many subnets it has interfaces is not given")
+		b.unpriced(r, "in how many subnets it has interfaces is not given")
 		return
 	}
 	b.hours(r, "endpoint/hour", float64(subnets))
@@ -103,7 +103,7 @@ func endpoint(b *bill, r Resource) {
 func accelerator(b *bill, r Resource) {
 	if on, ok := b.truth(r, true, "enabled"); ok && on {
 		b.hours(r, "accelerator/hour", 1)
-		b.dunno(r, "its premium on traffic is not priced")
+		b.unpriced(r, "its premium on traffic is not priced")
 	}
 }
 
@@ -114,21 +114,21 @@ func distribution(b *bill, r Resource) {
 	}
 	origins, v := r.each("origins")
 	if v.hidden != "" {
-		b.dunno(r, "its origins %s", v.hidden)
+		b.unpriced(r, "its origins %s", v.hidden)
 	}
 	for _, o := range origins {
 		if b.is(named(o, r), "originShield", "enabled") {
-			b.dunno(r, "the requests through Origin Shield are not priced")
+			b.unpriced(r, "the requests through Origin Shield are not priced")
 		}
 	}
 	behaviours, _ := r.each("orderedCacheBehaviors")
 	first, _ := r.each("defaultCacheBehavior")
 	for _, c := range append(behaviours, first...) {
 		if arn := c.at("realtimeLogConfigArn"); !arn.absent() && arn.raw != "" {
-			b.dunno(r, "real-time logs are not priced")
+			b.unpriced(r, "real-time logs are not priced")
 		}
 		if edge, _ := c.each("lambdaFunctionAssociations"); len(edge) > 0 {
-			b.dunno(r, "Lambda@Edge is not priced")
+			b.unpriced(r, "Lambda@Edge is not priced")
 		}
 	}
 }
@@ -162,7 +162,7 @@ func healthCheck(b *bill, r Resource) {
 	if features > 0 {
 		b.charge(r, "route53/health/feature", features)
 	}
-	b.dunno(r, "a check of something outside AWS costs 1.5 times as much and twice for features")
+	b.unpriced(r, "a check of something outside AWS costs 1.5 times as much and twice for features")
 }
 
 func webACL(b *bill, r Resource) {
@@ -175,7 +175,7 @@ func webACL(b *bill, r Resource) {
 	each, _ := r.each("rules")
 	for _, one := range each {
 		if !one.at("statement", "managedRuleGroupStatement").absent() {
-			b.dunno(r, "what its managed rule groups charge on top is not priced")
+			b.unpriced(r, "what its managed rule groups charge on top is not priced")
 		}
 	}
 }
@@ -183,9 +183,9 @@ func webACL(b *bill, r Resource) {
 // certificate is free, unless its private key may leave AWS.
 func certificate(b *bill, r Resource) {
 	if export, ok := b.text(r, "DISABLED", "options", "export"); ok && export == "ENABLED" {
-		b.dunno(r, "exportable certificates are not priced")
+		b.unpriced(r, "exportable certificates are not priced")
 	}
 	if authority := r.at("certificateAuthorityArn"); !authority.absent() {
-		b.dunno(r, "certificates of a private authority are not priced")
+		b.unpriced(r, "certificates of a private authority are not priced")
 	}
 }

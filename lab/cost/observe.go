@@ -14,7 +14,7 @@ func logs(b *bill, r Resource) {
 	case "INFREQUENT_ACCESS":
 		item = "logs/infrequent/gb"
 	default:
-		b.dunno(r, "log groups of class %s are not priced", class)
+		b.unpriced(r, "log groups of class %s are not priced", class)
 		return
 	}
 	b.optional(r, item, "monthly_data_ingested_gb", 1)
@@ -26,7 +26,7 @@ func logs(b *bill, r Resource) {
 	switch ingested, given := b.usage.amount(r, "monthly_data_ingested_gb"); {
 	case !ok:
 	case days == 0:
-		b.dunno(r, "it keeps its logs for ever: storage_gb is not given in a usage file")
+		b.unpriced(r, "it keeps its logs for ever: storage_gb is not given in a usage file")
 	case given: // what is kept is compressed, by how much is not known: this is the most
 		b.used(r, "logs/stored", ingested*days/DaysPerMonth)
 	default:
@@ -44,7 +44,7 @@ func alarm(b *bill, r Resource) {
 	metrics := 1.0
 	queries, v := r.each("metricQueries")
 	if v.hidden != "" {
-		b.dunno(r, "its metrics %s", v.hidden)
+		b.unpriced(r, "its metrics %s", v.hidden)
 		return
 	}
 	if len(queries) > 0 {
@@ -63,11 +63,11 @@ func alarm(b *bill, r Resource) {
 
 func kubernetesService(b *bill, r Resource) {
 	if kind, ok := b.text(r, "ClusterIP", "spec", "type"); ok && kind == "LoadBalancer" {
-		b.dunno(r, "a Service of type LoadBalancer creates one")
+		b.unpriced(r, "a Service of type LoadBalancer creates one")
 	}
 }
 
-func claim(b *bill, r Resource) { b.dunno(r, "its volume depends on the storage class") }
+func claim(b *bill, r Resource) { b.unpriced(r, "its volume depends on the storage class") }
 
 func statefulSet(b *bill, r Resource) {
 	if claims, v := r.each("spec", "volumeClaimTemplates"); len(claims) > 0 || v.hidden != "" {
@@ -77,14 +77,14 @@ func statefulSet(b *bill, r Resource) {
 
 func ingress(b *bill, r Resource) {
 	if class, ok := b.text(r, "", "spec", "ingressClassName"); ok && class == "alb" {
-		b.dunno(r, "an Ingress of class alb creates a load balancer")
+		b.unpriced(r, "an Ingress of class alb creates a load balancer")
 	}
 }
 
 // release is a Helm release, whose objects are not in the graph; what its values say of them is looked at.
 func release(b *bill, r Resource) {
 	if holds(r.at("values").raw, "LoadBalancer") {
-		b.dunno(r, "its values ask for a Service of type LoadBalancer")
+		b.unpriced(r, "its values ask for a Service of type LoadBalancer")
 	}
 }
 

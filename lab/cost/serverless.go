@@ -34,7 +34,7 @@ func function(b *bill, r Resource) {
 	}
 	if !given1 || !given2 {
 		if !given2 {
-			b.dunno(r, "request_duration_ms is not given in a usage file")
+			b.unpriced(r, "request_duration_ms is not given in a usage file")
 		}
 		return
 	}
@@ -112,7 +112,7 @@ func (b *bill) occasions(r Resource) (float64, bool) {
 func (b *bill) architecture(r Resource) (string, bool) {
 	v := r.at("architectures")
 	if v.hidden != "" {
-		b.dunno(r, "its architecture %s", v.hidden)
+		b.unpriced(r, "its architecture %s", v.hidden)
 		return "", false
 	}
 	if list, _ := v.raw.([]any); slices.Contains(list, any("arm64")) {
@@ -130,7 +130,7 @@ func provisioned(b *bill, r Resource) {
 		return
 	}
 	if !found {
-		b.dunno(r, "its function is not in the graph")
+		b.unpriced(r, "its function is not in the graph")
 		return
 	}
 	f = named(f, r)
@@ -172,13 +172,13 @@ func queue(b *bill, r Resource) {
 // it is free, and so are the first 1,000 e-mails.
 func topic(b *bill, r Resource) {
 	if b.is(r, "fifoTopic") {
-		b.dunno(r, "FIFO topics are not priced")
+		b.unpriced(r, "FIFO topics are not priced")
 		return
 	}
 	for _, s := range b.graph.ofType("aws:sns/topicSubscription:TopicSubscription") {
 		protocol, ok := b.text(s, "", "protocol")
 		if ok && !slices.Contains([]string{"sqs", "lambda", "email", "email-json"}, protocol) {
-			b.dunno(s, "deliveries by %s are not priced", protocol)
+			b.unpriced(s, "deliveries by %s are not priced", protocol)
 		}
 	}
 	b.metered(r, "sns/requests", "monthly_requests", 1e6)
@@ -190,7 +190,7 @@ func stream(b *bill, r Resource) {
 		return
 	}
 	if hours, ok := b.number(r, 24, "retentionPeriod"); ok && hours > 24 {
-		b.dunno(r, "retention beyond 24 hours is not priced")
+		b.unpriced(r, "retention beyond 24 hours is not priced")
 	}
 	if mode == "ON_DEMAND" {
 		b.hours(r, "kinesis/on-demand", 1)

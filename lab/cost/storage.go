@@ -32,7 +32,7 @@ func fileSystem(b *bill, r Resource) {
 			b.charge(r, "efs/throughput", max(0, speed-stored/20))
 		}
 	case "elastic":
-		b.dunno(r, "the reads and writes of elastic throughput are not priced")
+		b.unpriced(r, "the reads and writes of elastic throughput are not priced")
 	}
 }
 
@@ -40,12 +40,12 @@ func key(b *bill, r Resource) {
 	b.charge(r, "kms/key", 1)
 	if spec, ok := b.text(r, "SYMMETRIC_DEFAULT", "customerMasterKeySpec"); ok && spec != "SYMMETRIC_DEFAULT" &&
 		spec != "RSA_2048" {
-		b.dunno(r, "the requests of a %s key are not priced", spec)
+		b.unpriced(r, "the requests of a %s key are not priced", spec)
 		return
 	}
 	b.metered(r, "kms/10k", "monthly_requests", 1e4)
 	if b.is(r, "enableKeyRotation") {
-		b.dunno(r, "its first two rotations add $1 a month each")
+		b.unpriced(r, "its first two rotations add $1 a month each")
 	}
 }
 
@@ -68,7 +68,7 @@ func parameter(b *bill, r Resource) {
 	case "Advanced":
 		b.charge(r, "ssm/advanced", 1)
 	default:
-		b.dunno(r, "whether a parameter of tier %s is an advanced one is not known", tier)
+		b.unpriced(r, "whether a parameter of tier %s is an advanced one is not known", tier)
 	}
 }
 
@@ -76,7 +76,7 @@ func parameter(b *bill, r Resource) {
 func dynamoTable(b *bill, r Resource) {
 	mode, ok := b.text(r, "PROVISIONED", "billingMode")
 	if class, known := b.text(r, "STANDARD", "tableClass"); !ok || !known || class != "STANDARD" {
-		b.dunno(r, "only the table class STANDARD is priced")
+		b.unpriced(r, "only the table class STANDARD is priced")
 		return
 	}
 	replicas, ok := b.count(r, "replicas")
@@ -84,7 +84,7 @@ func dynamoTable(b *bill, r Resource) {
 		return
 	}
 	if replicas > 0 {
-		b.dunno(r, "its replicas in other regions are not priced")
+		b.unpriced(r, "its replicas in other regions are not priced")
 	}
 	b.metered(r, "dynamodb/gb", "storage_gb", 1)
 	if mode == "PAY_PER_REQUEST" {
@@ -93,7 +93,7 @@ func dynamoTable(b *bill, r Resource) {
 	} else {
 		indexes, v := r.each("globalSecondaryIndexes")
 		if v.hidden != "" {
-			b.dunno(r, "its indexes %s", v.hidden)
+			b.unpriced(r, "its indexes %s", v.hidden)
 			return
 		}
 		for _, part := range append(indexes, r) {

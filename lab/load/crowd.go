@@ -52,7 +52,7 @@ type Crowd struct {
 	payAt     string
 	observe   func(Seen)
 	transport *http.Transport
-	inMemory  bool // the network is a test's: whose CPU is used says nothing
+	inMemory  bool // the network is a test's, in this process, whose CPU time then tells nothing of the sender's
 	catalog   catalog
 	accounts  accounts
 	ledger    ledger

@@ -16,7 +16,7 @@ func title(s result.Stage) string {
 	return name
 }
 
-// gated is a figure that the validity gate may withhold.
+// gated is a figure that is not shown where a stage is INVALID.
 func gated(s result.Stage, ok bool, value string) cell {
 	switch {
 	case !ok:

@@ -13,8 +13,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// On a saturated machine the twin stands behind the laboratory, whose requests would leave late: an
-// eighth of the default weights, 1024 shares and 100.
+// On a saturated machine the laboratory has to go before the twin, or its requests would leave late. So the twin's
+// groups get an eighth of the default weights, which are 1024 shares (v1) and 100 (v2).
 const (
 	behindV1 = 128
 	behindV2 = 12

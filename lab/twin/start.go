@@ -43,7 +43,7 @@ type run struct {
 	stops     []func(context.Context) error
 	instances []*process.Process        // all that were ever started
 	launched  int                       // instances that were ever begun, of those beyond the first
-	expected  map[*process.Process]bool // to end before the twin does
+	expected  map[*process.Process]bool // whose end does not end the twin, see expect
 }
 
 func start(ctx context.Context, o Options) (*Twin, error) {

@@ -145,7 +145,7 @@ func TestDeadInstanceEndsTheTwin(t *testing.T) {
 	<-tw.Done()
 	if err := tw.Err(); err == nil || !strings.Contains(err.Error(), "shop-2 ended: exit status 3") ||
 		!strings.Contains(err.Error(), "my last words") {
-		t.Errorf("error %v, want who died, how, and its last words", err)
+		t.Errorf("error %v, want who died, how, and the last lines that it wrote", err)
 	}
 	pids := pidsOf(tw)
 	if err := tw.Stop(); err != nil {

@@ -18,7 +18,7 @@ type agentConfig struct {
 	// Journal is a configuration of OpenTelemetry's collector, which the agent adds to what it makes of Files. It
 	// says what the agent makes of a section journald, but for one thing that the agent's own format cannot say:
 	// to begin with the first entry of the journal, not where it stands when the agent is installed, minutes
-	// after the shop's first words. {instance_id} is for the server to fill in.
+	// after the shop's first entries. {instance_id} is for the server to fill in.
 	// Source: amazon-cloudwatch-agent v1.300071.0, translator/tocwconfig/sampleConfig/journaldlogs_units.yaml.
 	Journal string
 }

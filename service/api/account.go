@@ -163,8 +163,8 @@ func (s *Server) mergeCart(c *fiber.Ctx, userID int64) {
 	}
 }
 
-// logout answers POST /api/auth/logout. It ends the session wherever its token was copied to. Who is not
-// signed in is none the wiser.
+// logout answers POST /api/auth/logout. It ends the session wherever its token was copied to. Without a
+// session the answer is the same.
 func (s *Server) logout(c *fiber.Ctx) error {
 	if session, _, ok := s.claimed(c); ok {
 		if err := s.Sessions.EndSession(c.UserContext(), session.ID); err != nil {

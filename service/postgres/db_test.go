@@ -272,7 +272,7 @@ func cutter(t *testing.T, dbURL string) (proxyURL string, cut func()) {
 			mu.Lock()
 			open = append(open, client, server)
 			mu.Unlock()
-			// Both directions end when either is cut; what io.Copy says then is no news.
+			// Both directions end when either is cut, so an error of io.Copy is expected.
 			wg.Go(func() { _, _ = io.Copy(server, client); _ = server.Close() })
 			wg.Go(func() { _, _ = io.Copy(client, server); _ = client.Close() })
 		}

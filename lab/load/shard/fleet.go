@@ -151,7 +151,7 @@ func (m *member) lost(why error) error {
 	closed := make(chan struct{})
 	go func() {
 		for range m.conn.Answers() {
-			// Its last words are no answer to this order.
+			// What it still sends while it ends is not an answer to this order.
 		}
 		close(closed)
 	}()
