@@ -70,8 +70,8 @@ func (s *clientSettings) options() (options []func(*config.LoadOptions) error) {
 		add(config.WithSharedConfigProfile(own["profile"]))
 	}
 	if own["accessKey"] != "" {
-		add(config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(own["accessKey"], own["secretKey"],
-			own["token"])))
+		add(config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(own["accessKey"], own["secretKey"], own["token"])))
 	}
 	var files []string
 	if s.read("sharedConfigFiles", &files); len(files) > 0 {

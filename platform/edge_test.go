@@ -50,8 +50,8 @@ func (g *graphOf) frontDoor(res registered) {
 		if world && g.has(distributionType) {
 			g.violate(res, "is a way in that does not pass CloudFront")
 		}
-		if (world || res.text("prefixListId") != "") && g.has(balancerType) && strings.HasPrefix(res.text("securityGroupId"),
-			"network-compute-group") {
+		if (world || res.text("prefixListId") != "") && g.has(balancerType) &&
+			strings.HasPrefix(res.text("securityGroupId"), "network-compute-group") {
 			g.violate(res, "is a way to the shop that does not pass the load balancer")
 		}
 		if (world || res.text("prefixListId") != "") && !slices.Equal(res.ReplacedOn, []string{"cidrIpv4", "prefixListId"}) {
@@ -253,8 +253,8 @@ func TestGatewayNamesTheShopper(t *testing.T) {
 					t.Errorf("https %s: the gateway counts CloudFront: %t", https, counts)
 				}
 			case "mesh-routes":
-				secrets, names := strings.Count(string(text), strings.ToLower(contract.OriginHeader)), strings.Count(string(text),
-					`{"x-forwarded-for":"`+shopper+`"}`)
+				secrets := strings.Count(string(text), strings.ToLower(contract.OriginHeader))
+				names := strings.Count(string(text), `{"x-forwarded-for":"`+shopper+`"}`)
 				matches, routes := 4, 3
 				if !behind {
 					matches, routes = 0, 0

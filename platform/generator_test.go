@@ -59,8 +59,8 @@ func TestGenerator(t *testing.T) {
 			}
 		}
 	}
-	if want := "s3:ListBucket , s3:GetObject orders/*, s3:PutObject hello/*, s3:PutObject answers/*"; strings.Join(allowed,
-		", ") != want {
+	const want = "s3:ListBucket , s3:GetObject orders/*, s3:PutObject hello/*, s3:PutObject answers/*"
+	if strings.Join(allowed, ", ") != want {
 		t.Errorf("a task may %q, want %q", allowed, want)
 	}
 }

@@ -81,8 +81,8 @@ func NewImage(ctx *pulumi.Context, name string, args ImageArgs, opts ...pulumi.R
 	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
 		RegistryId: i.Repository.RegistryId,
 	}, pulumi.Parent(i))
-	i.Reference = pulumi.All(i.Repository.RepositoryUrl, token.UserName(),
-		token.Password()).ApplyT(func(all []any) (string, error) {
+	known := pulumi.All(i.Repository.RepositoryUrl, token.UserName(), token.Password())
+	i.Reference = known.ApplyT(func(all []any) (string, error) {
 		repository := all[0].(string)
 		if ctx.DryRun() {
 			return repository + "@" + digest.String(), nil

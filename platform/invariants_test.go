@@ -158,8 +158,8 @@ func (g *graphOf) closed(res registered) {
 	case "aws:ec2/natGateway:NatGateway":
 		// Only a function has no other way to Stripe.
 		if !slices.ContainsFunc(g.all, func(other registered) bool {
-			return other.Type == "aws:lambda/function:Function" && slices.Contains(other.settings(contract.EnvPayments),
-				contract.PaymentsStripe)
+			return other.Type == "aws:lambda/function:Function" &&
+				slices.Contains(other.settings(contract.EnvPayments), contract.PaymentsStripe)
 		}) {
 			g.violate(res, "is not built here")
 		}

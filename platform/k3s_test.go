@@ -266,8 +266,8 @@ func callAsAdmin(t *testing.T, files map[string]string, admin access) {
 		t.Fatal(err)
 	}
 	subject := callers[0].Subject
-	if len(callers) != 2 || subject.CommonName != "system:admin" || !slices.Equal(subject.Organization,
-		[]string{"system:masters"}) {
+	if len(callers) != 2 || subject.CommonName != "system:admin" ||
+		!slices.Equal(subject.Organization, []string{"system:masters"}) {
 		t.Errorf("the API server sees %s, %d times", subject, len(callers))
 	}
 	admin.authority = files["client-ca.crt"]

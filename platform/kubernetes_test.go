@@ -231,8 +231,8 @@ func TestClusterGoesWithItsServer(t *testing.T) {
 			continue
 		}
 		count++
-		if res.DeletedWith != "cluster-server-instance" || !slices.Equal(res.ReplacedWith,
-			[]string{"cluster-server-instance"}) {
+		if res.DeletedWith != "cluster-server-instance" ||
+			!slices.Equal(res.ReplacedWith, []string{"cluster-server-instance"}) {
 			t.Errorf("%s is deleted with %q and replaced with %q", res.Name, res.DeletedWith, res.ReplacedWith)
 		}
 	}

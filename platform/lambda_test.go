@@ -42,8 +42,8 @@ func (g *graphOf) functions(res registered) {
 		g.dependsOnTypes(res, "aws:cloudwatch/logGroup:LogGroup", "aws:ssm/parameter:Parameter",
 			"aws:ecr/repositoryPolicy:RepositoryPolicy", "aws:ec2/egressOnlyInternetGateway")
 		for _, other := range g.all {
-			if other.Type == "aws:iam/rolePolicy:RolePolicy" && other.Parent == res.Parent && !slices.Contains(res.DependsOn,
-				other.Name) {
+			if other.Type == "aws:iam/rolePolicy:RolePolicy" && other.Parent == res.Parent &&
+				!slices.Contains(res.DependsOn, other.Name) {
 				g.violate(res, "does not depend on %s, which goes first then", other.Name)
 			}
 		}
@@ -62,8 +62,8 @@ func (g *graphOf) functions(res registered) {
 func (g *graphOf) invoked(res registered) {
 	switch res.Type {
 	case "aws:lambda/permission:Permission":
-		if res.text("principal") != "apigateway.amazonaws.com" || !strings.HasPrefix(res.text("sourceArn"),
-			"arn:aws:execute-api:") || !res.has("qualifier") {
+		if res.text("principal") != "apigateway.amazonaws.com" ||
+			!strings.HasPrefix(res.text("sourceArn"), "arn:aws:execute-api:") || !res.has("qualifier") {
 			g.violate(res, "%s may invoke the function on behalf of %q", res.text("principal"), res.text("sourceArn"))
 		}
 	case "aws:apigatewayv2/integration:Integration":

@@ -145,9 +145,9 @@ func (m *ServiceMesh) release(ctx *pulumi.Context, name string, c chart, needs .
 		"values":         pulumi.ToMap(c.values), "timeout": pulumi.Int(600),
 	}
 	if c.version == "" {
-		if err := ctx.Log.Warn(fmt.Sprintf("The chart %s has no pinned version: Helm installs the newest of %s, whatever "+
-			"it is",
-			c.name, c.repository), &pulumi.LogArgs{Resource: m}); err != nil {
+		text := fmt.Sprintf("The chart %s has no pinned version: Helm installs the newest of %s, whatever it is",
+			c.name, c.repository)
+		if err := ctx.Log.Warn(text, &pulumi.LogArgs{Resource: m}); err != nil {
 			return nil, err
 		}
 		inputs["skipAwait"] = pulumi.Bool(true)

@@ -266,8 +266,8 @@ func (w Watched) watchFunction() ([]graph, []alarm) {
 	alarms := []alarm{
 		{"errors", "More than 10 answers with a 5xx status a minute", above, gateway("5xx", "Sum"), 10, 3},
 		{
-			"throttles", "Requests are refused: the function's reserved concurrency is in use", above, lambda("Throttles",
-				"Sum"), 10, 3,
+			"throttles", "Requests are refused: the function's reserved concurrency is in use", above,
+			lambda("Throttles", "Sum"), 10, 3,
 		},
 		{
 			"failures", "Events fail, those of the background included: orders may not expire", above, lambda("Errors", "Sum"),

@@ -92,8 +92,8 @@ func BenchmarkCatalogDuringOrders(b *testing.B) {
 			var took []time.Duration
 			failed := 0
 			for i := 0; b.Loop(); i++ {
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, fmt.Sprintf("%s/api/products?q=teapot+%d",
-					p.url, i), nil)
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet,
+					fmt.Sprintf("%s/api/products?q=teapot+%d", p.url, i), nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -188,8 +188,8 @@ func TestConfigPayments(t *testing.T) {
 		}
 	}
 	a, err := load(minimal())
-	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" || strings.Contains(a.stripeWebhookSecret,
-		string(a.sessionKeys[0])) {
+	if err != nil || a.payments != "simulated" || a.stripeWebhookSecret == "" ||
+		strings.Contains(a.stripeWebhookSecret, string(a.sessionKeys[0])) {
 		t.Errorf("simulated: %+v, %v", a, err)
 	}
 	if b, err := load(minimal()); err != nil || b.stripeWebhookSecret != a.stripeWebhookSecret {

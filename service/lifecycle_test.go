@@ -344,8 +344,8 @@ func TestHealthcheck(t *testing.T) {
 	if err := check("nonsense"); err == nil {
 		t.Error("an address that is none, and yet all is well")
 	}
-	if err := run(t.Context(), []string{"serv"}, func(string) string { return "" }, io.Discard); !errors.Is(err,
-		errUsage) {
+	none := func(string) string { return "" }
+	if err := run(t.Context(), []string{"serv"}, none, io.Discard); !errors.Is(err, errUsage) {
 		t.Errorf("an unknown command: %v", err)
 	}
 }

@@ -303,8 +303,8 @@ func TestStripe(t *testing.T) {
 		contract.EnvStripeAPIURL: stripe.URL,
 	}).ready(t)
 	s := &shopper{url: p.url}
-	if info := s.do(t, 200, "GET", "/api/info", nil); !strings.Contains(string(info.body),
-		`"payments":"stripe","publishable_key":"pk_test_1"`) {
+	info := s.do(t, 200, "GET", "/api/info", nil)
+	if !strings.Contains(string(info.body), `"payments":"stripe","publishable_key":"pk_test_1"`) {
 		t.Errorf("info %s", info.body)
 	}
 	s.register(t, "ada@example.com")

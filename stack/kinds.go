@@ -49,8 +49,8 @@ func oneNumberOf(into *int, who string, choices ...int) func(string) error {
 	return func(s string) error {
 		n, err := strconv.Atoi(s)
 		if err != nil || !slices.Contains(choices, n) {
-			return fmt.Errorf("%s; %s takes %s", s, who, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(choices)), ", "),
-				"[]"))
+			list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(choices), "[]")), ", ")
+			return fmt.Errorf("%s; %s takes %s", s, who, list)
 		}
 		*into = n
 		return nil

@@ -54,8 +54,8 @@ func Read(stack string, values Values) (Config, error) {
 	c.byTopology()
 	p.check(c)
 	if len(p) > 0 {
-		return Config{}, fmt.Errorf("the configuration of stack %s has %d problem(s):\n  - %s", stack, len(p), strings.Join(p,
-			"\n  - "))
+		return Config{}, fmt.Errorf("the configuration of stack %s has %d problem(s):\n  - %s", stack, len(p),
+			strings.Join(p, "\n  - "))
 	}
 	return c, nil
 }

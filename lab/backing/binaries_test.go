@@ -33,8 +33,8 @@ func TestPostgresBinaries(t *testing.T) {
 	both := programs(t, filepath.Join(tmp, "both"), "postgres", "initdb")
 	half := programs(t, filepath.Join(tmp, "half"), "postgres")
 	linked := filepath.Join(tmp, "linked")
-	if err := errors.Join(os.Mkdir(linked, 0o755), os.Symlink(filepath.Join(both, "postgres"), filepath.Join(linked,
-		"postgres"))); err != nil {
+	if err := errors.Join(os.Mkdir(linked, 0o755),
+		os.Symlink(filepath.Join(both, "postgres"), filepath.Join(linked, "postgres"))); err != nil {
 		t.Fatal(err)
 	}
 	programs(t, filepath.Join(tmp, "lib", "9", "bin"), "postgres", "initdb")
@@ -57,8 +57,8 @@ func TestPostgresBinaries(t *testing.T) {
 	_, err := postgresBinaries(func(string) string { return half }, nil, func() (string, error) {
 		return "", errors.New("no network")
 	})
-	if err == nil || !strings.Contains(err.Error(), "apt-get install postgresql") || !strings.Contains(err.Error(),
-		"no network") {
+	if err == nil || !strings.Contains(err.Error(), "apt-get install postgresql") ||
+		!strings.Contains(err.Error(), "no network") {
 		t.Errorf("error %v, want what to install and why the download failed", err)
 	}
 }

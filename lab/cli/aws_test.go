@@ -66,8 +66,8 @@ func TestRunOnAWS(t *testing.T) {
 			if err := lab.wait(); err == nil || lab.cmd.ProcessState.ExitCode() != 130 {
 				t.Errorf("ended with %v, want exit status 130\n%s", err, lab.stderr.String())
 			}
-			if text := lab.stderr.String(); !strings.Contains(text, "deleted") || !strings.Contains(text,
-				"sweeping the account") {
+			if text := lab.stderr.String(); !strings.Contains(text, "deleted") ||
+				!strings.Contains(text, "sweeping the account") {
 				t.Errorf("nothing destroyed, or no sweep:\n%s", text)
 			}
 			account.Leftovers(t)

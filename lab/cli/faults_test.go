@@ -24,8 +24,8 @@ func TestFaultsAreChecked(t *testing.T) {
 		"faults stage1 --stages stage2":                                                "without --stages",
 	} {
 		var stdout, stderr bytes.Buffer
-		if code := Run(t.Context(), strings.Fields(args), &stdout, &stderr); code != 1 || !strings.Contains(stderr.String(),
-			want) {
+		if code := Run(t.Context(), strings.Fields(args), &stdout, &stderr); code != 1 ||
+			!strings.Contains(stderr.String(), want) {
 			t.Errorf("lab %s: exit status %d, %q; want 1 and %q", args, code, stderr.String(), want)
 		}
 	}

@@ -151,8 +151,8 @@ func TestOutIsAFolderOrAFile(t *testing.T) {
 
 func TestDefaultsAreInTheRepository(t *testing.T) {
 	t.Chdir("..")
-	if got, want := inRepository(filepath.Join("report", "result.json")), filepath.Join("..", "report",
-		"result.json"); got != want {
+	if got, want := inRepository(filepath.Join("report", "result.json")),
+		filepath.Join("..", "report", "result.json"); got != want {
 		t.Errorf("from lab it is %s, want %s", got, want)
 	}
 	t.Chdir(t.TempDir())

@@ -124,8 +124,8 @@ func TestUpSaysThatTheShopDied(t *testing.T) {
 	}
 	err := lab.wait()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(lab.stderr.String(),
-		"shop-1 ended: exit status 3") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 ||
+		!strings.Contains(lab.stderr.String(), "shop-1 ended: exit status 3") {
 		t.Errorf("lab ended with %v and said\n%s\nwant exit status 1 and who died", err, lab.stderr.String())
 	}
 	lab.checkGone(nil)

@@ -19,8 +19,8 @@ func TestLicensesAreThoseOfTheModules(t *testing.T) {
 
 func TestVersionIsTheOneOfTheChangeLog(t *testing.T) {
 	var out bytes.Buffer
-	if code := Run(t.Context(), []string{"version"}, &out, &out); code != 0 || !strings.HasPrefix(out.String(),
-		"lab "+release) {
+	if code := Run(t.Context(), []string{"version"}, &out, &out); code != 0 ||
+		!strings.HasPrefix(out.String(), "lab "+release) {
 		t.Errorf("exit status %d: %s", code, out.String())
 	}
 	log, err := os.ReadFile("../../CHANGELOG.md")

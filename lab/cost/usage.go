@@ -100,8 +100,8 @@ func ReadUsage(r io.Reader, u Usage) (Usage, error) {
 	fields := u.fields()
 	for _, name := range slices.Sorted(maps.Keys(f.Stack)) {
 		if fields[name] == nil {
-			return u, fmt.Errorf("usage of the stack: no %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(fields)),
-				", "))
+			return u, fmt.Errorf("usage of the stack: no %q; there are %s", name,
+				strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
 		*fields[name] = f.Stack[name]
 	}

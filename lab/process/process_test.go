@@ -42,8 +42,8 @@ func TestStopAsksThenKills(t *testing.T) {
 
 	deaf := sh(t, Spec{Name: "deaf", StopTimeout: 100 * time.Millisecond},
 		"trap '' TERM; echo up; while :; do sleep 0.05; done")
-	if err := deaf.Stop(t.Context()); err == nil || !strings.Contains(err.Error(),
-		"killed deaf: it did not stop within 100ms") {
+	if err := deaf.Stop(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "killed deaf: it did not stop within 100ms") {
 		t.Errorf("Stop of a deaf program: %v, want that it was killed", err)
 	}
 
@@ -173,8 +173,8 @@ func TestAProgramThatLogsToAFileHasATailToo(t *testing.T) {
 	}
 	<-p.Done()
 	lines := strings.Split(p.Tail(), "\n")
-	if len(lines) != 15 || lines[13] != "3000" || lines[14] != "no space" || !strings.Contains(p.Err().Error(),
-		"no space") {
+	if len(lines) != 15 || lines[13] != "3000" || lines[14] != "no space" ||
+		!strings.Contains(p.Err().Error(), "no space") {
 		t.Errorf("tail %q, error %v", lines, p.Err())
 	}
 }

@@ -23,9 +23,7 @@ func forecastSection(m measured) section {
 	s.Blocks = append(s.Blocks, block{
 		Text: "What a request costs at each part was measured here; queueing laws carry it to the machines that the stage " +
 			"has on AWS.",
-	}, block{
-		Table: t,
-	})
+	}, block{Table: t})
 	s.charts(m, forecastChart)
 	s.Blocks = append(s.Blocks, block{Heading: "Did it hold where it could be tried?"})
 	if checks := checkTable(m); len(checks.Rows) > 0 {
@@ -83,10 +81,9 @@ func forecastTable(m measured) *table {
 			scaled = text("does not scale")
 		}
 		t.Rows = append(t.Rows, []cell{
-			text(title(s)), number(amount(a.Rate.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Rate.Low),
-				amount(a.Rate.High))),
-			number(amount(a.Sustained.Value) + "/s").noting(fmt.Sprintf("%s to %s", amount(a.Sustained.Low),
-				amount(a.Sustained.High))),
+			text(title(s)),
+			number(amount(a.Rate.Value) + "/s").noting(amount(a.Rate.Low) + " to " + amount(a.Rate.High)),
+			number(amount(a.Sustained.Value) + "/s").noting(amount(a.Sustained.Low) + " to " + amount(a.Sustained.High)),
 			number(amount(a.Shoppers(thinking))), first.noting(next), scaled, perMillion(f.PerMillion),
 		})
 	}

@@ -47,8 +47,8 @@ func loadTable(m measured) *table {
 	for _, n := range m.users {
 		head = append(head, fmt.Sprintf("At %d %s", n, m.who()))
 	}
-	t := stageTable(m, "Measured "+m.where()+", with the declared mix of shoppers", append(head, "Gave out",
-		"Busiest CPU then", "CPUs here / on AWS"),
+	t := stageTable(m, "Measured "+m.where()+", with the declared mix of shoppers",
+		append(head, "Gave out", "Busiest CPU then", "CPUs here / on AWS"),
 		func(s result.Stage, p published) []cell {
 			bp, ok := breakingPoint(s)
 			cpu, cpuKnown := cpuAtFailure(s)

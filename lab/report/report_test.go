@@ -246,8 +246,8 @@ func TestEveryItemHasPlainWords(t *testing.T) {
 	}
 	for prefix, f := range table.Families {
 		for kind := range f.USD {
-			if words := plainItem(prefix+kind, f.Unit); strings.Contains(words,
-				"/") || !strings.Contains(words, strings.TrimPrefix(strings.TrimPrefix(kind, "db."), "cache.")) {
+			size := strings.TrimPrefix(strings.TrimPrefix(kind, "db."), "cache.")
+			if words := plainItem(prefix+kind, f.Unit); strings.Contains(words, "/") || !strings.Contains(words, size) {
 				t.Errorf("%s%s is %q", prefix, kind, words)
 			}
 		}
@@ -325,8 +325,8 @@ func TestAdviseTakesNoStageThatIsPricedInPart(t *testing.T) {
 	part.Unknown = []string{"aws:s3/bucket:Bucket b: storage_gb is not given"}
 	stages[0].Cost = &part
 	got := strings.Join(Advise(stages, Need{}), "\n")
-	if want := "stage1 is left out: its cost is known in part only."; !strings.Contains(got, want) || strings.Contains(got,
-		"Take") {
+	if want := "stage1 is left out: its cost is known in part only."; !strings.Contains(got, want) ||
+		strings.Contains(got, "Take") {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if f := crossoverChart(measured{stages: stages}); f != nil {
@@ -377,8 +377,8 @@ func TestAdviceByForecastAndAvailability(t *testing.T) {
 		t.Errorf("the forecast does not decide: %q", got)
 	}
 	forecasts["stage1"] = Forecast{Users: 900, Rate: 50, Text: "forecast to carry 50 requests a second"}
-	if got := Advise(stages, Need{Requests: 1e9, Forecasts: forecasts}); !strings.Contains(strings.Join(got, " "),
-		"more than it is forecast to carry") {
+	got := Advise(stages, Need{Requests: 1e9, Forecasts: forecasts})
+	if !strings.Contains(strings.Join(got, " "), "more than it is forecast to carry") {
 		t.Errorf("a month's requests beyond the forecast: %q", got)
 	}
 }

@@ -123,8 +123,8 @@ func Single(args SingleArgs) (string, error) {
 		Bucket, Prefix               string
 		OriginSecret, OriginVariable string
 	}{
-		args, s, agent, bucket, prefix, contract.EnvOriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-",
-			"_"),
+		args, s, agent, bucket, prefix,
+		contract.EnvOriginSecret, strings.ReplaceAll(strings.ToLower(args.OriginHeader), "-", "_"),
 	})
 }
 

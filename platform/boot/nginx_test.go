@@ -80,8 +80,8 @@ func startNginx(t *testing.T, document, upstream, secret string) (url string) {
 		t.Fatal(err)
 	}
 	dir, address := t.TempDir(), freeAddress(t)
-	if err := os.WriteFile(filepath.Join(dir, "map"), fmt.Appendf(nil,
-		"map $http_x_origin_secret $from_edge { default 0; \"%s\" 1; }\n", secret), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "map"),
+		fmt.Appendf(nil, "map $http_x_origin_secret $from_edge { default 0; \"%s\" 1; }\n", secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range cloud.WriteFiles {

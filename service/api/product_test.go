@@ -37,12 +37,12 @@ func TestProducts(t *testing.T) {
 	if r.do("GET", "/api/products?q=mug+3", nil).want(t, 200).decode(t, &list); len(list.Items) != 1 {
 		t.Errorf("search found %+v", list.Items)
 	}
-	if rep := r.do("GET", "/api/products?category=Nothing", nil).want(t,
-		200); string(rep.body) != `{"items":[],"next_cursor":null}` {
+	rep := r.do("GET", "/api/products?category=Nothing", nil).want(t, 200)
+	if string(rep.body) != `{"items":[],"next_cursor":null}` {
 		t.Errorf("an empty page is %s", rep.body)
 	}
-	if rep := r.do("GET", "/api/categories", nil).want(t,
-		200); string(rep.body) != `{"items":[{"name":"Things","count":5}]}` {
+	rep = r.do("GET", "/api/categories", nil).want(t, 200)
+	if string(rep.body) != `{"items":[{"name":"Things","count":5}]}` {
 		t.Errorf("categories are %s", rep.body)
 	}
 }

@@ -102,8 +102,8 @@ func (s *Server) serveFile(c *fiber.Ctx) error {
 	case found:
 		s.sendFile(c, f)
 		return nil
-	case reads && !strings.HasPrefix(c.Path(),
-		"/api/") && c.Accepts(problemType, fiber.MIMETextHTML) == fiber.MIMETextHTML:
+	case reads && !strings.HasPrefix(c.Path(), "/api/") &&
+		c.Accepts(problemType, fiber.MIMETextHTML) == fiber.MIMETextHTML:
 		c.Status(fiber.StatusNotFound)
 		s.sendFile(c, s.files.files[notFoundPage])
 		c.Set(fiber.HeaderVary, "Accept, Accept-Encoding")

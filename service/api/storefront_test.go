@@ -15,8 +15,8 @@ func TestPages(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/", "/product", "/cart", "/checkout", "/orders", "/login", "/register"} {
 		rep := r.do("GET", path, nil).want(t, 200)
-		if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.HasPrefix(rep.body,
-			[]byte("<!doctype html>")) {
+		if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" ||
+			!bytes.HasPrefix(rep.body, []byte("<!doctype html>")) {
 			t.Errorf("%s: %s %.30q", path, ct, rep.body)
 		}
 		csp := rep.Header.Get("Content-Security-Policy")
@@ -59,8 +59,8 @@ func TestUnknownPage(t *testing.T) {
 	r := newRig(t, nil)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 	rep := r.do("GET", "/no/such/page", nil, "Accept", browser).want(t, 404)
-	if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || !bytes.Contains(rep.body,
-		[]byte("<site-header>")) {
+	if ct := rep.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" ||
+		!bytes.Contains(rep.body, []byte("<site-header>")) {
 		t.Errorf("%s %.60q", ct, rep.body)
 	}
 	if vary := rep.Header.Get("Vary"); vary != "Accept, Accept-Encoding" {

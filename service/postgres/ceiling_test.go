@@ -154,8 +154,8 @@ func purchasesOverHTTP(b *testing.B, db *postgres.DB, url string) float64 {
 		buyer := newBuyer(b, db, url, firstUser+i)
 		buyers.Go(func() {
 			for time.Since(began) < ceilingRound {
-				if err := buyer.buy(b.Context(), rand.Int64N(25)+1, rand.Int64N(25)+26, strconv.FormatInt(rand.Int64(),
-					10)); err != nil {
+				if err := buyer.buy(b.Context(), rand.Int64N(25)+1, rand.Int64N(25)+26,
+					strconv.FormatInt(rand.Int64(), 10)); err != nil {
 					b.Error(err)
 					return
 				}

@@ -204,8 +204,8 @@ func TestRefundIsSettledWhenItSucceeded(t *testing.T) {
 		if money, _ = l.store.MoneyAudit(t.Context()); money != (shoptest.MoneyAudit{Captured: 1000, Refunded: 1000}) {
 			t.Errorf("money = %+v", money)
 		}
-		if l.gateway.refunds(o) != 2 || l.observed("payment_refund_failed") != 1 || !strings.Contains(log.String(),
-			shop.Alarm+"a refund did not reach") {
+		if l.gateway.refunds(o) != 2 || l.observed("payment_refund_failed") != 1 ||
+			!strings.Contains(log.String(), shop.Alarm+"a refund did not reach") {
 			t.Errorf("%d refunds, observed %v, log %s", l.gateway.refunds(o), l.seen, log)
 		}
 	})

@@ -206,8 +206,8 @@ func testMergeFull(t *testing.T, s suite) {
 	s.must(s.MergeCart(ctx, "g-1", u.ID))
 	c, err := s.Cart(ctx, shop.Owner{UserID: u.ID})
 	s.must(err)
-	if n := len(c.Items); n != shop.MaxCartItems || c.Items[3].Quantity != 2 || c.Items[n-1].Name != fmt.Sprint("p",
-		shop.MaxCartItems-1) {
+	if n := len(c.Items); n != shop.MaxCartItems || c.Items[3].Quantity != 2 ||
+		c.Items[n-1].Name != fmt.Sprint("p", shop.MaxCartItems-1) {
 		t.Fatalf("merged cart has %d items: %+v", n, c.Items)
 	}
 	c, err = s.Cart(ctx, shop.Owner{Guest: "g-1"})
