@@ -35,8 +35,8 @@ func TestProjectDeclaresEveryKey(t *testing.T) {
 	}
 }
 
-// declarations are the keys as Pulumi.yaml declares them. Text is quoted: 8.0 would be a number. In quoted text YAML reads
-// the end of a line as a space.
+// declarations are the keys as Pulumi.yaml declares them. Text is quoted: 8.0 would be a number. In quoted text YAML
+// reads the end of a line as a space.
 func declarations() string {
 	var b strings.Builder
 	for _, r := range new(Config).rows() {

@@ -11,7 +11,7 @@ func TestFaultsAreChecked(t *testing.T) {
 	for args, want := range map[string]string{
 		"faults --config shoplab:https=off":                                            "change stacks on AWS",
 		"faults --new-image a@sha256:b":                                                "change stacks on AWS",
-		"faults --target aws --new-image a@sha256:b":                                   "which --config shoplab:image=IMAGE names",
+		"faults --target aws --new-image a@sha256:b":                                   "shoplab:image=IMAGE names",
 		"faults --target aws --config shoplab:image=a@sha256:b":                        "has to be named: --new-image",
 		"faults --target aws --config image":                                           "want KEY=VALUE",
 		"faults --target aws --config shoplab:image=a@sha256:b --new-image a@sha256:b": "follows another image",
