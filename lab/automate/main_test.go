@@ -17,7 +17,7 @@ import (
 // TestUpAndDown drives a real Pulumi CLI.
 func TestUpAndDown(t *testing.T) {
 	awstest.TakesMinutes(t)
-	awstest.CLI(t, "../..")
+	awstest.Plain(t, "../..").Setenv(t)
 	root := t.TempDir()
 	binary := filepath.Join(root, "program")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary,

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ type Emulator struct {
 	Env []string
 
 	script, dir string
+	endpoint    string // of moto's server, where that is the account
 }
 
 // TakesMinutes skips a test that deploys whole stages, unless SHOPLAB_E2E is set.
@@ -43,7 +45,7 @@ func Emulate(t *testing.T, root string) *Emulator {
 	}
 	if _, err := os.Stat(script); err != nil {
 		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/; moto "+
-			"alone does not do, for it has no Debian images and nothing in it becomes healthy", err)
+			"alone does not do, for nothing in it becomes healthy and it has no Debian images (TestMoto is what it can)", err)
 	}
 	e := &Emulator{script: script, dir: t.TempDir()}
 	t.Cleanup(func() {
@@ -68,16 +70,40 @@ func Emulate(t *testing.T, root string) *Emulator {
 	return e
 }
 
-// CLI gives a Pulumi CLI to a test that needs no account: the emulator's, or else the one on PATH. It keeps its state
-// in a folder of the test's own.
-func CLI(t *testing.T, root string) {
+// Plain is a Pulumi CLI and no account: the CLI on PATH, or else the emulator's. It keeps its state in a folder of the
+// test's own.
+func Plain(t *testing.T, root string) *Emulator {
 	t.Helper()
 	if _, err := exec.LookPath("pulumi"); err != nil || os.Getenv("SHOPLAB_SHARED") != "" {
-		Emulate(t, root).Setenv(t)
+		return &Emulator{Env: Emulate(t, root).Env}
 	}
-	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
-	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "test")
-	t.Setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+	installPlugins(t, root)
+	return &Emulator{Env: []string{
+		"PATH=" + os.Getenv("PATH"), "PULUMI_BACKEND_URL=file://" + t.TempDir(), "PULUMI_CONFIG_PASSPHRASE=test",
+		"PULUMI_SKIP_UPDATE_CHECK=true", "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_EC2_METADATA_DISABLED=true",
+	}}
+}
+
+// installPlugins has the CLI on PATH fetch the plugins that the stages need, where they are missing: later, a test may
+// take the way to the internet away.
+func installPlugins(t *testing.T, root string) {
+	t.Helper()
+	for name, module := range map[string]string{
+		"aws": "pulumi-aws/sdk/v6", "random": "pulumi-random/sdk/v4", "tls": "pulumi-tls/sdk/v5",
+	} {
+		list := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", "github.com/pulumi/"+module)
+		list.Dir = root
+		version, err := list.Output()
+		if err != nil {
+			t.Fatalf("which version of %s: %v", module, err)
+		}
+		install := exec.CommandContext(t.Context(), "pulumi", "plugin", "install", "resource", name,
+			strings.TrimSpace(string(version)))
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Skipf("the Pulumi CLI cannot install its plugin %s: %v\n%s", name, err, out)
+		}
+	}
 }
 
 // Setenv puts the account's environment into the test's own.
@@ -89,10 +115,19 @@ func (e *Emulator) Setenv(t *testing.T) {
 	}
 }
 
-// Reset empties the account, whatever a test before left.
+// Reset empties the account, whatever a test before left. Without an account it does nothing.
 func (e *Emulator) Reset(t *testing.T) {
 	t.Helper()
-	e.run(t, "reset")
+	switch {
+	case e.script != "":
+		e.run(t, "reset")
+	case e.endpoint != "":
+		response, err := http.Post(e.endpoint+"/moto-api/reset", "", nil) //nolint:noctx // a server of the test's own
+		if err != nil {
+			t.Fatalf("empty moto's account: %v", err)
+		}
+		_ = response.Body.Close()
+	}
 }
 
 // Leftovers fails the test if anything is left in the account.
