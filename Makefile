@@ -28,7 +28,7 @@ teardown-test: ## up and destroy ended by SIGKILL, at SHOPLAB_TEARDOWN places ea
 boot-test: ## user data on a booted Debian 13 (../shared/machines), as root; SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m
 
-node-test: ## stage 4 on a Kubernetes node with real pods (../shared/node), as root; SHOPLAB_NODE=long tries more
+node-test: ## stage 4 on ../shared/node's node, as root, or on SHOPLAB_KUBECONFIG's cluster; SHOPLAB_NODE=long: more
 	SHOPLAB_NODE=$${SHOPLAB_NODE:-1} go test ./platform -run 'TestNode$$|TestIstiod' -count=1 -v -timeout 30m
 
 cgroup2-test: ## the twin's control groups on a booted Linux with cgroup v2; needs qemu and apt

@@ -24,15 +24,19 @@ type node struct {
 	image    string // the shop's, by digest
 }
 
-// startNode starts a node until the test ends. It skips unless SHOPLAB_NODE is set and all is there.
+// startNode starts a node until the test ends, or takes the tester's own cluster. It skips unless SHOPLAB_NODE is set
+// and all is there.
 func startNode(t *testing.T) *node {
 	t.Helper()
 	if os.Getenv("SHOPLAB_NODE") == "" {
 		t.Skip("runs stage 4 on a Kubernetes node, which takes minutes; run it with: make node-test")
 	}
+	if file := os.Getenv("SHOPLAB_KUBECONFIG"); file != "" {
+		return ownCluster(t, file)
+	}
 	kit, err := boottest.SharedFile("node/node.sh")
 	if err != nil {
-		t.Skipf("no node: %v", err)
+		t.Skipf("no node: %v; or name a cluster of yours (kind, k3d) in SHOPLAB_KUBECONFIG", err)
 	}
 	envoy := os.Getenv("SHOPLAB_ENVOY")
 	if envoy == "" {
@@ -130,8 +134,8 @@ func (n *node) installKubernetes(t *testing.T, a *account) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if official, _ := filepath.Glob(filepath.Join(home,
-		".pulumi/plugins/resource-kubernetes-v4.*/"+kubernetesPlugin)); len(official) > 0 {
+	official, _ := filepath.Glob(filepath.Join(home, ".pulumi/plugins/resource-kubernetes-v4.*/"+kubernetesPlugin))
+	if len(official) > 0 {
 		folder := filepath.Dir(official[len(official)-1])
 		if err := os.Symlink(folder, filepath.Join(a.variable("PULUMI_HOME"), "plugins", filepath.Base(folder))); err != nil {
 			t.Fatal(err)
@@ -183,8 +187,8 @@ func (n *node) sh(t *testing.T, program string, args ...string) string {
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, complaints.String())
 	}
-	t.Logf("%s %s: %.0f s", filepath.Base(program), strings.Join(args[:min(1, len(args))],
-		" "), time.Since(start).Seconds())
+	t.Logf("%s %s: %.0f s", filepath.Base(program), strings.Join(args[:min(1, len(args))], " "),
+		time.Since(start).Seconds())
 	return string(out)
 }
 

@@ -26,8 +26,10 @@ func (n *node) stack(t *testing.T, a *account, name string, config ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.stackLike(t, name, "stage4", append([]string{"image", n.image, "architecture", "amd64", "rateLimit", "off"},
-		config...)...)
+	architecture := n.must(t, nil, "get", "nodes", "-o", "jsonpath={.items[0].status.nodeInfo.architecture}")
+	a.stackLike(t, name, "stage4", append([]string{
+		"image", n.image, "architecture", string(architecture), "rateLimit", "off",
+	}, config...)...)
 	secret := a.command(t, "config", "set", "-s", name, "--secret", "kubeconfig")
 	secret.Stdin = bytes.NewReader(kubeconfig)
 	if out, err := secret.CombinedOutput(); err != nil {

@@ -22,8 +22,7 @@ const nodeShop, nodeIngress = "shop-stage4", "shop-stage4-ingress"
 // clusters, while 50 shoppers buy.
 func TestNode(t *testing.T) {
 	n := startNode(t)
-	a := emulated(t)
-	n.installKubernetes(t, a)
+	a := n.account(t)
 	n.stack(t, a, "stage4")
 	a.up(t, "stage4")
 	outputs := a.outputs(t, "stage4")
@@ -41,9 +40,9 @@ func TestNode(t *testing.T) {
 
 	customer := newShopper(url)
 	t.Run("journey", customer.buys)
-	t.Run("neighbours", n.neighbours)
+	t.Run("neighbours", func(t *testing.T) { n.bedOnly(t); n.neighbours(t) })
 	t.Run("disturbances", func(t *testing.T) { n.disturbances(t, a, url) })
-	t.Run("faults", func(t *testing.T) { long(t); n.faults(t, a, url) })
+	t.Run("faults", func(t *testing.T) { long(t); n.bedOnly(t); n.faults(t, a, url) })
 	t.Run("second stack", func(t *testing.T) { long(t); n.second(t, a, url) })
 	t.Run("image that cannot be pulled", func(t *testing.T) { long(t); n.unpullable(t, a, url) })
 	t.Run("interrupted", func(t *testing.T) { long(t); n.interrupted(t, a) })
@@ -85,7 +84,7 @@ func TestNode(t *testing.T) {
 		}
 		n.cleans(t, a)
 	})
-	t.Run("cluster gone", func(t *testing.T) { long(t); n.gone(t, a) })
+	t.Run("cluster gone", func(t *testing.T) { long(t); n.bedOnly(t); n.gone(t, a) })
 }
 
 // sweep looks for what is left in the cluster, as a user does.
@@ -102,8 +101,8 @@ func (n *node) sweep(t *testing.T, a *account) (string, error) {
 func (n *node) cleans(t *testing.T, a *account) {
 	t.Helper()
 	out, err := n.sweep(t, a)
-	if definitions := strings.Count(out, "the definition "); err == nil || definitions != 15 || !strings.Contains(out,
-		"istio-ca-root-cert") {
+	if definitions := strings.Count(out, "the definition "); err == nil || definitions != 15 ||
+		!strings.Contains(out, "istio-ca-root-cert") {
 		t.Errorf("lab sweep finds %d definitions: %v\n%s", definitions, err, out)
 	}
 	for line := range strings.Lines(out) {
