@@ -51,6 +51,22 @@ func TestUpAndDown(t *testing.T) {
 	if err := run(t.Context(), args, io.Discard, io.Discard); !errors.Is(err, errInUse) {
 		t.Errorf("up of a stack that is up: %v", err)
 	}
+	// An update comes from another folder, as a changed program does.
+	other := t.TempDir()
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.stage9.yaml"} {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(other, name), string(data))
+	}
+	out.Reset()
+	if err := run(t.Context(), []string{"update", other, "stage9", "shoplab:rateLimit=changed"}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "http://shop.test/changed") {
+		t.Errorf("after an update: %s", out.String())
+	}
 	for range 2 { // the second finds nothing and is no error
 		if err := run(t.Context(), []string{"down", root, "stage9"}, io.Discard, io.Discard); err != nil {
 			t.Fatal(err)

@@ -56,6 +56,37 @@ func TestRunOnAWS(t *testing.T) {
 		}
 		account.Leftovers(t)
 	})
+	t.Run("broken", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "faults.json")
+		before := len(account.Calls(t))
+		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20", "--fault", "database restarted", "--fault", "rolling deploy",
+			"--config", "shoplab:https=off", "--config", "aws:maxRetries=3", "--config", "shoplab:image="+imageOf("a"), "--new-image", imageOf("b"), "--out", out)
+		if err := lab.wait(); err != nil {
+			t.Fatalf("%v\n%s", err, lab.stderr.String())
+		}
+		res, err := result.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Target != result.TargetAWS || res.Sweep == nil || !res.Sweep.Clean || len(res.Faults.Stages) != 1 {
+			t.Fatalf("target %s, sweep %+v, %d stages", res.Target, res.Sweep, len(res.Faults.Stages))
+		}
+		for _, f := range res.Faults.Stages[0].Faults {
+			if len(f.Runs) != 1 || len(f.Assumed) > 0 {
+				t.Errorf("%s: %d runs, assumed %v", f.Name, len(f.Runs), f.Assumed)
+			}
+		}
+		done := map[string]int{}
+		for _, call := range account.Calls(t)[before:] {
+			if call.Status < 300 {
+				done[call.Action]++
+			}
+		}
+		if done["RebootDBInstance"] != 1 || done["RegisterTaskDefinition"] < 2 || done["UpdateService"] == 0 {
+			t.Errorf("asked of AWS: %v", done)
+		}
+		account.Leftovers(t)
+	})
 	for when, line := range map[string]string{
 		"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: ",
 	} {
@@ -75,12 +106,17 @@ func TestRunOnAWS(t *testing.T) {
 	}
 }
 
-// onAWS is a short run of one stage. No registry answers in the account, so the image is one that exists.
+// imageOf is an image by digest. No registry answers in the account, so it is one that exists.
+func imageOf(letter string) string {
+	return "registry.example/shop@sha256:" + strings.Repeat(letter, 64)
+}
+
+// onAWS is a short run of one stage.
 func onAWS(more ...string) []string {
 	return append([]string{
 		"run", "stage3", "--target", "aws", "--generator", "here", "--quick", "--users", "20",
 		"--config", "shoplab:https=off", "--config", "aws:maxRetries=3",
-		"--config", "shoplab:image=registry.example/shop@sha256:" + strings.Repeat("a", 64),
+		"--config", "shoplab:image=" + imageOf("a"),
 	}, more...)
 }
 

@@ -35,9 +35,10 @@ type Plan struct {
 	NewImage string
 	Say      func(string)
 	Abort    <-chan struct{}
-	// objective and steady are for tests: what has to be kept, and for how long before it counts.
-	objective result.Objective
-	steady    time.Duration
+	// objective, steady and within are for tests: what has to be kept, for how long before it counts, and how long that may
+	// take at first.
+	objective      result.Objective
+	steady, within time.Duration
 	// Save is called after each stage; nil means nobody wants to know.
 	Save func(result.Result) error
 }
@@ -102,7 +103,7 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 		return res, err
 	}
 	if p.steady == 0 {
-		p.objective, p.steady = load.DefaultObjective, 2*bucket
+		p.objective, p.steady, p.within = load.DefaultObjective, 2*bucket, steadyWithin
 	}
 	at := p.AWS
 	if at == nil {
@@ -116,7 +117,8 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 	}
 	res.Target, res.Labels = at.Kind(), append(at.Labels(), res.Labels...)
 	err := p.inflict(ctx, at, &res)
-	return res, errors.Join(err, at.Finish(context.WithoutCancel(ctx), &res))
+	err = errors.Join(err, at.Finish(context.WithoutCancel(ctx), &res))
+	return res, err
 }
 
 // inflict breaks one stage after the other and adds to the result.

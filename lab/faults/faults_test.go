@@ -19,7 +19,7 @@ func gentle(t *testing.T, name string, faults ...string) Plan {
 	t.Helper()
 	return Plan{
 		Root: "../..", Stages: []string{name}, Faults: faults, Repeats: 1, Longest: 500 * time.Millisecond, Rate: 15, Say: func(text string) { t.Log(text) },
-		objective: result.Objective{P95MS: 9000, MaxErrorRatio: .2}, steady: time.Second,
+		objective: result.Objective{P95MS: 9000, MaxErrorRatio: .2}, steady: time.Second, within: time.Minute,
 	}
 }
 
@@ -104,7 +104,7 @@ var busy = []string{"timeout", "no answer", "503 OVERLOADED", "payment not settl
 // What a load balancer, a group and the mesh replace comes back, and a rolling deploy fails
 // nobody.
 func TestInstancesAreReplaced(t *testing.T) {
-	for _, name := range []string{"stage2", "stage4"} {
+	for _, name := range []string{"stage2", "stage3", "stage4"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := gentle(t, name, killed.name, deploy.name)
@@ -120,6 +120,23 @@ func TestInstancesAreReplaced(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A function's execution environments are killed, hang, and are replaced, and a new version fails nobody.
+func TestAFunctionIsBroken(t *testing.T) {
+	t.Parallel()
+	st := inflicted(t, gentle(t, "stage5", killed.name, hangs.name, deploy.name, zoneGone.name))
+	felt := failedIn(st)
+	for _, name := range []string{killed.name, hangs.name, zoneGone.name} {
+		if !slices.Contains(felt, name) {
+			t.Errorf("%s: no request failed, and one was handled at least", name)
+		}
+	}
+	for kind, n := range st.Faults[2].Runs[0].Errors {
+		if !slices.Contains(busy, kind) {
+			t.Errorf("a new version failed %d requests: %s", n, kind)
+		}
 	}
 }
 

@@ -55,6 +55,17 @@ func TestWhatTheEndBrokeOff(t *testing.T) {
 	}
 }
 
+// What was under way when the fault came, and failed by it, counts; what had failed before does not.
+func TestWhatWasUnderWay(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	before := load.Seen{Error: "502", Due: at.Add(-time.Second), End: at.Add(-time.Millisecond)}
+	underWay := load.Seen{Error: "502", Due: at.Add(-time.Second), End: at.Add(time.Millisecond)}
+	run := judge([]load.Seen{before, underWay}, at, at.Add(time.Second), nil, .1, load.DefaultObjective)
+	if run.FailedRequests != 1 || run.MissedSeconds != 0 {
+		t.Errorf("%v failed, missed for %v s; want the one under way, and no second", run.FailedRequests, run.MissedSeconds)
+	}
+}
+
 // The beginning of a wait that is cut short counts as itself, and all of it as much as it stands for.
 func TestTheBeginningOfAWait(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -19,13 +19,11 @@ func faultsSection(m measured) section {
 	}
 	o := measured{}.objective() // faults hold every stage to the default
 	s.Blocks = append(s.Blocks, block{Text: fmt.Sprintf("A steady rate, half of what each stage could do, whole "+
-		"journeys with payments, and one fault at a time. The objective "+
-		"is missed in a second of which more than %g%% of the requests fail or 5%% take longer than %g ms. Seconds and "+
-		"failed requests are the stage's: a wait "+
-		"that is known beforehand is cut short here, and each of its seconds counts for several. What AWS takes is "+
-		"assumed, see below. "+
-		"An order is lost that was acknowledged, and then was not there, there twice, or another.", 100*o.MaxErrorRatio,
-		o.P95MS)})
+		"journeys with payments, and one fault at a time. The objective is missed in a second of which more than %g%% "+
+		"of the requests fail or 5%% take longer than %g ms. Seconds and failed requests are the stage's: a wait that "+
+		"is known beforehand is cut short on this machine, and each of its seconds counts for several; what AWS takes "+
+		"is assumed there, see below, and measured where a stage ran on AWS. An order is lost that was acknowledged, "+
+		"and then was not there, there twice, or another.", 100*o.MaxErrorRatio, o.P95MS)})
 	s.Blocks = append(s.Blocks, block{Table: faultTable(faulty)}, block{Table: ninesTable(faulty)},
 		block{Table: policyTable(faulty)})
 	if t := assumptionTable(faulty, assumptions); len(t.Rows) > 0 {
@@ -39,7 +37,7 @@ func faultsSection(m measured) section {
 	return s
 }
 
-// faultyStages are the stages under faults: of one that several results hold, the last.
+// faultyStages are the stages under faults, here and on AWS: of one that several results hold, the last.
 func faultyStages(m measured) (stages []result.FaultyStage, assumptions []result.Assumption) {
 	last := map[string]result.FaultyStage{}
 	for _, r := range m.results {
@@ -48,6 +46,13 @@ func faultyStages(m measured) (stages []result.FaultyStage, assumptions []result
 		}
 		assumptions = r.Faults.Assumptions
 		for _, st := range r.Faults.Stages {
+			switch {
+			case r.Target != result.TargetAWS:
+			case slices.Contains(st.Labels, result.LabelTwinBed):
+				st.Name += " (" + result.LabelTwinBed + ")"
+			default:
+				st.Name += " on AWS"
+			}
 			last[st.Name] = st
 		}
 	}
@@ -128,7 +133,7 @@ const yearSeconds = 365 * 24 * 3600
 // ninesTable sets what a stage is expected to be unavailable beside what it costs.
 func ninesTable(stages []result.FaultyStage) *table {
 	t := &table{
-		Caption: "Nines for dollars: expected by the faults' declared rates, for a small shop; put your own in their place",
+		Caption: "Nines for dollars: what the faults take in a year, by how often each is declared to happen, beside what the stage costs; put your own rates in their place",
 		Head:    []string{"Stage", "A month", "Objective missed a year", "Availability", "Single points of failure"},
 	}
 	for _, st := range stages {

@@ -77,3 +77,20 @@ func TestFaultsSection(t *testing.T) {
 		t.Errorf("a result without faults has %d blocks of them", got)
 	}
 }
+
+// A stage that was broken on AWS stands beside the one that was broken here.
+func TestFaultsOnAWSBesideThoseHere(t *testing.T) {
+	there, emulated := faulty(), faulty()
+	there.Target, emulated.Target = result.TargetAWS, result.TargetAWS
+	for i := range emulated.Faults.Stages {
+		emulated.Faults.Stages[i].Labels = []string{result.LabelTwinBed}
+	}
+	stages, _ := faultyStages(merge([]result.Result{faulty(), there, emulated}))
+	var names []string
+	for _, st := range stages {
+		names = append(names, st.Name)
+	}
+	if len(names) != 9 || names[0] != "stage1" || names[1] != "stage1 ("+result.LabelTwinBed+")" || names[2] != "stage1 on AWS" {
+		t.Errorf("the stages are %q", names)
+	}
+}
