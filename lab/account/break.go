@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"shoplab/lab/stage"
@@ -24,7 +24,8 @@ import (
 type breaker struct {
 	cfg   awssdk.Config
 	stage stage.Stage
-	// every is between two looks at what AWS does, and notice how long AWS may take until it says that something has begun.
+	// every is between two looks at what AWS does, and notice how long AWS may take until it says that something has
+	// begun.
 	every, notice time.Duration
 }
 
@@ -53,8 +54,9 @@ func breakPart(ctx context.Context, r aws.Request) (string, error) {
 
 func (b breaker) do(ctx context.Context, act aws.Act) (string, error) {
 	do := map[aws.Act]func(context.Context) (string, error){
-		aws.ActKill: b.kill, aws.ActHang: b.hang, aws.ActRestartDatabase: b.restartDatabase, aws.ActCrashDatabase: b.crashDatabase,
-		aws.ActEmptyCache: b.emptyCache, aws.ActRestartProxy: b.restartProxy, aws.ActStopZone: b.stopZone, aws.ActStartZone: b.startZone,
+		aws.ActKill: b.kill, aws.ActHang: b.hang, aws.ActRestartProxy: b.restartProxy, aws.ActEmptyCache: b.emptyCache,
+		aws.ActRestartDatabase: b.restartDatabase, aws.ActCrashDatabase: b.crashDatabase,
+		aws.ActStopZone: b.stopZone, aws.ActStartZone: b.startZone,
 	}[act]
 	if do == nil {
 		return "", fmt.Errorf("%q is nothing that can be done to a stage", act)
@@ -105,6 +107,17 @@ func (b breaker) hang(ctx context.Context) (string, error) {
 	return "", errors.ErrUnsupported
 }
 
+// restartProxy ends the proxy before the shop where it is the stage's own.
+func (b breaker) restartProxy(ctx context.Context) (string, error) {
+	switch b.stage.Topology {
+	case stage.Single:
+		return b.run(ctx, killNginx)
+	case stage.Mesh:
+		return b.run(ctx, deleteGatewayPod)
+	}
+	return "", errors.ErrUnsupported
+}
+
 // servers are the stage's in a state, by id.
 func (b breaker) servers(ctx context.Context, state ec2types.InstanceStateName) (found []ec2types.Instance, err error) {
 	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
@@ -139,7 +152,8 @@ func (b breaker) server(ctx context.Context) (string, error) {
 
 // terminate ends servers for good and waits until as many as the stage has serve without them.
 func (b breaker) terminate(ctx context.Context, ids ...string) (string, error) {
-	if _, err := ec2.NewFromConfig(b.cfg).TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
+	_, err := ec2.NewFromConfig(b.cfg).TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids})
+	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("terminated %v", ids), b.whole(ctx, ids...)
@@ -147,10 +161,11 @@ func (b breaker) terminate(ctx context.Context, ids ...string) (string, error) {
 
 // tagged are the stage's resources of a type, such as "rds:db", by ARN.
 func (b breaker) tagged(ctx context.Context, kind string) (arns []string, err error) {
-	in := &resourcegroupstaggingapi.GetResourcesInput{ResourceTypeFilters: []string{kind}, TagFilters: []tagtypes.TagFilter{
-		{Key: awssdk.String("project"), Values: []string{sweep.Project}}, {Key: awssdk.String("stage"), Values: []string{b.stage.Name}},
+	in := &tagging.GetResourcesInput{ResourceTypeFilters: []string{kind}, TagFilters: []tagtypes.TagFilter{
+		{Key: awssdk.String("project"), Values: []string{sweep.Project}},
+		{Key: awssdk.String("stage"), Values: []string{b.stage.Name}},
 	}}
-	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(b.cfg), in); p.HasMorePages(); {
+	for p := tagging.NewGetResourcesPaginator(tagging.NewFromConfig(b.cfg), in); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("find the stage's resources by their tags: %w", err)

@@ -19,7 +19,8 @@ import (
 	"shoplab/lab/target/aws"
 )
 
-// script answers as AWS's API documents it: each action has its answers, one after the other, of which the last one stays.
+// script answers as AWS's API documents it: each action has its answers, one after the other, of which the last one
+// stays.
 type script map[string][]string
 
 // scripted is an account that answers by a script and notes what it is asked.
@@ -38,7 +39,8 @@ func play(t *testing.T, topology stage.Topology, act aws.Act, answers script) (d
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	b := breaker{
-		cfg:   awssdk.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")},
+		cfg: awssdk.Config{Region: "us-east-1", BaseEndpoint: &srv.URL,
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")},
 		stage: stage.Stage{Name: "stageX", Topology: topology, Instances: 2}, every: time.Millisecond, notice: time.Hour,
 	}
 	done, err = b.do(t.Context(), act)
@@ -66,14 +68,17 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			key = in.ResourceTypeFilters[0]
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		_, _ = io.WriteString(w, s.answer(key, action, in.Task, strings.Join(in.InstanceIds, " "), strings.Join(in.Parameters["commands"], "\n")))
+		_, _ = io.WriteString(w, s.answer(key, action, in.Task, strings.Join(in.InstanceIds, " "),
+			strings.Join(in.Parameters["commands"], "\n")))
 		return
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
 	action := r.FormValue("Action")
-	text := s.answer(action, action, r.FormValue("InstanceId.1"), r.FormValue("DBInstanceIdentifier"), r.FormValue("CacheClusterId"))
+	text := s.answer(action, action, r.FormValue("InstanceId.1"), r.FormValue("DBInstanceIdentifier"),
+		r.FormValue("CacheClusterId"))
 	w.Header().Set("Content-Type", "text/xml")
-	_, _ = fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult>%[2]s</%[1]sResponse>", action, text) // EC2 has no result
+	_, _ = fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult>%[2]s</%[1]sResponse>", action,
+		text) // EC2 has no result
 }
 
 // answer is the next one of a key, and notes what was asked.
@@ -115,7 +120,8 @@ func tagged(arn string) []string {
 func servers(state string, ids ...string) string {
 	items := ""
 	for _, id := range ids {
-		items += "<item><instanceId>" + id + "</instanceId><instanceState><name>" + state + "</name></instanceState><placement><availabilityZone>us-east-1a</availabilityZone></placement></item>"
+		items += "<item><instanceId>" + id + "</instanceId><instanceState><name>" + state +
+			"</name></instanceState><placement><availabilityZone>us-east-1a</availabilityZone></placement></item>"
 	}
 	return "<reservationSet><item><instancesSet>" + items + "</instancesSet></item></reservationSet>"
 }
@@ -125,7 +131,8 @@ func health(targets ...string) string {
 	members := ""
 	for _, target := range targets {
 		id, state, _ := strings.Cut(target, " ")
-		members += "<member><Target><Id>" + id + "</Id></Target><TargetHealth><State>" + state + "</State></TargetHealth></member>"
+		members += "<member><Target><Id>" + id + "</Id></Target><TargetHealth><State>" + state +
+			"</State></TargetHealth></member>"
 	}
 	return "<TargetHealthDescriptions>" + members + "</TargetHealthDescriptions>"
 }
@@ -136,7 +143,8 @@ func database(status string) string {
 }
 
 func node(status string) string {
-	return "<CacheClusters><CacheCluster><CacheClusterStatus>" + status + "</CacheClusterStatus></CacheCluster></CacheClusters>"
+	return "<CacheClusters><CacheCluster><CacheClusterStatus>" + status +
+		"</CacheClusterStatus></CacheCluster></CacheClusters>"
 }
 
 var (
@@ -157,15 +165,26 @@ func tasks(names ...string) (listed, described string) {
 	return `{"taskArns":[` + strings.Join(arns, ",") + `]}`, `{"tasks":[` + strings.Join(all, ",") + `]}`
 }
 
+// want checks that exactly these calls changed something, and how often AWS was looked at until it was over.
+func want(t *testing.T, asked []string, err error, changed []string, look string, looks int) {
+	t.Helper()
+	if err != nil || !slices.Equal(changes(asked), changed) || count(asked, look) != looks {
+		t.Errorf("changed %q, want %q; asked %d times for %s, want %d: %v",
+			changes(asked), changed, count(asked, look), look, looks, err)
+	}
+}
+
 // A server that is killed is terminated, and the act is over once as many others are healthy.
 func TestServerKilled(t *testing.T) {
 	_, asked, err := play(t, stage.Balanced, aws.ActKill, script{
-		"DescribeInstances": {servers("running", "i-2", "i-1")}, "TerminateInstances": {""}, "elasticloadbalancing:targetgroup": targetGroup,
-		"DescribeTargetHealth": {health("i-1 healthy", "i-2 healthy"), health("i-2 healthy"), health("i-2 healthy", "i-3 initial"), health("i-2 healthy", "i-3 healthy")},
+		"DescribeInstances": {servers("running", "i-2", "i-1")}, "TerminateInstances": {""},
+		"elasticloadbalancing:targetgroup": targetGroup,
+		"DescribeTargetHealth": {
+			health("i-1 healthy", "i-2 healthy"), health("i-2 healthy"), health("i-2 healthy", "i-3 initial"),
+			health("i-2 healthy", "i-3 healthy"),
+		},
 	})
-	if err != nil || count(asked, "TerminateInstances i-1") != 1 || count(asked, "DescribeTargetHealth") != 4 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"TerminateInstances i-1"}, "DescribeTargetHealth", 4)
 }
 
 // A server hangs by a command, and is replaced.
@@ -174,11 +193,13 @@ func TestServerHangs(t *testing.T) {
 		"DescribeInstances": {servers("running", "i-1", "i-2")}, "SendCommand": {`{"Command":{"CommandId":"c"}}`},
 		"GetCommandInvocation":             {`{"Status":"Pending"}`, `{"Status":"InProgress"}`, `{"Status":"Success"}`},
 		"elasticloadbalancing:targetgroup": targetGroup,
-		"DescribeTargetHealth":             {health("i-1 unhealthy", "i-2 healthy"), health("i-1 draining", "i-2 healthy", "i-3 healthy")},
+		"DescribeTargetHealth": {
+			health("i-1 unhealthy", "i-2 healthy"), health("i-1 draining", "i-2 healthy", "i-3 healthy"),
+		},
 	})
-	if err != nil || len(changes(asked)) != 1 || !strings.Contains(changes(asked)[0], "SendCommand i-1 set -eu") || !strings.Contains(changes(asked)[0], "kill -STOP") {
-		t.Errorf("asked %q: %v", changes(asked), err)
-	}
+	command := "SendCommand i-1 set -eu\n" + strings.TrimSpace(stopProcess)
+	want(t, asked, err, []string{command}, "GetCommandInvocation", 3)
+	want(t, asked, err, []string{command}, "DescribeTargetHealth", 2)
 }
 
 // A command that fails says why.
@@ -187,8 +208,9 @@ func TestCommandFails(t *testing.T) {
 		"DescribeInstances": {servers("running", "i-1")}, "SendCommand": {`{"Command":{"CommandId":"c"}}`},
 		"GetCommandInvocation": {`{"Status":"Failed","StandardErrorContent":"no nginx here\n"}`},
 	})
-	if err == nil || !strings.Contains(err.Error(), "restart the proxy: wait for the command on i-1: it ended as Failed: no nginx here") {
-		t.Errorf("got %v", err)
+	const why = "restart the proxy: wait for the command on i-1: it ended as Failed: no nginx here"
+	if err == nil || err.Error() != why {
+		t.Errorf("got %v, want %s", err, why)
 	}
 }
 
@@ -198,65 +220,81 @@ func TestTaskKilled(t *testing.T) {
 	list2, describe2 := tasks("2b")
 	list3, describe3 := tasks("2b", "3a")
 	_, asked, err := play(t, stage.Fargate, aws.ActKill, script{
-		"ecs:service": service, "ListTasks": {list1, list2, list3}, "DescribeTasks": {describe1, describe2, describe3}, "StopTask": {"{}"},
+		"ecs:service": service, "ListTasks": {list1, list2, list3}, "StopTask": {"{}"},
+		"DescribeTasks":                    {describe1, describe2, describe3},
 		"elasticloadbalancing:targetgroup": targetGroup,
-		"DescribeTargetHealth":             {health("10.0.0.1 healthy", "10.0.0.2 healthy"), health("10.0.0.2 healthy", "10.0.0.3 healthy")},
+		"DescribeTargetHealth": {
+			health("10.0.0.1 healthy", "10.0.0.2 healthy"), health("10.0.0.2 healthy", "10.0.0.3 healthy"),
+		},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"StopTask task-1"}) || count(asked, "ListTasks") != 3 || count(asked, "DescribeTargetHealth") != 2 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"StopTask task-1"}, "ListTasks", 3)
+	want(t, asked, err, []string{"StopTask task-1"}, "DescribeTargetHealth", 2)
 }
 
 // The database is available again only after it has shown that it reboots; so is the cache's node.
 func TestRebooted(t *testing.T) {
 	_, asked, err := play(t, stage.Fargate, aws.ActRestartDatabase, script{
-		"rds:db": db, "DescribeDBInstances": {database("available"), database("available"), database("rebooting"), database("available")}, "RebootDBInstance": {""},
+		"rds:db": db, "RebootDBInstance": {""},
+		"DescribeDBInstances": {
+			database("available"), database("available"), database("rebooting"), database("available"),
+		},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"RebootDBInstance db"}) || count(asked, "DescribeDBInstances") != 4 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"RebootDBInstance db"}, "DescribeDBInstances", 4)
 	_, asked, err = play(t, stage.Lambda, aws.ActEmptyCache, script{
 		"elasticache:replicationgroup": cache, "RebootCacheCluster": {""},
 		"DescribeCacheClusters": {node("available"), node("rebooting cluster nodes"), node("available")},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"RebootCacheCluster cache-001"}) || count(asked, "DescribeCacheClusters") != 3 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"RebootCacheCluster cache-001"}, "DescribeCacheClusters", 3)
 }
 
-// A zone takes the tasks that are in it, and the database; it is back when that is, and all tasks serve.
+// A zone takes what is in it, and the database; it is back when that is, and all instances serve.
 func TestZone(t *testing.T) {
 	list, describe := tasks("1a", "2b")
 	_, asked, err := play(t, stage.Fargate, aws.ActStopZone, script{
 		"ecs:service": service, "ListTasks": {list}, "DescribeTasks": {describe}, "StopTask": {"{}"},
-		"rds:db": db, "DescribeDBInstances": {database("available"), database("available"), database("stopping"), database("stopped")}, "StopDBInstance": {""},
-		"elasticache:replicationgroup": cache, "RebootCacheCluster": {""}, "DescribeCacheClusters": {node("rebooting"), node("available")},
+		"rds:db": db, "StopDBInstance": {""}, "elasticache:replicationgroup": cache, "RebootCacheCluster": {""},
+		"DescribeDBInstances": {
+			database("available"), database("available"), database("stopping"), database("stopped"),
+		},
+		"DescribeCacheClusters": {node("rebooting"), node("available")},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"StopTask task-1", "StopDBInstance db", "RebootCacheCluster cache-001"}) || count(asked, "DescribeDBInstances") != 4 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"StopTask task-1", "StopDBInstance db", "RebootCacheCluster cache-001"},
+		"DescribeDBInstances", 4)
 	_, asked, err = play(t, stage.Fargate, aws.ActStartZone, script{
-		"rds:db": db, "DescribeDBInstances": {database("stopped"), database("starting"), database("available")}, "StartDBInstance": {""},
-		"elasticloadbalancing:targetgroup": targetGroup, "DescribeTargetHealth": {health("10.0.0.2 healthy"), health("10.0.0.2 healthy", "10.0.0.3 healthy")},
+		"rds:db": db, "StartDBInstance": {""},
+		"DescribeDBInstances":              {database("stopped"), database("starting"), database("available")},
+		"elasticloadbalancing:targetgroup": targetGroup,
+		"DescribeTargetHealth": {
+			health("10.0.0.2 healthy"), health("10.0.0.2 healthy", "10.0.0.3 healthy"),
+		},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"StartDBInstance db"}) || count(asked, "DescribeTargetHealth") != 2 {
-		t.Errorf("asked %v: %v", asked, err)
-	}
-	_, asked, err = play(t, stage.Balanced, aws.ActStopZone, script{
+	want(t, asked, err, []string{"StartDBInstance db"}, "DescribeTargetHealth", 2)
+	_, asked, err = play(t, stage.Mesh, aws.ActStopZone, script{
+		"DescribeInstances": {servers("running", "i-1"), servers("stopped"), servers("stopped", "i-1")},
+		"StopInstances":     {""}, "rds:db": db, "DescribeDBInstances": {database("stopped")}, "StopDBInstance": {""},
+		"elasticache:replicationgroup": cache, "RebootCacheCluster": {""},
+		"DescribeCacheClusters": {node("rebooting"), node("available")},
+	})
+	want(t, asked, err, []string{"StopInstances i-1", "StopDBInstance db", "RebootCacheCluster cache-001"},
+		"DescribeInstances", 3)
+}
+
+// Of the servers of a group those in the database's zone are terminated.
+func TestZoneOfAGroup(t *testing.T) {
+	_, asked, err := play(t, stage.Balanced, aws.ActStopZone, script{
 		"DescribeInstances": {servers("running", "i-1")}, "TerminateInstances": {""},
 		"rds:db": db, "DescribeDBInstances": {database("stopped")}, "StopDBInstance": {""},
-		"elasticache:replicationgroup": cache, "RebootCacheCluster": {""}, "DescribeCacheClusters": {node("rebooting"), node("available")},
+		"elasticache:replicationgroup": cache, "RebootCacheCluster": {""},
+		"DescribeCacheClusters": {node("rebooting"), node("available")},
 	})
-	if err != nil || !slices.Equal(changes(asked), []string{"TerminateInstances i-1", "StopDBInstance db", "RebootCacheCluster cache-001"}) {
-		t.Errorf("asked %v: %v", asked, err)
-	}
+	want(t, asked, err, []string{"TerminateInstances i-1", "StopDBInstance db", "RebootCacheCluster cache-001"},
+		"DescribeCacheClusters", 2)
 }
 
 // What cannot be done is refused, in words.
 func TestActsThatCannotBeDone(t *testing.T) {
-	nobody := tagged("")
-	nobody[0] = `{"ResourceTagMappingList":[]}`
-	for want, one := range map[string]struct {
+	nobody := []string{`{"ResourceTagMappingList":[]}`}
+	for problem, one := range map[string]struct {
 		topology stage.Topology
 		act      aws.Act
 	}{
@@ -270,9 +308,10 @@ func TestActsThatCannotBeDone(t *testing.T) {
 		"stageX has 0 caches: want one":    {stage.Fargate, aws.ActEmptyCache},
 	} {
 		_, asked, err := play(t, one.topology, one.act, script{
-			"DescribeInstances": {servers("running")}, "rds:db": nobody, "elasticache:replicationgroup": nobody, "ecs:service": nobody,
+			"DescribeInstances": {servers("running")}, "rds:db": nobody, "elasticache:replicationgroup": nobody,
+			"ecs:service": nobody,
 		})
-		if err == nil || !strings.Contains(err.Error(), want) || len(changes(asked)) > 0 {
+		if err == nil || !strings.Contains(err.Error(), problem) || len(changes(asked)) > 0 {
 			t.Errorf("%s on %s: %v, asked %v", one.act, one.topology, err, asked)
 		}
 	}

@@ -24,7 +24,8 @@ func (b breaker) restartDatabase(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = rds.NewFromConfig(b.cfg).RebootDBInstance(ctx, &rds.RebootDBInstanceInput{DBInstanceIdentifier: db.DBInstanceIdentifier})
+	_, err = rds.NewFromConfig(b.cfg).RebootDBInstance(ctx,
+		&rds.RebootDBInstanceInput{DBInstanceIdentifier: db.DBInstanceIdentifier})
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +50,8 @@ func (b breaker) database(ctx context.Context) (db rdstypes.DBInstance, err erro
 		return db, fmt.Errorf("%s has %d databases: want one", b.stage.Name, len(arns))
 	}
 	name := arns[0][strings.LastIndex(arns[0], ":")+1:]
-	out, err := rds.NewFromConfig(b.cfg).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &name})
+	out, err := rds.NewFromConfig(b.cfg).DescribeDBInstances(ctx,
+		&rds.DescribeDBInstancesInput{DBInstanceIdentifier: &name})
 	if err != nil {
 		return db, err
 	}
@@ -80,7 +82,8 @@ func (b breaker) emptyCache(ctx context.Context) (string, error) {
 		return "", err
 	}
 	client := elasticache.NewFromConfig(b.cfg)
-	_, err = client.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: &node, CacheNodeIdsToReboot: []string{"0001"}})
+	_, err = client.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: &node,
+		CacheNodeIdsToReboot: []string{"0001"}})
 	if err != nil {
 		return "", err
 	}
@@ -106,15 +109,4 @@ func (b breaker) cacheNode(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s has %d caches: want one", b.stage.Name, len(arns))
 	}
 	return arns[0][strings.LastIndex(arns[0], ":")+1:] + "-001", nil
-}
-
-// restartProxy ends the proxy before the shop where it is the stage's own.
-func (b breaker) restartProxy(ctx context.Context) (string, error) {
-	switch b.stage.Topology {
-	case stage.Single:
-		return b.run(ctx, killNginx)
-	case stage.Mesh:
-		return b.run(ctx, deleteGatewayPod)
-	}
-	return "", errors.ErrUnsupported
 }

@@ -51,7 +51,8 @@ func TestBreakOnAnEmulatedAccount(t *testing.T) {
 		{"stage4", aws.ActRestartDatabase, "RebootDBInstance", "stage4-db"},
 	} {
 		before := len(account.Calls(t))
-		request, err := json.Marshal(aws.Request{Region: "us-east-1", Root: "../..", Stages: []string{one.stage}, Act: one.act})
+		request, err := json.Marshal(aws.Request{Region: "us-east-1", Root: "../..", Stages: []string{one.stage},
+			Act: one.act})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,12 +87,14 @@ func TestBreakOnAnEmulatedAccount(t *testing.T) {
 func startServer(t *testing.T, cfg awssdk.Config, stage string) {
 	t.Helper()
 	client := ec2.NewFromConfig(cfg)
-	images, err := client.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Filters: []types.Filter{{Name: awssdk.String("architecture"), Values: []string{"arm64"}}}})
+	arm := []types.Filter{{Name: awssdk.String("architecture"), Values: []string{"arm64"}}}
+	images, err := client.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Filters: arm})
 	if err != nil || len(images.Images) == 0 {
 		t.Fatalf("no image of a server: %v", err)
 	}
 	_, err = client.RunInstances(t.Context(), &ec2.RunInstancesInput{
-		ImageId: images.Images[0].ImageId, InstanceType: types.InstanceTypeT4gSmall, MinCount: awssdk.Int32(1), MaxCount: awssdk.Int32(1),
+		ImageId: images.Images[0].ImageId, InstanceType: types.InstanceTypeT4gSmall, MinCount: awssdk.Int32(1),
+		MaxCount: awssdk.Int32(1),
 		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{
 			{Key: awssdk.String("project"), Value: awssdk.String("shoplab")}, {Key: awssdk.String("stage"), Value: &stage},
 		}}},
@@ -104,9 +107,13 @@ func startServer(t *testing.T, cfg awssdk.Config, stage string) {
 func startDatabase(t *testing.T, cfg awssdk.Config, stage string) {
 	t.Helper()
 	_, err := rds.NewFromConfig(cfg).CreateDBInstance(t.Context(), &rds.CreateDBInstanceInput{
-		DBInstanceIdentifier: awssdk.String(stage + "-db"), DBInstanceClass: awssdk.String("db.t4g.micro"), Engine: awssdk.String("postgres"),
-		AllocatedStorage: awssdk.Int32(20), MasterUsername: awssdk.String("shop"), MasterUserPassword: awssdk.String("not-a-secret"),
-		Tags: []rdstypes.Tag{{Key: awssdk.String("project"), Value: awssdk.String("shoplab")}, {Key: awssdk.String("stage"), Value: &stage}},
+		DBInstanceIdentifier: awssdk.String(stage + "-db"), DBInstanceClass: awssdk.String("db.t4g.micro"),
+		Engine:           awssdk.String("postgres"),
+		AllocatedStorage: awssdk.Int32(20), MasterUsername: awssdk.String("shop"),
+		MasterUserPassword: awssdk.String("not-a-secret"),
+		Tags: []rdstypes.Tag{
+			{Key: awssdk.String("project"), Value: awssdk.String("shoplab")}, {Key: awssdk.String("stage"), Value: &stage},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -20,24 +20,29 @@ const (
 	awaitEnd    = "while [ -d /proc/$pid ]; do sleep 0.2; done\n"
 
 	// On one server of everything, systemd starts again what has ended. The database's unit is Debian's.
-	databaseUnit     = "postgresql@17-main.service"
-	restartPostgres  = "systemctl restart " + databaseUnit + "\n" + awaitPostgres
-	awaitPostgres    = "until pg_isready -q; do sleep 0.2; done\n"
-	crashPostgres    = "systemctl kill --kill-whom=main --signal=QUIT " + databaseUnit + "\n" + endOfPostgres
-	endOfPostgres    = "while systemctl is-active -q " + databaseUnit + "; do sleep 0.2; done\nsystemctl reset-failed " + databaseUnit + "\n" + startAgain
-	startAgain       = "systemctl start " + databaseUnit + "\n" + awaitPostgres
-	restartRedis     = "systemctl stop redis-server\nrm -f /var/lib/redis/dump.rdb\nsystemctl start redis-server\nuntil redis-cli ping; do sleep 0.2; done\n"
-	killNginx        = "old=$(systemctl show -P MainPID nginx)\nkill -KILL $old\n" + awaitNginx
-	awaitNginx       = "until new=$(systemctl show -P MainPID nginx); [ $new != 0 ] && [ $new != $old ] && systemctl is-active -q nginx; do sleep 0.2; done\n"
-	kubectl          = "k3s kubectl "
-	deleteShopPod    = kubectl + "-n shop delete --force --grace-period=0 $(" + kubectl + "-n shop get pods -l app=shop -o name | head -n 1)\n" + awaitPods
+	databaseUnit    = "postgresql@17-main.service"
+	restartPostgres = "systemctl restart " + databaseUnit + "\n" + awaitPostgres
+	awaitPostgres   = "until pg_isready -q; do sleep 0.2; done\n"
+	crashPostgres   = "systemctl kill --kill-whom=main --signal=QUIT " + databaseUnit + "\n" + endOfPostgres
+	endOfPostgres   = "while systemctl is-active -q " + databaseUnit + "; do sleep 0.2; done\nsystemctl reset-failed " +
+		databaseUnit + "\n" + startAgain
+	startAgain   = "systemctl start " + databaseUnit + "\n" + awaitPostgres
+	restartRedis = "systemctl stop redis-server\nrm -f /var/lib/redis/dump.rdb\nsystemctl start redis-server\n" +
+		"until redis-cli ping; do sleep 0.2; done\n"
+	killNginx  = "old=$(systemctl show -P MainPID nginx)\nkill -KILL $old\n" + awaitNginx
+	awaitNginx = "until new=$(systemctl show -P MainPID nginx); [ $new != 0 ] && [ $new != $old ] && " +
+		"systemctl is-active -q nginx; do sleep 0.2; done\n"
+	kubectl       = "k3s kubectl "
+	deleteShopPod = kubectl + "-n shop delete --force --grace-period=0 $(" + kubectl +
+		"-n shop get pods -l app=shop -o name | head -n 1)\n" + awaitPods
 	awaitPods        = kubectl + "-n shop rollout status deployment/shop --timeout=15m\n"
 	deleteGatewayPod = kubectl + "-n istio-ingress delete pods --force --grace-period=0 -l istio=gateway\n" +
 		kubectl + "-n istio-ingress rollout status deployment/istio-gateway --timeout=15m\n"
 )
 
 // awaitReady waits until the shop on a server serves.
-var awaitReady = fmt.Sprintf("until curl -fsS -o /dev/null http://127.0.0.1:%d%s; do sleep 0.2; done\n", contract.Port, contract.ReadyPath)
+var awaitReady = fmt.Sprintf("until curl -fsS -o /dev/null http://127.0.0.1:%d%s; do sleep 0.2; done\n",
+	contract.Port, contract.ReadyPath)
 
 // scriptSeconds is how long a script may take.
 const scriptSeconds = 1200
@@ -51,15 +56,17 @@ func (b breaker) run(ctx context.Context, script string) (string, error) {
 	return b.runOn(ctx, server, script)
 }
 
-// runOn runs a script on a server by Systems Manager's Run Command, to its end. What Session Manager asks of a server is
-// enough: since version 3.3.40.0 its agent gets commands through ssmmessages, too.
-// Source: AWS Systems Manager User Guide, "Improve the security of EC2 instances by using VPC endpoints".
+// runOn runs a script on a server by Systems Manager's Run Command, to its end. What Session Manager asks of a
+// server is enough: since version 3.3.40.0 its agent gets commands through ssmmessages, too. Source: AWS Systems
+// Manager User Guide, "Improve the security of EC2 instances by using VPC endpoints".
 func (b breaker) runOn(ctx context.Context, server, script string) (string, error) {
 	client := ssm.NewFromConfig(b.cfg)
 	sent, err := client.SendCommand(ctx, &ssm.SendCommandInput{
-		DocumentName: awssdk.String("AWS-RunShellScript"), InstanceIds: []string{server}, Comment: awssdk.String("shoplab: lab faults"),
+		DocumentName: awssdk.String("AWS-RunShellScript"), InstanceIds: []string{server},
+		Comment: awssdk.String("shoplab: lab faults"),
 		Parameters: map[string][]string{
-			"commands": append([]string{"set -eu"}, strings.Split(strings.TrimSpace(script), "\n")...), "executionTimeout": {fmt.Sprint(scriptSeconds)},
+			"commands":         append([]string{"set -eu"}, strings.Split(strings.TrimSpace(script), "\n")...),
+			"executionTimeout": {fmt.Sprint(scriptSeconds)},
 		},
 	})
 	if err != nil {
@@ -78,10 +85,12 @@ func (b breaker) runOn(ctx context.Context, server, script string) (string, erro
 		switch got.Status {
 		case ssmtypes.CommandInvocationStatusSuccess:
 			return true, nil
-		case ssmtypes.CommandInvocationStatusPending, ssmtypes.CommandInvocationStatusInProgress, ssmtypes.CommandInvocationStatusDelayed:
+		case ssmtypes.CommandInvocationStatusPending, ssmtypes.CommandInvocationStatusInProgress,
+			ssmtypes.CommandInvocationStatusDelayed:
 			return false, nil
 		}
-		return false, fmt.Errorf("it ended as %s: %s", got.Status, strings.TrimSpace(awssdk.ToString(got.StandardErrorContent)))
+		return false, fmt.Errorf("it ended as %s: %s", got.Status,
+			strings.TrimSpace(awssdk.ToString(got.StandardErrorContent)))
 	})
 	first, _, _ := strings.Cut(script, "\n")
 	return fmt.Sprintf("on %s: %s ...", server, first), err

@@ -61,7 +61,8 @@ func TestUpAndDown(t *testing.T) {
 		write(t, filepath.Join(other, name), string(data))
 	}
 	out.Reset()
-	if err := run(t.Context(), []string{"update", other, "stage9", "shoplab:rateLimit=changed"}, &out, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"update", other, "stage9", "shoplab:rateLimit=changed"}, &out,
+		io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "http://shop.test/changed") {

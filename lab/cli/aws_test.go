@@ -59,8 +59,10 @@ func TestRunOnAWS(t *testing.T) {
 	t.Run("broken", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "faults.json")
 		before := len(account.Calls(t))
-		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20", "--fault", "database restarted", "--fault", "rolling deploy",
-			"--config", "shoplab:https=off", "--config", "aws:maxRetries=3", "--config", "shoplab:image="+imageOf("a"), "--new-image", imageOf("b"), "--out", out)
+		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20", "--fault",
+			"database restarted", "--fault", "rolling deploy",
+			"--config", "shoplab:https=off", "--config", "aws:maxRetries=3", "--config", "shoplab:image="+imageOf("a"),
+			"--new-image", imageOf("b"), "--out", out)
 		if err := lab.wait(); err != nil {
 			t.Fatalf("%v\n%s", err, lab.stderr.String())
 		}

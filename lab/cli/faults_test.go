@@ -11,7 +11,7 @@ func TestFaultsAreChecked(t *testing.T) {
 	for args, want := range map[string]string{
 		"faults --config shoplab:https=off":                                            "change stacks on AWS",
 		"faults --new-image a@sha256:b":                                                "change stacks on AWS",
-		"faults --target aws --new-image a@sha256:b":                                   "shoplab:image=IMAGE names",
+		"faults --target aws --new-image a@sha256:b":                                   "--config shoplab:image=IMAGE",
 		"faults --target aws --config shoplab:image=a@sha256:b":                        "has to be named: --new-image",
 		"faults --target aws --config image":                                           "want KEY=VALUE",
 		"faults --target aws --config shoplab:image=a@sha256:b --new-image a@sha256:b": "follows another image",
@@ -24,8 +24,8 @@ func TestFaultsAreChecked(t *testing.T) {
 		"faults stage1 --stages stage2":                                                "without --stages",
 	} {
 		var stdout, stderr bytes.Buffer
-		if code := Run(t.Context(), strings.Fields(args), &stdout, &stderr); code != 1 ||
-			!strings.Contains(stderr.String(), want) {
+		code := Run(t.Context(), strings.Fields(args), &stdout, &stderr)
+		if code != 1 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("lab %s: exit status %d, %q; want 1 and %q", args, code, stderr.String(), want)
 		}
 	}

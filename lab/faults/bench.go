@@ -45,7 +45,9 @@ func (b *bench) run(ctx context.Context) error {
 	case *local.Local:
 		b.ground = &twins{at: at, name: b.st.Name, policy: b.policy, longest: b.plan.Longest}
 	default:
-		b.ground = &cloud{at: at, name: b.st.Name, policy: b.policy, newImage: b.plan.NewImage, longest: b.plan.Longest, say: b.say}
+		b.ground = &cloud{
+			at: at, name: b.st.Name, policy: b.policy, newImage: b.plan.NewImage, longest: b.plan.Longest, say: b.say,
+		}
 	}
 	b.plant()
 	err := b.inflictAll(ctx)
@@ -177,7 +179,8 @@ func (b *bench) steadyRate(ctx context.Context) error {
 			return fmt.Errorf("without any fault: %w", err)
 		}
 		lower := math.Round(b.rate * 3 / 4)
-		b.st.Notes = append(b.st.Notes, fmt.Sprintf("%.0f requests a second were too many without any fault: %.0f were held", b.rate, lower))
+		b.st.Notes = append(b.st.Notes,
+			fmt.Sprintf("%.0f requests a second were too many without any fault: %.0f were held", b.rate, lower))
 		b.rate = lower
 	}
 }
@@ -211,7 +214,8 @@ func (b *bench) inflictAll(ctx context.Context) error {
 				continue
 			}
 			why, _, _ := strings.Cut(err.Error(), "\n")
-			b.st.Notes = append(b.st.Notes, fmt.Sprintf("%s, repeat %d: %s; the stage was brought up again", f.Name, repeat+1, why))
+			b.st.Notes = append(b.st.Notes,
+				fmt.Sprintf("%s, repeat %d: %s; the stage was brought up again", f.Name, repeat+1, why))
 			b.say(fmt.Sprintf("  %s: bringing the stage up again", why))
 			if err := b.settle(ctx); err != nil {
 				return err
@@ -253,10 +257,12 @@ func (b *bench) sumUp() {
 	b.st.UnavailableSecondsAYear = unavailable(b.st.Faults)
 	_, here := b.ground.(*twins)
 	if here && (b.policy.keeper == group || b.policy.keeper == ecs) {
-		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, and keeps connections when its targets change")
+		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, "+
+			"and keeps connections when its targets change")
 	}
 	if here && b.stage.Instances > 1 {
-		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to themselves, on AWS only their own")
+		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to "+
+			"themselves, on AWS only their own")
 	}
 	var kinds []string
 	for _, f := range b.st.Faults {

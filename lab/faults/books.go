@@ -14,7 +14,8 @@ import (
 	"shoplab/lab/watch"
 )
 
-// books hold Stripe's charges against the shop's orders, again and again, so that it is known when the shop knew of each.
+// books hold Stripe's charges against the shop's orders, again and again, so that it is known when the shop knew of
+// each.
 type books struct {
 	bank  *stripe.Stripe
 	url   string
@@ -39,7 +40,8 @@ const lookEvery = 500 * time.Millisecond
 
 func keepBooks(bank *stripe.Stripe, url string) *books {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &books{bank: bank, url: url, began: time.Now(), end: cancel, done: make(chan struct{}), known: map[string]time.Time{}}
+	b := &books{bank: bank, url: url, began: time.Now(), end: cancel, done: make(chan struct{}),
+		known: map[string]time.Time{}}
 	go func() {
 		defer close(b.done)
 		for watch.Until(ctx, time.Now().Add(lookEvery)) {
@@ -96,8 +98,8 @@ func (b *books) look(ctx context.Context) (open []stripe.Charge, err error) {
 	return slices.DeleteFunc(open, func(c stripe.Charge) bool { _, known := b.known[c.Intent]; return known }), nil
 }
 
-// reconcileWithin is how long the shop may take to find out what no webhook told it. It asks ten seconds after the start
-// of a payment, then after half of its age.
+// reconcileWithin is how long the shop may take to find out what no webhook told it. It asks ten seconds after the
+// start of a payment, then after half of its age.
 const reconcileWithin = 2 * time.Minute
 
 // agree waits until the shop knows of every charge, or is not expected to any more, and judges each infliction's.

@@ -44,8 +44,10 @@ func (c *cloud) offerOf(name string) offer {
 	switch name {
 	case killed.name:
 		what, ok := map[keeper]string{
-			systemd: "SIGKILL of the shop's process, by Systems Manager: to terminate the server is to lose the database for good",
-			group:   "a server is terminated", ecs: "a task is stopped", kubernetes: "a pod is deleted without a grace period, by Systems Manager",
+			systemd: "SIGKILL of the shop's process, by Systems Manager: to terminate the server is to lose the " +
+				"database for good",
+			group: "a server is terminated", ecs: "a task is stopped",
+			kubernetes: "a pod is deleted without a grace period, by Systems Manager",
 		}[c.policy.keeper]
 		if !ok {
 			return offer{not: "AWS offers nothing that ends an execution environment"}
@@ -54,7 +56,8 @@ func (c *cloud) offerOf(name string) offer {
 	case hangs.name:
 		switch c.policy.keeper {
 		case ecs:
-			return offer{not: "not offered: nothing reaches the processes of a task on Fargate but ECS Exec, which is off, and the image has no shell"}
+			return offer{not: "not offered: nothing reaches the processes of a task on Fargate but ECS Exec, which is off, " +
+				"and the image has no shell"}
 		case function:
 			return offer{not: "AWS offers nothing that reaches the process of an execution environment"}
 		}
@@ -82,13 +85,15 @@ func (c *cloud) offerOf(name string) offer {
 		if own {
 			return offer{act: aws.ActRestartProxy, what: "SIGKILL of nginx, by Systems Manager"}
 		}
-		return offer{act: aws.ActRestartProxy, what: "the gateway's pod is deleted without a grace period, by Systems Manager"}
+		return offer{act: aws.ActRestartProxy, what: "the gateway's pod is deleted without a grace period, by Systems " +
+			"Manager"}
 	case zoneGone.name:
 		return offer{act: aws.ActStopZone, what: c.zone()}
 	case deploy.name:
 		return offer{what: "pulumi up with a new image"}
 	}
-	return offer{not: "not offered: the stage simulates payments, for the stand-in for Stripe is on this machine and cannot be reached from there; no webhook comes"}
+	return offer{not: "not offered: the stage simulates payments, for the stand-in for Stripe is on this machine and " +
+		"cannot be reached from there; no webhook comes"}
 }
 
 func (c *cloud) zone() string {
@@ -168,7 +173,8 @@ func (c *cloud) patience() time.Duration { return 15 * time.Minute }
 
 func (c *cloud) remember(*result.Fault, time.Time, time.Time, time.Time) {} // no payment leaves the shop
 
-func (c *cloud) settle(context.Context) ([]result.Invariant, error) { return nil, nil } // nobody here can ask its database
+// settle has nobody to ask: the stage's database is in its VPC.
+func (c *cloud) settle(context.Context) ([]result.Invariant, error) { return nil, nil }
 
 // downTimeout bounds the teardown, also of an interrupted run.
 const downTimeout = 45 * time.Minute

@@ -156,7 +156,8 @@ func TestFaultsOnAWS(t *testing.T) {
 		t.Error(err)
 	}
 	want := []aws.Act{
-		aws.ActKill, aws.ActHang, aws.ActKill, aws.ActRestartDatabase, aws.ActCrashDatabase, aws.ActEmptyCache, aws.ActRestartProxy,
+		aws.ActKill, aws.ActHang, aws.ActKill, aws.ActRestartDatabase, aws.ActCrashDatabase, aws.ActEmptyCache,
+		aws.ActRestartProxy,
 		aws.ActStopZone, aws.ActStartZone,
 	}
 	if !slices.Equal(f.acts, want) || !slices.Equal(f.images, []string{"other"}) {
@@ -173,7 +174,8 @@ func TestFaultsOnAWS(t *testing.T) {
 			}
 			continue
 		}
-		if len(one.Runs) != 1 || one.Runs[0].FailedRequests < 5 || one.What == "" || !slices.Equal(one.Assumed, assumed[one.Name]) {
+		if len(one.Runs) != 1 || one.Runs[0].FailedRequests < 5 || one.What == "" ||
+			!slices.Equal(one.Assumed, assumed[one.Name]) {
 			t.Errorf("%s: %d runs, what %q, assumed %v", one.Name, len(one.Runs), one.What, one.Assumed)
 		}
 	}
@@ -196,7 +198,7 @@ func TestAnActOnAWSFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := res.Faults.Stages[0]
-	if f.ups != 2 || f.downs != 2 || !slices.ContainsFunc(st.Notes, func(n string) bool { return strings.Contains(n, "does not come back") }) {
+	if f.ups != 2 || f.downs != 2 || !strings.Contains(strings.Join(st.Notes, "\n"), "does not come back") {
 		t.Errorf("%d up, %d down, notes %q", f.ups, f.downs, st.Notes)
 	}
 	if last := st.Faults[1]; len(last.Runs) != 1 {
@@ -227,7 +229,7 @@ func TestTheRateIsLowered(t *testing.T) {
 	if st.CapacityPerSecond == nil || st.RatePerSecond == nil || *st.RatePerSecond > *st.CapacityPerSecond*.4 || held < 2 {
 		t.Errorf("held %d times, %v of %v requests a second", held, st.RatePerSecond, st.CapacityPerSecond)
 	}
-	if len(st.Faults[0].Runs) != 1 || !slices.ContainsFunc(st.Notes, func(n string) bool { return strings.Contains(n, "too many without any fault") }) {
+	if len(st.Faults[0].Runs) != 1 || !strings.Contains(strings.Join(st.Notes, "\n"), "too many without any fault") {
 		t.Errorf("%d runs, notes %q", len(st.Faults[0].Runs), st.Notes)
 	}
 }
@@ -240,7 +242,8 @@ func TestInterruptedOnAWS(t *testing.T) {
 	f.onBreak = func(aws.Act) error { cancel(); return ctx.Err() }
 	res, err := Run(ctx, onCloud(t, f, "stage2", killed.name))
 	if !errors.Is(err, context.Canceled) || res.Incomplete == "" || f.downs != 1 || f.downInterrupted || !f.finished {
-		t.Errorf("%v, incomplete %q, %d down, interrupted %t, swept %t", err, res.Incomplete, f.downs, f.downInterrupted, f.finished)
+		t.Errorf("%v, incomplete %q, %d down, interrupted %t, swept %t", err, res.Incomplete, f.downs, f.downInterrupted,
+			f.finished)
 	}
 }
 

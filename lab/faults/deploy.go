@@ -15,10 +15,12 @@ var deploy = fault{
 	name: RollingDeploy, perYear: 52,
 	what: func(p policy) string {
 		if p.keeper == systemd {
-			return "the shop and nginx end, and start on a new server; the database is kept, which takes shoplab:dumpBucket: without it every order is lost"
+			return "the shop and nginx end, and start on a new server; the database is kept, which takes " +
+				"shoplab:dumpBucket: without it every order is lost"
 		}
 		if p.keeper == function {
-			return "a new version is tried in one execution environment, then the alias names it, and every other environment of it starts cold"
+			return "a new version is tried in one execution environment, then the alias names it, and every other " +
+				"environment of it starts cold"
 		}
 		return fmt.Sprintf("every instance is replaced, %d more at a time", p.atOnce)
 	},

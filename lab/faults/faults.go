@@ -1,6 +1,6 @@
-// Package faults breaks stages on purpose, one fault at a time under a steady load, and measures what shoppers lose. The
-// stages are twins on this machine: real processes that are really killed, hung and restarted, and found and replaced as
-// the stage's configuration has it.
+// Package faults breaks stages on purpose, one fault at a time under a steady load, and measures what shoppers lose.
+// The stages are twins on this machine: real processes that are really killed, hung and restarted, and found and
+// replaced as the stage's configuration has it.
 package faults
 
 import (
@@ -35,8 +35,8 @@ type Plan struct {
 	NewImage string
 	Say      func(string)
 	Abort    <-chan struct{}
-	// objective, steady and within are for tests: what has to be kept, for how long before it counts, and how long that may
-	// take at first.
+	// objective, steady and within are for tests: what has to be kept, for how long before it counts, and how long that
+	// may take at first.
 	objective      result.Objective
 	steady, within time.Duration
 	// Save is called after each stage; nil means nobody wants to know.
@@ -165,7 +165,8 @@ func Broken(f result.Faults) error {
 		for _, one := range st.Faults {
 			for _, run := range one.Runs {
 				if o := run.Orders; !o.Kept() {
-					errs = append(errs, fmt.Errorf("%w: %s, %s: of %d orders %d lost, %d twice, %d wrong; of %d charges %d without an order",
+					errs = append(errs, fmt.Errorf("%w: %s, %s: of %d orders %d lost, %d twice, %d wrong; of %d charges %d "+
+						"without an order",
 						ErrBroken, st.Name, one.Name, o.Acknowledged, o.Lost, o.Duplicates, o.Wrong, o.Charged, o.Unaccounted))
 				}
 			}

@@ -18,7 +18,8 @@ import (
 func gentle(t *testing.T, name string, faults ...string) Plan {
 	t.Helper()
 	return Plan{
-		Root: "../..", Stages: []string{name}, Faults: faults, Repeats: 1, Longest: 500 * time.Millisecond, Rate: 15, Say: func(text string) { t.Log(text) },
+		Root: "../..", Stages: []string{name}, Faults: faults, Repeats: 1, Longest: 500 * time.Millisecond, Rate: 15,
+		Say:       func(text string) { t.Log(text) },
 		objective: result.Objective{P95MS: 9000, MaxErrorRatio: .2}, steady: time.Second, within: time.Minute,
 	}
 }
@@ -94,7 +95,8 @@ func TestEveryFaultOnTheSmallestTwin(t *testing.T) {
 		}
 	}
 	if st.UnavailableSecondsAYear == nil || st.MonthlyUSD == nil || len(st.SinglePoints) != 2 {
-		t.Errorf("unavailable %v a year, %v a month, single points %v", st.UnavailableSecondsAYear, st.MonthlyUSD, st.SinglePoints)
+		t.Errorf("unavailable %v a year, %v a month, single points %v", st.UnavailableSecondsAYear, st.MonthlyUSD,
+			st.SinglePoints)
 	}
 }
 

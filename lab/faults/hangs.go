@@ -14,7 +14,8 @@ var hangs = fault{
 	name: "instance hangs", perYear: 1, eachInstance: true,
 	what: func(p policy) string {
 		if p.keeper == function {
-			return fmt.Sprintf("SIGSTOP of the execution environment that takes the next request, which Lambda ends after %s", p.timeout)
+			return fmt.Sprintf("SIGSTOP of the execution environment that takes the next request, which Lambda ends after %s",
+				p.timeout)
 		}
 		return "SIGSTOP of an instance's process"
 	},

@@ -48,8 +48,8 @@ func (i *infliction) during(what string, factor float64, do func() error) error 
 // leadAtMost is how long the beginning of a wait may be.
 const leadAtMost = 1500 * time.Millisecond
 
-// stretch notes a time that stands for a longer one. Its beginning, half of it at most, counts as itself: what the change
-// before it has stirred up comes once, and only what is left then goes on for as long as the wait does.
+// stretch notes a time that stands for a longer one. Its beginning, half of it at most, counts as itself: what the
+// change before it has stirred up comes once, and only what is left then goes on for as long as the wait does.
 func (i *infliction) stretch(what string, from, to time.Time, stands time.Duration) {
 	lead := min(to.Sub(from)/2, leadAtMost)
 	if from = from.Add(lead); to.After(from) {
@@ -104,8 +104,8 @@ func (i *infliction) detect(ctx context.Context, do func(context.Context) error)
 	return i.during("health checks", factor, func() error { return do(ctx) })
 }
 
-// shortened is a check with an interval that is kept. Its timeout is as much shorter, but a third of the interval at least:
-// a busy machine is late.
+// shortened is a check with an interval that is kept. Its timeout is as much shorter, but a third of the interval at
+// least: a busy machine is late.
 func shortened(c twin.Check, longest time.Duration) twin.Check {
 	interval := short(c.Interval, longest)
 	if interval < c.Interval {
@@ -116,7 +116,8 @@ func shortened(c twin.Check, longest time.Duration) twin.Check {
 }
 
 // replaceInstance has another instance take the place of one that is gone, as a group or ECS does.
-func (i *infliction) replaceInstance(ctx context.Context, gone *twin.Instance, boot time.Duration, assumption string) error {
+func (i *infliction) replaceInstance(ctx context.Context, gone *twin.Instance, boot time.Duration,
+	assumption string) error {
 	i.rely(assumption)
 	if err := i.wait(ctx, assumption, boot); err != nil {
 		return err

@@ -19,8 +19,8 @@ func monthly(g cost.Graph) *float64 {
 	return result.Ptr(estimate.Monthly())
 }
 
-// unavailable is how long a year the objective is not kept, by the faults' declared rates; nil unless every fault that a
-// stage can have was measured.
+// unavailable is how long a year the objective is not kept, by the faults' declared rates; nil unless every fault
+// that a stage can have was measured.
 func unavailable(faults []result.Fault) *float64 {
 	if len(faults) < len(all) {
 		return nil

@@ -71,8 +71,8 @@ func failed(o load.Seen) (bad, counts bool) {
 	return o.Error != "", true
 }
 
-// kept says whether the objective was kept by the requests that were due in a piece of time. Fewer than a tenth of those
-// expected say nothing good of it.
+// kept says whether the objective was kept by the requests that were due in a piece of time. Fewer than a tenth of
+// those expected say nothing good of it.
 func kept(due []load.Seen, expected float64, o result.Objective) bool {
 	var ms []float64
 	bad := 0
@@ -93,8 +93,8 @@ func kept(due []load.Seen, expected float64, o result.Objective) bool {
 	return float64(bad)/float64(len(ms)) <= o.MaxErrorRatio && stats.Percentile(ms, .95) <= o.P95MS
 }
 
-// pieces cut the time from a fault until the end where stretches begin and end, and what lies between into parts of about
-// a bucket: a piece that reached into a wait would count for as much as the wait.
+// pieces cut the time from a fault until the end where stretches begin and end, and what lies between into parts of
+// about a bucket: a piece that reached into a wait would count for as much as the wait.
 func (c clock) pieces(fault, end time.Time) (cuts []time.Time) {
 	edges := []time.Time{fault, end}
 	for _, s := range c {

@@ -75,7 +75,8 @@ func TestTheBeginningOfAWait(t *testing.T) {
 		t.Errorf("the wait stands for %s, want two minutes", got)
 	}
 	if i.clock.factor(at.Add(time.Second)) != 1 || i.clock.factor(at.Add(2*time.Second)) <= 1 {
-		t.Errorf("its beginning counts %v, its end %v", i.clock.factor(at.Add(time.Second)), i.clock.factor(at.Add(2*time.Second)))
+		t.Errorf("its beginning counts %v, its end %v", i.clock.factor(at.Add(time.Second)),
+			i.clock.factor(at.Add(2*time.Second)))
 	}
 }
 

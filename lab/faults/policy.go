@@ -53,7 +53,8 @@ func policyOf(g cost.Graph, s stage.Stage) (policy, error) {
 	case contract.Fargate:
 		p.keeper = ecs
 		service := r.resource("aws:ecs/service:Service")
-		p.atOnce = int(float64(s.Instances) * (number(service, "deploymentMaximumPercent") - number(service, "deploymentMinimumHealthyPercent")) / 100)
+		more := number(service, "deploymentMaximumPercent") - number(service, "deploymentMinimumHealthyPercent")
+		p.atOnce = int(float64(s.Instances) * more / 100)
 		r.balancer(&p)
 	case contract.Mesh:
 		p = policy{keeper: kubernetes}
@@ -96,7 +97,8 @@ func (r *reader) balancer(p *policy) {
 	group := r.resource("aws:lb/targetGroup:TargetGroup")
 	p.check = twin.Check{
 		Interval: r.seconds(group, "healthCheck", "interval"), Timeout: r.seconds(group, "healthCheck", "timeout"),
-		Healthy: int(number(group, "healthCheck", "healthyThreshold")), Unhealthy: int(number(group, "healthCheck", "unhealthyThreshold")),
+		Healthy:   int(number(group, "healthCheck", "healthyThreshold")),
+		Unhealthy: int(number(group, "healthCheck", "unhealthyThreshold")),
 	}
 	p.deregistration = r.seconds(group, "deregistrationDelay")
 }
@@ -112,10 +114,13 @@ func (r *reader) pod(p *policy) {
 	}
 	container, _ := containers[0].(map[string]any)
 	p.check = twin.Check{
-		Interval: r.seconds(container, "readinessProbe", "periodSeconds"), Timeout: r.seconds(container, "readinessProbe", "timeoutSeconds"),
-		Healthy: 1, Unhealthy: int(number(container, "readinessProbe", "failureThreshold")), Closed: true, // 1 is successThreshold's default
+		Interval:  r.seconds(container, "readinessProbe", "periodSeconds"),
+		Timeout:   r.seconds(container, "readinessProbe", "timeoutSeconds"),
+		Healthy:   1, // successThreshold's default
+		Unhealthy: int(number(container, "readinessProbe", "failureThreshold")), Closed: true,
 	}
-	p.liveness = time.Duration(number(container, "livenessProbe", "failureThreshold")) * r.seconds(container, "livenessProbe", "periodSeconds")
+	failures := number(container, "livenessProbe", "failureThreshold")
+	p.liveness = time.Duration(failures) * r.seconds(container, "livenessProbe", "periodSeconds")
 	p.grace = r.seconds(pod, "terminationGracePeriodSeconds")
 	p.atOnce = int(number(deployment, "spec", "strategy", "rollingUpdate", "maxSurge"))
 	env, _ := container["env"].([]any)
@@ -153,12 +158,15 @@ func (p policy) detection() string {
 	case systemd:
 		return "a process that ends is noticed at once, one that hangs by a person"
 	case kubernetes:
-		return fmt.Sprintf("a container that ends is noticed at once; one that hangs leaves the endpoints after %d readiness probes every %s and is ended after %s of failed liveness probes",
+		return fmt.Sprintf("a container that ends is noticed at once; one that hangs leaves the endpoints after %d "+
+			"readiness probes every %s and is ended after %s of failed liveness probes",
 			p.check.Unhealthy, p.check.Interval, p.liveness)
 	case ecs:
-		return fmt.Sprintf("a task that ends is noticed at once, one that hangs by %d health checks of the load balancer every %s", p.check.Unhealthy, p.check.Interval)
+		return fmt.Sprintf("a task that ends is noticed at once, one that hangs by %d health checks of the load balancer "+
+			"every %s", p.check.Unhealthy, p.check.Interval)
 	case function:
-		return fmt.Sprintf("an execution environment that ends is noticed at once, one that hangs after the function's timeout of %s", p.timeout)
+		return fmt.Sprintf("an execution environment that ends is noticed at once, one that hangs after the function's "+
+			"timeout of %s", p.timeout)
 	default:
 		return fmt.Sprintf("%d failed health checks of the load balancer every %s", p.check.Unhealthy, p.check.Interval)
 	}
@@ -169,13 +177,17 @@ func (p policy) replacement() string {
 	case systemd:
 		return fmt.Sprintf("systemd starts a process again after %s; a new image is a new server", contract.RestartDelay)
 	case kubernetes:
-		return fmt.Sprintf("the kubelet starts a container again at once; a rollout has %d pod more and none less, and drains for %s", p.atOnce, p.drain)
+		return fmt.Sprintf("the kubelet starts a container again at once; a rollout has %d pod more and none less, and "+
+			"drains for %s", p.atOnce, p.drain)
 	case ecs:
-		return fmt.Sprintf("ECS starts another task; a rollout has %d more at once and none less, and deregisters for %s", p.atOnce, p.deregistration)
+		return fmt.Sprintf("ECS starts another task; a rollout has %d more at once and none less, and deregisters for %s",
+			p.atOnce, p.deregistration)
 	case function:
-		return "the next request starts another execution environment; a new version serves once the alias names it, and starts cold"
+		return "the next request starts another execution environment; a new version serves once the alias names it, and " +
+			"starts cold"
 	default:
-		return fmt.Sprintf("the group starts another server; a refresh has %d more and none less, deregisters for %s and waits %s before the next",
+		return fmt.Sprintf("the group starts another server; a refresh has %d more and none less, deregisters for %s and "+
+			"waits %s before the next",
 			p.atOnce, p.deregistration, p.warmup)
 	}
 }

@@ -19,7 +19,8 @@ func TestPolicies(t *testing.T) {
 		"stage2": {keeper: group, check: alb, deregistration: 15 * time.Second, warmup: time.Minute, atOnce: 1},
 		"stage3": {keeper: ecs, check: alb, deregistration: 15 * time.Second, atOnce: 2},
 		"stage4": {
-			keeper: kubernetes, check: twin.Check{Interval: 2 * time.Second, Timeout: 2 * time.Second, Healthy: 1, Unhealthy: 2, Closed: true},
+			keeper: kubernetes, check: twin.Check{Interval: 2 * time.Second, Timeout: 2 * time.Second, Healthy: 1,
+				Unhealthy: 2, Closed: true},
 			drain: 10 * time.Second, liveness: 30 * time.Second, grace: time.Minute, atOnce: 1,
 		},
 		"stage5": {keeper: function, timeout: 20 * time.Second},
@@ -43,7 +44,8 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("%s: a graph without the stage gives a policy", name)
 		}
 	}
-	if _, err := policyOf(cost.Graph{}, stage.Stage{Name: "stage6", Topology: "moon"}); err == nil || !strings.Contains(err.Error(), "stage6 is moon") {
+	if _, err := policyOf(cost.Graph{}, stage.Stage{Name: "stage6", Topology: "moon"}); err == nil ||
+		!strings.Contains(err.Error(), "stage6 is moon") {
 		t.Errorf("a topology that is not known: %v", err)
 	}
 }
@@ -55,7 +57,8 @@ func TestAssumptions(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
-	for _, name := range []string{bootServer, bootTask, noticeTask, noticePod, rebootCache, person, placement, zoneAway, webhooksAway} {
+	for _, name := range []string{bootServer, bootTask, noticeTask, noticePod, rebootCache, person, placement, zoneAway,
+		webhooksAway} {
 		assumed(name) // panics without
 	}
 }

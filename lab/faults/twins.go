@@ -25,7 +25,8 @@ type ground interface {
 	up(ctx context.Context) (target.Site, load.Options, error)
 	// probes watch what of the machine the stage uses, and what others do.
 	probes() []watch.Probe
-	// inflict inflicts a fault and returns when everything is there again: which waits were cut short, and what was assumed.
+	// inflict inflicts a fault and returns when everything is there again: which waits were cut short, and what was
+	// assumed.
 	inflict(ctx context.Context, f fault) (clock, []string, error)
 	// patience is how long the stage may take until the objective is kept again after everything is back.
 	patience() time.Duration

@@ -27,7 +27,8 @@ var webhooksGone = fault{
 		i.bank.Drop(false)
 		if hold < assumed(webhooksAway) {
 			i.clock = append(i.clock, stretch{
-				what: webhooksAway, from: from.Add(load.PaymentPatience), to: from.Add(load.PaymentPatience + hold), stands: assumed(webhooksAway),
+				what: webhooksAway, from: from.Add(load.PaymentPatience), to: from.Add(load.PaymentPatience + hold),
+				stands: assumed(webhooksAway),
 			})
 		}
 		if !watch.Until(ctx, from.Add(load.PaymentPatience+hold)) {

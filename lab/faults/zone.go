@@ -14,7 +14,8 @@ var zoneGone = fault{
 			return "everything ends, and starts with the zone: there is one server"
 		}
 		if p.keeper == function {
-			return "every second execution environment, the database and the cache end; the last two start with the zone, which is the worse of the two"
+			return "every second execution environment, the database and the cache end; the last two start with the zone, " +
+				"which is the worse of the two"
 		}
 		return "an instance, the database and the cache end; the last two start with the zone, which is the worse of the two"
 	},

@@ -62,7 +62,8 @@ func TestMain(m *testing.M) {
 func function(t *testing.T, change func(*Options)) (*Function, *exectest.Output) {
 	t.Helper()
 	out := &exectest.Output{}
-	o := Options{Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute, Log: func(int) io.Writer { return out }}
+	o := Options{Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute,
+		Log: func(int) io.Writer { return out }}
 	if change != nil {
 		change(&o)
 	}
@@ -294,7 +295,9 @@ func TestPublished(t *testing.T) {
 	if pid, err := run(f, job{}); err != nil || pid == old {
 		t.Errorf("process %d (%v) of the old version serves", pid, err)
 	}
-	await(t, "end of the old version", func() bool { return f.Stats().Environments == 1 && strings.Contains(out.String(), "bye") })
+	await(t, "end of the old version", func() bool {
+		return f.Stats().Environments == 1 && strings.Contains(out.String(), "bye")
+	})
 
 	waiting, release := make(chan struct{}), make(chan struct{})
 	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(waiting); <-release }))
@@ -331,7 +334,10 @@ func TestPublished(t *testing.T) {
 func TestLost(t *testing.T) {
 	f, _ := function(t, nil)
 	waiting := make(chan struct{})
-	gate := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { close(waiting); <-r.Context().Done() }))
+	gate := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(waiting)
+		<-r.Context().Done()
+	}))
 	t.Cleanup(gate.Close)
 	busy := make(chan error, 1)
 	go func() { _, err := run(f, job{Wait: gate.URL}); busy <- err }() // number 0

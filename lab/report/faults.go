@@ -133,8 +133,9 @@ const yearSeconds = 365 * 24 * 3600
 // ninesTable sets what a stage is expected to be unavailable beside what it costs.
 func ninesTable(stages []result.FaultyStage) *table {
 	t := &table{
-		Caption: "Nines for dollars: what the faults take in a year, by how often each is declared to happen, beside what the stage costs; put your own rates in their place",
-		Head:    []string{"Stage", "A month", "Objective missed a year", "Availability", "Single points of failure"},
+		Caption: "Nines for dollars: what the faults take in a year, by how often each is declared to happen, beside " +
+			"what the stage costs; put your own rates in their place",
+		Head: []string{"Stage", "A month", "Objective missed a year", "Availability", "Single points of failure"},
 	}
 	for _, st := range stages {
 		row := []cell{text(faultyTitle(st)), absent(), absent(), absent(), absent()}

@@ -90,7 +90,8 @@ func TestFaultsOnAWSBesideThoseHere(t *testing.T) {
 	for _, st := range stages {
 		names = append(names, st.Name)
 	}
-	if len(names) != 9 || names[0] != "stage1" || names[1] != "stage1 ("+result.LabelTwinBed+")" || names[2] != "stage1 on AWS" {
+	if len(names) != 9 || names[0] != "stage1" || names[1] != "stage1 ("+result.LabelTwinBed+")" ||
+		names[2] != "stage1 on AWS" {
 		t.Errorf("the stages are %q", names)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	AskUsage    = "usage"    // prints what CloudWatch measured, []result.Usage
 	AskReceipt  = "receipt"  // sweeps until nothing is found or patience ends; prints a result.Sweep
 	AskRemove   = "remove"   // deletes what a run's stages left; prints a result.Sweep
-	AskBreak    = "break"    // does Request.Act to a stage that is up, waits until it is whole again, and prints what was done
+	AskBreak    = "break"    // does Request.Act to a stage that is up, until it is whole again; prints what was done
 	AskSweep    = "sweep"    // does what lab sweep is typed for, and prints for a person
 )
 

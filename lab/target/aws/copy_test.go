@@ -14,7 +14,8 @@ func TestChangedCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Pulumi.yaml", "Pulumi.stage3.yaml", "go.mod", "main.go", "lab/report/build.go", "web/web.go"} {
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.stage3.yaml", "go.mod", "main.go", "lab/report/build.go",
+		"web/web.go"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
@@ -25,7 +26,8 @@ func TestChangedCopy(t *testing.T) {
 		}
 	}
 	binary := filepath.Join(t.TempDir(), "shop")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary, "./service")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=",
+		"-o", binary, "./service")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the service of the copy: %v\n%s", err, out)
