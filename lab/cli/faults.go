@@ -3,19 +3,15 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"shoplab/lab/faults"
-	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
-	"shoplab/lab/stats"
 	"shoplab/lab/target/aws"
 )
 
@@ -167,46 +163,4 @@ func (b *breaking) check() (err error) {
 		}
 	}
 	return p.Check()
-}
-
-// printFaults prints a table a stage.
-func printFaults(out io.Writer, f result.Faults) error {
-	for _, st := range f.Stages {
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // Flush reports the error
-		p("%s\tOBJECTIVE MISSED, S\tREQUESTS FAILED\tORDERS LOST\tCHARGES WITHOUT ORDER\tASSUMED\n", strings.ToUpper(st.Name))
-		for _, one := range st.Faults {
-			if one.Skipped != "" || len(one.Runs) == 0 {
-				p("%s\t-\t-\t-\t-\t%s\n", one.Name, one.Skipped)
-				continue
-			}
-			var missed, failed []float64
-			lost, without := 0, 0
-			for _, r := range one.Runs {
-				missed, failed = append(missed, r.MissedSeconds), append(failed, r.FailedRequests)
-				lost, without = lost+r.Orders.Lost+r.Orders.Duplicates+r.Orders.Wrong, without+r.Orders.Unaccounted
-			}
-			p("%s\t%s\t%s\t%d\t%d\t%s\n", one.Name, stats.Range(missed), stats.Range(failed), lost, without,
-				strings.Join(one.Assumed, ", "))
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // as above
-		if st.Validity != nil && !st.Validity.Valid {
-			line("INVALID: %s", strings.Join(st.Validity.Reasons, "; "))
-		}
-		for _, note := range st.Notes {
-			line("  %s", note)
-		}
-		line("")
-	}
-	_, err := fmt.Fprintf(out, "Objective missed: for how many seconds more than %g%% of the requests failed, or 5%% "+
-		"took longer than %g ms.\n"+
-		"Of several repeats: median (lowest-highest). Seconds and failed requests are the stage's: a wait that was cut\n"+
-		"short here counts in full, for as long as ASSUMED or the configuration has it. Orders lost: acknowledged, and "+
-		"then\n"+
-		"not there, there twice, or other than acknowledged.\n\n",
-		100*load.DefaultObjective.MaxErrorRatio, load.DefaultObjective.P95MS)
-	return err
 }

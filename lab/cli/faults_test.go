@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"shoplab/lab/result"
 )
 
 // What cannot be meant is refused before anything is started, and says what to do.
@@ -28,5 +30,38 @@ func TestFaultsAreChecked(t *testing.T) {
 		if code != 1 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("lab %s: exit status %d, %q; want 1 and %q", args, code, stderr.String(), want)
 		}
+	}
+}
+
+// The table says what its columns mean, what it rests on, and why something was not inflicted.
+func TestFaultsArePrinted(t *testing.T) {
+	f := result.Faults{
+		Assumptions: []result.Assumption{
+			{Name: "boot of a server", Value: 120, Unit: "s", Source: "somebody"}, {Name: "unused", Value: 1, Unit: "s"},
+		},
+		Stages: []result.FaultyStage{{
+			Name: "stage2", Topology: "balanced", RatePerSecond: result.Ptr(300.0), CapacityPerSecond: result.Ptr(600.0),
+			Validity: &result.Validity{Valid: true}, UnavailableSecondsAYear: result.Ptr(7200.0),
+			Faults: []result.Fault{
+				{Name: "instance killed", Assumed: []string{"boot of a server"}, Runs: []result.FaultyRun{{MissedSeconds: 12}}},
+				{Name: "proxy restarts", Skipped: "AWS runs it"}, {Name: "a zone is gone"},
+			},
+		}},
+	}
+	var out bytes.Buffer
+	if err := printFaults(&out, f); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"stage2 (balanced), at 300 requests a second of the 600 that it can answer\n", "missed for 2.0 hours a year",
+		"not inflicted: AWS runs it\n", "not inflicted: the stage was given up before\n",
+		"OBJECTIVE MISSED: for how long more than 1%", "ASSUMED: boot of a server: 120 s (somebody)\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "unused") {
+		t.Errorf("an assumption that nothing rests on is printed:\n%s", out.String())
 	}
 }
