@@ -26,10 +26,12 @@ type fakeAWS struct {
 	url string
 	// onBreak is called at each act, before it breaks anything.
 	onBreak func(aws.Act) error
+	quick   bool // acts break nothing while they last
 
 	mu              sync.Mutex
 	broken          bool
 	refused         int // requests, since it broke
+	late            int // requests that fail after all acts have returned
 	acts            []aws.Act
 	images          []string
 	ups, downs      int
@@ -49,7 +51,11 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		broken := f.broken
-		if broken {
+		if !broken && f.late > 0 && len(f.acts) > 0 {
+			broken = true
+			f.late--
+		}
+		if f.broken {
 			f.refused++
 		}
 		f.mu.Unlock()
@@ -100,6 +106,9 @@ func (s fakeStack) Break(ctx context.Context, act aws.Act) (string, error) {
 		if err := s.onBreak(act); err != nil {
 			return "", err
 		}
+	}
+	if s.quick {
+		return string(act), nil
 	}
 	return string(act), s.fail(ctx)
 }
@@ -181,6 +190,19 @@ func TestFaultsOnAWS(t *testing.T) {
 	}
 	if res.Faults.Stages[0].UnavailableSecondsAYear == nil {
 		t.Error("what was not offered keeps a year from being summed up")
+	}
+}
+
+// What fails just after everything is back counts: the objective was kept before the fault, and that says nothing.
+func TestWhatFailsAfterwardsCounts(t *testing.T) {
+	f := newFakeAWS(t)
+	f.quick, f.late = true, 5
+	res, err := Run(t.Context(), onCloud(t, f, "stage2", restarted.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run := res.Faults.Stages[0].Faults[0].Runs[0]; run.FailedRequests < 5 {
+		t.Errorf("%v of 5 requests failed", run.FailedRequests)
 	}
 }
 

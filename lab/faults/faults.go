@@ -104,6 +104,9 @@ func Run(ctx context.Context, p Plan) (result.Result, error) {
 	}
 	if p.steady == 0 {
 		p.objective, p.steady, p.within = load.DefaultObjective, 2*bucket, steadyWithin
+		if p.Rate > 0 { // which is not lowered
+			p.within = recoverWithin
+		}
 	}
 	at := p.AWS
 	if at == nil {

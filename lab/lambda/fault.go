@@ -17,8 +17,9 @@ type strike struct {
 	done   chan struct{} // closed when it is known what became of the event
 }
 
-// Strike has the process that gets the next event get a signal before it, and returns when it is known what became of
-// the event: SIGKILL ends the process, SIGSTOP has it hang until the function's timeout. Its environment is gone then.
+// Strike has the process that gets the next event that somebody waits for get a signal before it, and returns when
+// it is known what became of the event: SIGKILL ends the process, SIGSTOP has it hang until the function's timeout.
+// Its environment is gone then.
 func (f *Function) Strike(ctx context.Context, sig syscall.Signal) error {
 	s := &strike{signal: sig, done: make(chan struct{})}
 	f.mu.Lock()
@@ -35,11 +36,12 @@ func (f *Function) Strike(ctx context.Context, sig syscall.Signal) error {
 	}
 }
 
-// nextStrike is what an event's process gets first; a strike without a signal if nothing.
-func (f *Function) nextStrike() *strike {
+// nextStrike is what an event's process gets first; a strike without a signal if nothing, and where nobody waits for
+// the event's answer any more: nobody would feel it.
+func (f *Function) nextStrike(ctx context.Context) *strike {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.strikes) == 0 {
+	if len(f.strikes) == 0 || ctx.Err() != nil {
 		return &strike{done: make(chan struct{})}
 	}
 	s := f.strikes[0]

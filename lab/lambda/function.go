@@ -104,7 +104,7 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		}
 	}
 	handed := time.Now()
-	struck := f.nextStrike()
+	struck := f.nextStrike(ctx)
 	answer, err := e.invoke(event, struck.signal)
 	if errors.Is(err, errTimeout) {
 		e.kill()

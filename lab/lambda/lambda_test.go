@@ -266,10 +266,27 @@ func TestStruck(t *testing.T) {
 			t.Errorf("%s: the next event: %v", sig, err)
 		}
 	}
+}
+
+// TestStrikesWhoWaits: an event that nobody waits for any more is not struck, nor any after a strike was given up.
+func TestStrikesWhoWaits(t *testing.T) {
 	f, _ := function(t, nil)
+	if _, err := run(f, job{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	given := make(chan error, 1)
+	go func() { given <- f.Strike(ctx, syscall.SIGKILL) }()
+	await(t, "strike that waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.strikes) == 1 })
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := f.Invoke(left, []byte("{}")); err != nil {
+		t.Errorf("an event that nobody waits for: %v", err)
+	}
 	cancel()
-	if err := f.Strike(ctx, syscall.SIGKILL); !errors.Is(err, context.Canceled) {
+	if err := <-given; !errors.Is(err, context.Canceled) {
 		t.Errorf("a strike that was given up: %v", err)
 	}
 	if _, err := run(f, job{}); err != nil {
