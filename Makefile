@@ -21,7 +21,7 @@ e2e: ## the stages on an emulated AWS account (../shared/emulator); with the Pul
 	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -p 1 -count=1 -v -timeout 60m \
 	  -run "TestEndToEnd|TestMoto|TestRunOnAWS|TestLoadFromAWS|TestUpAndDown|TestTeardown"
 
-teardown-test: ## up and destroy ended by SIGKILL, at SHOPLAB_TEARDOWN places each, by default 20; takes hours
+teardown-test: ## up and destroy ended by SIGKILL at 20 places each: hours. SHOPLAB_TEARDOWN_PART=2/5 is a fifth
 	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} \
 	  go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
 

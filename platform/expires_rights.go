@@ -32,8 +32,8 @@ var looking = []string{
 	"iam:ListRoleTags",
 	"lambda:GetEventSourceMapping", "lambda:ListTags", "logs:DescribeLogGroups",
 	"rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups",
-	"rds:DescribeDBSnapshots",
-	"rds:DescribeDBSubnetGroups", "rds:ListTagsForResource", "scheduler:GetSchedule", "scheduler:GetScheduleGroup",
+	"rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource",
+	"s3:GetBucketTagging", "scheduler:GetSchedule", "scheduler:GetScheduleGroup",
 	"scheduler:ListScheduleGroups", "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sns:GetTopicAttributes",
 	"ssm:DescribeParameters", "tag:GetResources",
 }

@@ -63,7 +63,8 @@ func remove(ctx context.Context, r aws.Request, t terminal) error {
 		t.say("%s", text)
 	}
 	if err == nil && !receipt.Clean() {
-		err = fmt.Errorf("%d resources are left, for the reasons above: mend those and type the same again", len(receipt.Found))
+		err = fmt.Errorf("%d resources are left, for the reasons above: mend those and type the same again",
+			len(receipt.Found))
 	}
 	return err
 }
@@ -75,10 +76,13 @@ func allowed(r aws.Request, s stackState, unread error) error {
 	case r.IgnoreState:
 		return nil
 	case unread != nil:
-		return fmt.Errorf("whether Pulumi manages %s is not known (%w): look, and say --ignore-state if it does not", stage, unread)
+		return fmt.Errorf("whether Pulumi manages %s is not known (%w): look, and say --ignore-state if it does not", stage,
+			unread)
 	case s.resources > 0:
-		return fmt.Errorf("the state of Pulumi lists %d resources of %[2]s: `pulumi destroy -s %[2]s` deletes them, after an interrupted "+
-			"update `pulumi cancel -s %[2]s` first; where that fails, --ignore-state deletes them here", s.resources, stage)
+		return fmt.Errorf("the state of Pulumi lists %d resources of %s: `pulumi destroy%[3]s` deletes them, after an "+
+			"interrupted update `pulumi cancel%[3]s` first; where that fails, --ignore-state deletes them here", s.resources,
+			stage,
+			selected(stage))
 	}
 	return nil
 }
@@ -118,7 +122,8 @@ func priceOf(ctx context.Context, cfg awssdk.Config, found []sweep.Resource) str
 	return fmt.Sprintf("They cost %s%.2f USD a day (list prices of %s, %s).", least, e.Daily(), e.PriceDate, e.Region)
 }
 
-// removeLeft deletes what a run's stages left. The run brought them up itself, so nobody is asked, and Pulumi had its turn.
+// removeLeft deletes what a run's stages left. The run brought them up itself, so nobody is asked, and Pulumi had its
+// turn.
 func removeLeft(ctx context.Context, r aws.Request, say func(string)) (all result.Sweep, err error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(r.Region))
 	if err != nil {

@@ -25,9 +25,10 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	tag := func(key, value string) types.Tag { return types.Tag{Key: aws.String(key), Value: aws.String(value)} }
-	if _, err := ec2.NewFromConfig(cfg).AllocateAddress(t.Context(), &ec2.AllocateAddressInput{TagSpecifications: []types.TagSpecification{{
-		ResourceType: types.ResourceTypeElasticIp, Tags: []types.Tag{tag("project", "shoplab"), tag("stage", "stage1")},
-	}}}); err != nil {
+	if _, err := ec2.NewFromConfig(cfg).AllocateAddress(t.Context(),
+		&ec2.AllocateAddressInput{TagSpecifications: []types.TagSpecification{{
+			ResourceType: types.ResourceTypeElasticIp, Tags: []types.Tag{tag("project", "shoplab"), tag("stage", "stage1")},
+		}}}); err != nil {
 		t.Fatal(err)
 	}
 	state := func(text string) {
@@ -49,19 +50,22 @@ func TestRemove(t *testing.T) {
 		return o
 	}
 	state(`echo 'error: no Pulumi.yaml project file found' >&2; exit 1`)
-	if o := remove("stage1\n", ""); !strings.Contains(o.err, "is not known") || !strings.Contains(o.err, "--ignore-state") {
+	if o := remove("stage1\n", ""); !strings.Contains(o.err, "is not known") ||
+		!strings.Contains(o.err, "--ignore-state") {
 		t.Errorf("without a state: %+v", o)
 	}
 	state(`echo 'error: failed to load checkpoint: EOF' >&2; exit 255`)
 	if o := remove("stage1\n", ""); !strings.Contains(o.err, "find .pulumi -name '*.attrs' -empty -delete") {
 		t.Errorf("with a state that Pulumi was killed over: %+v", o)
 	}
-	state(`echo '{"deployment":{"resources":[{"custom":true,"type":"aws:ec2/eip:Eip"},{"type":"shoplab:platform:Network"}]}}'`)
+	state(`echo '{"deployment":{"resources":[` +
+		`{"custom":true,"type":"aws:ec2/eip:Eip"},{"type":"shoplab:platform:Network"}]}}'`)
 	if o := remove("stage1\n", ""); !strings.Contains(o.err, "pulumi destroy -s stage1") {
 		t.Errorf("with a state that lists something: %+v", o)
 	}
 	state(`echo "error: no stack named 'stage1' found" >&2; exit 255`)
-	if o := remove("stage2\n", ""); !strings.Contains(o.err, "nothing was deleted") || !strings.Contains(o.said, "0.12 USD a day") {
+	if o := remove("stage2\n", ""); !strings.Contains(o.err, "nothing was deleted") ||
+		!strings.Contains(o.said, "0.12 USD a day") {
 		t.Errorf("with another name: %+v", o)
 	}
 	if o := remove("", ""); !strings.Contains(o.err, "nothing was deleted") {
@@ -69,17 +73,20 @@ func TestRemove(t *testing.T) {
 	}
 	state(`echo '{"deployment":{"resources":[],"pending_operations":[{"type":"creating"}]}}'`)
 	o := remove("stage1\n", "")
-	if o.err != "" || !strings.Contains(o.out, "elastic-ip/") || !strings.Contains(o.out, "found: nothing") || !strings.Contains(o.said, "pulumi stack rm stage1 --force") {
+	if o.err != "" || !strings.Contains(o.out, "elastic-ip/") || !strings.Contains(o.out, "found: nothing") ||
+		!strings.Contains(o.said, "pulumi stack rm -s stage1 --force") {
 		t.Errorf("with its name: %+v", o)
 	}
 	if o := remove("", `,"Yes":true`); o.err != "" || !strings.Contains(o.out, "found: nothing") {
 		t.Errorf("once more: %+v", o)
 	}
 	var answer bytes.Buffer
-	if err := run(t.Context(), []string{"remove", `{"Region":"us-east-1","Stages":["stage1","stage2"]}`}, nil, &answer, io.Discard); err != nil || !strings.Contains(answer.String(), `"clean":true`) {
+	if err := run(t.Context(), []string{"remove", `{"Region":"us-east-1","Stages":["stage1","stage2"]}`}, nil, &answer,
+		io.Discard); err != nil || !strings.Contains(answer.String(), `"clean":true`) {
 		t.Errorf("what a run left: %s, %v", answer.String(), err)
 	}
-	if err := run(t.Context(), []string{"sweep", `{"Remove":true}`}, nil, io.Discard, io.Discard); err == nil || errors.Is(err, io.EOF) {
+	if err := run(t.Context(), []string{"sweep", `{"Remove":true}`}, nil, io.Discard, io.Discard); err == nil ||
+		errors.Is(err, io.EOF) {
 		t.Errorf("without a stage: %v", err)
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"shoplab/lab/target/aws"
 )
 
 // stackState is what Pulumi's state says of a stack.
@@ -18,15 +21,20 @@ type stackState struct {
 	pending int
 }
 
-// emptyAttributes says what helps where a state in a folder cannot be read. Pulumi replaces the state's file in one step,
-// but not the file of attributes that gocloud.dev/blob/fileblob keeps beside it: a Pulumi that is killed in between
-// leaves that one empty, and every command fails, cancel too. It is not needed: without it there are no attributes.
-const emptyAttributes = "Pulumi was killed while it wrote its state. In the folder of the state (pulumi whoami -v names it): " +
-	"find .pulumi -name '*.attrs' -empty -delete"
+// emptyAttributes says what helps where a state in a folder cannot be read. Pulumi replaces the state's file in one
+// step, but not the file of attributes that gocloud.dev/blob/fileblob keeps beside it: a Pulumi that is killed in
+// between leaves that one empty, and every command fails, cancel too. It is not needed: without it there are no
+// attributes.
+const emptyAttributes = "Pulumi was killed while it wrote its state. In the folder of the state (pulumi whoami -v " +
+	"names it): find .pulumi -name '*.attrs' -empty -delete"
 
 // readState asks the Pulumi CLI, which knows where the state is.
 func readState(ctx context.Context, root, stack string) (s stackState, err error) {
-	cmd := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack, "--non-interactive") //nolint:gosec // a stage's name, checked
+	if stack == aws.GeneratorStack {
+		root = filepath.Join(root, stack)
+	}
+	words := []string{"stack", "export", "--stack", stack, "--non-interactive"}
+	cmd := exec.CommandContext(ctx, "pulumi", words...) //nolint:gosec // a stage's name, checked
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -67,8 +75,24 @@ func (s stackState) forget(stack string) string {
 	if s.resources+s.pending == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Pulumi's state of %[1]s still lists %[2]d resources of AWS and %[3]d operations that were cut off. Make it forget them:\n"+
-		"  pulumi cancel -s %[1]s                            if an interrupted update still locks it\n"+
-		"  pulumi stack rm %[1]s --force --preserve-config   forgets the whole stack, or\n"+
-		"  pulumi refresh -s %[1]s --clear-pending-creates   keeps it, with what AWS still has", stack, s.resources, s.pending)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Pulumi's state of %s still lists %d resources of AWS and %d operations that were cut off. Make it "+
+		"forget them:",
+		stack, s.resources, s.pending)
+	for _, c := range [][2]string{
+		{"cancel" + selected(stack), "if an interrupted update still locks it"},
+		{"stack rm" + selected(stack) + " --force --preserve-config", "forgets the whole stack, or"},
+		{"refresh" + selected(stack) + " --clear-pending-creates", "keeps it, with what AWS still has"},
+	} {
+		fmt.Fprintf(&b, "\n  pulumi %-48s %s", c[0], c[1])
+	}
+	return b.String()
+}
+
+// selected are the words by which a command of Pulumi, typed in the repository, selects a stack.
+func selected(stack string) string {
+	if stack == aws.GeneratorStack {
+		return " -C " + stack + " -s " + stack
+	}
+	return " -s " + stack
 }

@@ -7,9 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"shoplab/lab/result"
 	"shoplab/platform/awstest"
@@ -93,8 +99,10 @@ func TestRunOnAWS(t *testing.T) {
 		"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: ",
 	} {
 		t.Run("interrupted "+when, func(t *testing.T) {
-			lab := startLab(t, onAWS("--out", t.TempDir())...)
+			out := t.TempDir()
+			lab := startLab(t, onAWS("--out", out)...)
 			lab.said(line)
+			orphan := orphanedAddress(t, "stage3")
 			lab.signal(os.Interrupt)
 			if err := lab.wait(); err == nil || lab.cmd.ProcessState.ExitCode() != 130 {
 				t.Errorf("ended with %v, want exit status 130\n%s", err, lab.stderr.String())
@@ -102,6 +110,15 @@ func TestRunOnAWS(t *testing.T) {
 			if text := lab.stderr.String(); !strings.Contains(text, "deleted") ||
 				!strings.Contains(text, "sweeping the account") {
 				t.Errorf("nothing destroyed, or no sweep:\n%s", text)
+			}
+			res, err := result.ReadFile(filepath.Join(out, "result.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			removed := func(arn string) bool { return strings.HasSuffix(arn, "/"+orphan) }
+			if s := res.Sweep; res.Incomplete == "" || s == nil || !s.Clean || !slices.ContainsFunc(s.Removed, removed) ||
+				s.Receipt == "" {
+				t.Errorf("incomplete %q, sweep %+v; want a receipt of what it deleted, %s too", res.Incomplete, s, orphan)
 			}
 			account.Leftovers(t)
 		})
@@ -111,6 +128,25 @@ func TestRunOnAWS(t *testing.T) {
 // imageOf is an image by digest. No registry answers in the account, so it is one that exists.
 func imageOf(letter string) string {
 	return "registry.example/shop@sha256:" + strings.Repeat(letter, 64)
+}
+
+// orphanedAddress is an Elastic IP address of a stack that Pulumi's state does not know, as an interrupted update may
+// leave it.
+func orphanedAddress(t *testing.T, stack string) string {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := ec2.NewFromConfig(cfg).AllocateAddress(t.Context(), &ec2.AllocateAddressInput{
+		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeElasticIp, Tags: []types.Tag{
+			{Key: aws.String("project"), Value: aws.String("shoplab")}, {Key: aws.String("stage"), Value: &stack},
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *made.AllocationId
 }
 
 // onAWS is a short run of one stage.

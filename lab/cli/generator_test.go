@@ -71,6 +71,7 @@ func TestLoadFromAWS(t *testing.T) {
 		lab := start(t, "--users", "4", "--duration", "1h")
 		runTasks(t)
 		lab.said("load: 4 users")
+		orphanedAddress(t, "generator") // which has to go too
 		lab.signal(os.Interrupt)
 		if err := lab.wait(); err == nil || lab.cmd.ProcessState.ExitCode() != 130 {
 			t.Errorf("ended with %v, want exit status 130\n%s", err, lab.stderr.String())

@@ -28,6 +28,7 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
   go run ./lab sweep --expired
   go run ./lab sweep --remove stage3
   go run ./lab sweep --remove stage3 --ignore-state --yes     whatever Pulumi thinks, without a question
+  go run ./lab sweep --remove generator                         what a load from AWS left
   go run ./lab sweep --kubeconfig ~/.kube/config                what stage 4 left in a cluster of yours`,
 		RunE: func(cmd *cobra.Command, stages []string) error {
 			if kubeconfig != "" {
@@ -51,6 +52,9 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 			root, err := findRoot()
 			if err == nil { // a name that is none would find nothing, and look like a clean account
 				for _, s := range stages {
+					if s == aws.GeneratorStack {
+						continue
+					}
 					if err := checkStage(root, s); err != nil {
 						return err
 					}

@@ -27,7 +27,8 @@ func scheduled(cfg aws.Config, arn string) (schedule, error) {
 	_, path, found := strings.Cut(arn, ":schedule/")
 	group, name, named := strings.Cut(path, "/")
 	if !found || !named {
-		return schedule{}, fmt.Errorf(`the event names no schedule (%q): want {"schedule": ARN}, as the stage's own sends it`, arn)
+		return schedule{}, fmt.Errorf(`the event names no schedule (%q): want {"schedule": ARN}, as the stage's own sends it`,
+			arn)
 	}
 	return schedule{client: scheduler.NewFromConfig(cfg), group: group, name: name}, nil
 }

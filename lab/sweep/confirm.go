@@ -41,43 +41,61 @@ var looks = map[string]look{
 		return answered(err)
 	},
 	"cloudwatch:alarm": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		out, err := cloudwatch.NewFromConfig(cfg).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+		out, err := cloudwatch.NewFromConfig(cfg).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+			AlarmNames: []string{name},
+		})
 		return err == nil && len(out.MetricAlarms)+len(out.CompositeAlarms) > 0, err
 	},
 	"ecr:repository": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := ecr.NewFromConfig(cfg).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{RepositoryNames: []string{name}})
+		_, err := ecr.NewFromConfig(cfg).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
+			RepositoryNames: []string{name},
+		})
 		return answered(err)
 	},
 	"ecs:cluster": lookECS, "ecs:service": lookECS, "ecs:task-definition": lookECS, "ecs:task": lookECS,
 	"elasticache:cluster": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := elasticache.NewFromConfig(cfg).DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: &id})
+		_, err := elasticache.NewFromConfig(cfg).DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{
+			CacheClusterId: &id,
+		})
 		return answered(err)
 	},
 	"elasticache:replicationgroup": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		_, err := elasticache.NewFromConfig(cfg).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
+		_, err := elasticache.NewFromConfig(cfg).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{
+			ReplicationGroupId: &id,
+		})
 		return answered(err)
 	},
 	"elasticache:serverlesscache": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := elasticache.NewFromConfig(cfg).DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &name})
+		_, err := elasticache.NewFromConfig(cfg).DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{
+			ServerlessCacheName: &name,
+		})
 		return answered(err)
 	},
 	"elasticache:snapshot": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		out, err := elasticache.NewFromConfig(cfg).DescribeSnapshots(ctx, &elasticache.DescribeSnapshotsInput{SnapshotName: &name})
+		out, err := elasticache.NewFromConfig(cfg).DescribeSnapshots(ctx, &elasticache.DescribeSnapshotsInput{
+			SnapshotName: &name,
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.Snapshots) > 0, nil
 	},
 	"elasticache:subnetgroup": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := elasticache.NewFromConfig(cfg).DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &name})
+		_, err := elasticache.NewFromConfig(cfg).DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{
+			CacheSubnetGroupName: &name,
+		})
 		return answered(err)
 	},
 	"elasticloadbalancing:loadbalancer": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
-		_, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{arn}})
+		_, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
+			LoadBalancerArns: []string{arn},
+		})
 		return answered(err)
 	},
 	"elasticloadbalancing:targetgroup": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
-		_, err := elb.NewFromConfig(cfg).DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{TargetGroupArns: []string{arn}})
+		_, err := elb.NewFromConfig(cfg).DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{
+			TargetGroupArns: []string{arn},
+		})
 		return answered(err)
 	},
 	"elasticloadbalancing:listener": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
@@ -89,7 +107,9 @@ var looks = map[string]look{
 		return answered(err)
 	},
 	"logs:log-group": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		out, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
+		out, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{
+			LogGroupNamePrefix: &name,
+		})
 		if err != nil {
 			return false, err
 		}
@@ -105,7 +125,9 @@ var looks = map[string]look{
 		return answered(err)
 	},
 	"rds:pg": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := rds.NewFromConfig(cfg).DescribeDBParameterGroups(ctx, &rds.DescribeDBParameterGroupsInput{DBParameterGroupName: &name})
+		_, err := rds.NewFromConfig(cfg).DescribeDBParameterGroups(ctx, &rds.DescribeDBParameterGroupsInput{
+			DBParameterGroupName: &name,
+		})
 		return answered(err)
 	},
 	"rds:snapshot": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
@@ -113,9 +135,12 @@ var looks = map[string]look{
 		return answered(err)
 	},
 	"rds:subgrp": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
-		_, err := rds.NewFromConfig(cfg).DescribeDBSubnetGroups(ctx, &rds.DescribeDBSubnetGroupsInput{DBSubnetGroupName: &name})
+		_, err := rds.NewFromConfig(cfg).DescribeDBSubnetGroups(ctx, &rds.DescribeDBSubnetGroupsInput{
+			DBSubnetGroupName: &name,
+		})
 		return answered(err)
 	},
+	"s3:": lookBucket,
 	"sns:": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
 		_, err := sns.NewFromConfig(cfg).GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
 		return answered(err)
@@ -124,7 +149,9 @@ var looks = map[string]look{
 	"ssm:parameter": func(ctx context.Context, cfg aws.Config, _, name string) (bool, error) {
 		name = "/" + strings.TrimPrefix(name, "/") // the ARN has one slash between the type and a path
 		out, err := ssm.NewFromConfig(cfg).DescribeParameters(ctx, &ssm.DescribeParametersInput{
-			ParameterFilters: []ssmtypes.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{name}}},
+			ParameterFilters: []ssmtypes.ParameterStringFilter{
+				{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{name}},
+			},
 		})
 		return err == nil && len(out.Parameters) > 0, err
 	},

@@ -18,16 +18,19 @@ var looksEC2 = map[string]look{
 		return len(out.Addresses) > 0, nil
 	},
 	"ec2:egress-only-internet-gateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeEgressOnlyInternetGateways(ctx, &ec2.DescribeEgressOnlyInternetGatewaysInput{
-			EgressOnlyInternetGatewayIds: []string{id},
-		})
+		out, err := ec2.NewFromConfig(cfg).DescribeEgressOnlyInternetGateways(ctx,
+			&ec2.DescribeEgressOnlyInternetGatewaysInput{
+				EgressOnlyInternetGatewayIds: []string{id},
+			})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.EgressOnlyInternetGateways) > 0, nil
 	},
 	"ec2:natgateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{
+			NatGatewayIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
@@ -53,42 +56,54 @@ var looksEC2 = map[string]look{
 		return false, nil
 	},
 	"ec2:internet-gateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{InternetGatewayIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{
+			InternetGatewayIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.InternetGateways) > 0, nil
 	},
 	"ec2:launch-template": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{
+			LaunchTemplateIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.LaunchTemplates) > 0, nil
 	},
 	"ec2:network-interface": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{
+			NetworkInterfaceIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.NetworkInterfaces) > 0, nil
 	},
 	"ec2:route-table": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{RouteTableIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{
+			RouteTableIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.RouteTables) > 0, nil
 	},
 	"ec2:security-group": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+			GroupIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
 		return len(out.SecurityGroups) > 0, nil
 	},
 	"ec2:security-group-rule": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroupRules(ctx, &ec2.DescribeSecurityGroupRulesInput{SecurityGroupRuleIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroupRules(ctx, &ec2.DescribeSecurityGroupRulesInput{
+			SecurityGroupRuleIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}
@@ -123,7 +138,9 @@ var looksEC2 = map[string]look{
 		return len(out.Vpcs) > 0, nil
 	},
 	"ec2:vpc-endpoint": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
-		out, err := ec2.NewFromConfig(cfg).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{VpcEndpointIds: []string{id}})
+		out, err := ec2.NewFromConfig(cfg).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{
+			VpcEndpointIds: []string{id},
+		})
 		if err != nil {
 			return answered(err)
 		}

@@ -28,7 +28,8 @@ func TestSweepConfirmsWhatIsListed(t *testing.T) {
 		made, err := compute.CreateVolume(ctx, &ec2.CreateVolumeInput{
 			AvailabilityZone: aws.String("us-east-1a"), Size: aws.Int32(1),
 			TagSpecifications: []ec2types.TagSpecification{{
-				ResourceType: ec2types.ResourceTypeVolume, Tags: []ec2types.Tag{{Key: aws.String("project"), Value: aws.String(Project)}},
+				ResourceType: ec2types.ResourceTypeVolume,
+				Tags:         []ec2types.Tag{{Key: aws.String("project"), Value: aws.String(Project)}},
 			}},
 		})
 		check(err)
@@ -42,7 +43,9 @@ func TestSweepConfirmsWhatIsListed(t *testing.T) {
 	})
 	check(err)
 	answer := []elbtypes.Action{{
-		Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{StatusCode: aws.String("404")},
+		Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{
+			StatusCode: aws.String("404"),
+		},
 	}}
 	listener, err := balancers.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: balancer.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80),
@@ -76,20 +79,23 @@ func TestSweepConfirmsWhatIsListed(t *testing.T) {
 	if len(listed) != 2 {
 		t.Errorf("confirmed %v", ids(listed))
 	}
-	if got := found(); strings.Count(got, "\n") != 1 || !strings.Contains(got, *volumes[1]) || !strings.Contains(got, ":loadbalancer/app/shop") {
+	if got := found(); strings.Count(got, "\n") != 1 || !strings.Contains(got, *volumes[1]) ||
+		!strings.Contains(got, ":loadbalancer/app/shop") {
 		t.Errorf("found\n%s\nwant the second volume and the load balancer", got)
 	}
 }
 
 func TestKindOf(t *testing.T) {
 	for arn, want := range map[string][2]string{
-		"arn:aws:ec2:us-east-1:1:volume/vol-1":                               {"ec2:volume", "vol-1"},
-		"arn:aws:elasticloadbalancing:us-east-1:1:listener-rule/app/s/a/b/c": {"elasticloadbalancing:listener-rule", "app/s/a/b/c"},
-		"arn:aws:rds:us-east-1:1:db:shoplab-stage2-1":                        {"rds:db", "shoplab-stage2-1"},
-		"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/service":         {"logs:log-group", "/shoplab/stage1/service"},
-		"arn:aws:ssm:us-east-1:1:parameter/shoplab/stage1/KEY":               {"ssm:parameter", "shoplab/stage1/KEY"},
-		"arn:aws:sns:us-east-1:1:alarms":                                     {"sns:", "alarms"},
-		"arn:aws:budgets::1:budget/shoplab-stage1":                           {"budgets:budget", "shoplab-stage1"},
+		"arn:aws:ec2:us-east-1:1:volume/vol-1": {"ec2:volume", "vol-1"},
+		"arn:aws:elasticloadbalancing:us-east-1:1:listener-rule/app/s/a/b/c": {
+			"elasticloadbalancing:listener-rule", "app/s/a/b/c",
+		},
+		"arn:aws:rds:us-east-1:1:db:shoplab-stage2-1":                {"rds:db", "shoplab-stage2-1"},
+		"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/service": {"logs:log-group", "/shoplab/stage1/service"},
+		"arn:aws:ssm:us-east-1:1:parameter/shoplab/stage1/KEY":       {"ssm:parameter", "shoplab/stage1/KEY"},
+		"arn:aws:sns:us-east-1:1:alarms":                             {"sns:", "alarms"},
+		"arn:aws:budgets::1:budget/shoplab-stage1":                   {"budgets:budget", "shoplab-stage1"},
 		"not an ARN": {"", "not an ARN"},
 	} {
 		if kind, name := kindOf(arn); kind != want[0] || name != want[1] {

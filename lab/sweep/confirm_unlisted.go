@@ -37,7 +37,9 @@ var looksUnlisted = map[string]look{
 		return err == nil && len(out.AutoScalingGroups) > 0, err
 	},
 	"budgets:budget": func(ctx context.Context, cfg aws.Config, arn, name string) (bool, error) {
-		_, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{AccountId: aws.String(accountIn(arn)), BudgetName: &name})
+		_, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
+			AccountId: aws.String(accountIn(arn)), BudgetName: &name,
+		})
 		return answered(err)
 	},
 	"cloudfront:origin-access-control": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
@@ -57,7 +59,9 @@ var looksUnlisted = map[string]look{
 		return answered(err)
 	},
 	"iam:instance-profile": func(ctx context.Context, cfg aws.Config, _, path string) (bool, error) {
-		_, err := iam.NewFromConfig(cfg).GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: lastPart(path)})
+		_, err := iam.NewFromConfig(cfg).GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{
+			InstanceProfileName: lastPart(path),
+		})
 		return answered(err)
 	},
 	// Not GetFunctionConfiguration, which would ask for the right to read its environment.
@@ -70,9 +74,10 @@ var looksUnlisted = map[string]look{
 		return answered(err)
 	},
 	"rds:auto-backup": func(ctx context.Context, cfg aws.Config, arn, _ string) (bool, error) {
-		out, err := rds.NewFromConfig(cfg).DescribeDBInstanceAutomatedBackups(ctx, &rds.DescribeDBInstanceAutomatedBackupsInput{
-			DBInstanceAutomatedBackupsArn: &arn,
-		})
+		out, err := rds.NewFromConfig(cfg).DescribeDBInstanceAutomatedBackups(ctx,
+			&rds.DescribeDBInstanceAutomatedBackupsInput{
+				DBInstanceAutomatedBackupsArn: &arn,
+			})
 		if err != nil {
 			return answered(err)
 		}
@@ -116,10 +121,13 @@ func accountIn(arn string) string {
 }
 
 // scalableTarget finds an ECS service's scalable target by its ARN; nil if there is none.
-func scalableTarget(ctx context.Context, c *applicationautoscaling.Client, arn string) (*aastypes.ScalableTarget, error) {
-	p := applicationautoscaling.NewDescribeScalableTargetsPaginator(c, &applicationautoscaling.DescribeScalableTargetsInput{
-		ServiceNamespace: aastypes.ServiceNamespaceEcs,
-	})
+func scalableTarget(
+	ctx context.Context, c *applicationautoscaling.Client, arn string,
+) (*aastypes.ScalableTarget, error) {
+	p := applicationautoscaling.NewDescribeScalableTargetsPaginator(c,
+		&applicationautoscaling.DescribeScalableTargetsInput{
+			ServiceNamespace: aastypes.ServiceNamespaceEcs,
+		})
 	for p.HasMorePages() {
 		page, err := p.NextPage(ctx)
 		if err != nil {

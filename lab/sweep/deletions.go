@@ -34,14 +34,17 @@ var deletions = func() map[string]deletion {
 
 // deletionsRest are what deletions are, of what runs the shop and what watches it.
 var deletionsRest = map[string]deletion{
-	"apigateway:": {after: []string{"cloudfront:distribution"}, ask: func(ctx context.Context, cfg aws.Config, _, path string) error {
-		api, part := apiIn(path)
-		if part {
-			return errBelongs
-		}
-		_, err := apigatewayv2.NewFromConfig(cfg).DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: &api})
-		return err
-	}},
+	"apigateway:": {
+		after: []string{"cloudfront:distribution"},
+		ask: func(ctx context.Context, cfg aws.Config, _, path string) error {
+			api, part := apiIn(path)
+			if part {
+				return errBelongs
+			}
+			_, err := apigatewayv2.NewFromConfig(cfg).DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: &api})
+			return err
+		},
+	},
 	"application-autoscaling:scalable-target": {ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
 		c := applicationautoscaling.NewFromConfig(cfg)
 		target, err := scalableTarget(ctx, c, arn)
@@ -49,7 +52,8 @@ var deletionsRest = map[string]deletion{
 			return err
 		}
 		_, err = c.DeregisterScalableTarget(ctx, &applicationautoscaling.DeregisterScalableTargetInput{
-			ServiceNamespace: target.ServiceNamespace, ResourceId: target.ResourceId, ScalableDimension: target.ScalableDimension,
+			ServiceNamespace: target.ServiceNamespace, ResourceId: target.ResourceId,
+			ScalableDimension: target.ScalableDimension,
 		})
 		return err
 	}},
@@ -60,7 +64,9 @@ var deletionsRest = map[string]deletion{
 		return err
 	}},
 	"budgets:budget": {ask: func(ctx context.Context, cfg aws.Config, arn, name string) error {
-		_, err := budgets.NewFromConfig(cfg).DeleteBudget(ctx, &budgets.DeleteBudgetInput{AccountId: aws.String(accountIn(arn)), BudgetName: &name})
+		_, err := budgets.NewFromConfig(cfg).DeleteBudget(ctx, &budgets.DeleteBudgetInput{
+			AccountId: aws.String(accountIn(arn)), BudgetName: &name,
+		})
 		return err
 	}},
 	// An alarm that target tracking made goes with its policy; after it, this takes what is left.
@@ -72,33 +78,53 @@ var deletionsRest = map[string]deletion{
 		},
 	},
 	"cloudwatch:dashboard": {ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		_, err := cloudwatch.NewFromConfig(cfg).DeleteDashboards(ctx, &cloudwatch.DeleteDashboardsInput{DashboardNames: []string{name}})
+		_, err := cloudwatch.NewFromConfig(cfg).DeleteDashboards(ctx, &cloudwatch.DeleteDashboardsInput{
+			DashboardNames: []string{name},
+		})
 		return err
 	}},
 	"ecr:repository": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
 		_, err := ecr.NewFromConfig(cfg).DeleteRepository(ctx, &ecr.DeleteRepositoryInput{RepositoryName: &name, Force: true})
 		return err
 	}},
-	"ecs:service": {after: []string{"application-autoscaling:scalable-target"}, ask: func(ctx context.Context, cfg aws.Config, arn, name string) error {
-		cluster, _, _ := strings.Cut(name, "/")
-		_, err := ecs.NewFromConfig(cfg).DeleteService(ctx, &ecs.DeleteServiceInput{Cluster: &cluster, Service: &arn, Force: aws.Bool(true)})
-		return err
-	}},
+	"ecs:service": {
+		after: []string{"application-autoscaling:scalable-target"},
+		ask: func(ctx context.Context, cfg aws.Config, arn, name string) error {
+			cluster, _, _ := strings.Cut(name, "/")
+			_, err := ecs.NewFromConfig(cfg).DeleteService(ctx, &ecs.DeleteServiceInput{
+				Cluster: &cluster, Service: &arn, Force: aws.Bool(true),
+			})
+			return err
+		},
+	},
 	"ecs:task": {after: []string{"ecs:service"}, ask: func(ctx context.Context, cfg aws.Config, arn, name string) error {
 		cluster, _, _ := strings.Cut(name, "/")
 		_, err := ecs.NewFromConfig(cfg).StopTask(ctx, &ecs.StopTaskInput{Cluster: &cluster, Task: &arn})
 		return err
 	}},
-	"ecs:task-definition": {after: []string{"ecs:service", "ecs:task"}, ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
-		_, err := ecs.NewFromConfig(cfg).DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: &arn})
-		return err
-	}},
-	"ecs:cluster": {after: []string{"ecs:service", "ecs:task"}, ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
-		_, err := ecs.NewFromConfig(cfg).DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &arn})
-		return err
-	}},
+	"ecs:task-definition": {
+		after: []string{"ecs:service", "ecs:task"},
+		ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
+			_, err := ecs.NewFromConfig(cfg).DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{
+				TaskDefinition: &arn,
+			})
+			return err
+		},
+	},
+	"ecs:cluster": {
+		after: []string{"ecs:service", "ecs:task"},
+		ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
+			_, err := ecs.NewFromConfig(cfg).DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &arn})
+			return err
+		},
+	},
 	"iam:instance-profile": {after: runs, ask: deleteProfile},
-	"iam:role":             {after: append([]string{"scheduler:schedule", "scheduler:schedule-group"}, runs...), ask: deleteRole},
+	// Lambda deletes a function's network interfaces with the rights of the function's role.
+	// Source: awslabs/aws-support-tools#174.
+	"iam:role": {
+		after: append([]string{"ec2:network-interface", "scheduler:schedule", "scheduler:schedule-group"}, runs...),
+		ask:   deleteRole,
+	},
 	"lambda:function": {
 		after: []string{"lambda:event-source-mapping", "scheduler:schedule", "scheduler:schedule-group"},
 		ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
@@ -112,15 +138,21 @@ var deletionsRest = map[string]deletion{
 	}},
 	// After what writes into it, which would bring it back.
 	"logs:log-group": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		_, err := cloudwatchlogs.NewFromConfig(cfg).DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &name})
+		_, err := cloudwatchlogs.NewFromConfig(cfg).DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{
+			LogGroupName: &name,
+		})
 		return err
 	}},
+	"s3:": {after: runs, ask: deleteBucket},
 	"scheduler:schedule": {ask: func(ctx context.Context, cfg aws.Config, _, path string) error {
 		group, name, _ := strings.Cut(path, "/")
-		_, err := scheduler.NewFromConfig(cfg).DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: &group, Name: &name})
+		_, err := scheduler.NewFromConfig(cfg).DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{
+			GroupName: &group, Name: &name,
+		})
 		return err
 	}},
-	"scheduler:schedule-group": {ask: func(ctx context.Context, cfg aws.Config, _, name string) error { // and its schedules
+	// The schedules of a group go with it.
+	"scheduler:schedule-group": {ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
 		_, err := scheduler.NewFromConfig(cfg).DeleteScheduleGroup(ctx, &scheduler.DeleteScheduleGroupInput{Name: &name})
 		return err
 	}},
@@ -140,10 +172,13 @@ var deletionsRest = map[string]deletion{
 			return err
 		},
 	},
-	"elasticloadbalancing:loadbalancer": {after: []string{"cloudfront:vpcorigin"}, ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
-		_, err := elb.NewFromConfig(cfg).DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
-		return err
-	}},
+	"elasticloadbalancing:loadbalancer": {
+		after: []string{"cloudfront:vpcorigin"},
+		ask: func(ctx context.Context, cfg aws.Config, arn, _ string) error {
+			_, err := elb.NewFromConfig(cfg).DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
+			return err
+		},
+	},
 	"elasticloadbalancing:listener":      {}, // with its load balancer
 	"elasticloadbalancing:listener-rule": {},
 	"elasticloadbalancing:targetgroup": {
@@ -178,12 +213,15 @@ func deleteRole(ctx context.Context, cfg aws.Config, _, path string) error {
 		return err
 	}
 	for _, p := range attached.AttachedPolicies {
-		if _, err := c.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: name, PolicyArn: p.PolicyArn}); err != nil && !notFound(err) {
+		if _, err := c.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{
+			RoleName: name, PolicyArn: p.PolicyArn,
+		}); err != nil && !notFound(err) {
 			return err
 		}
 	}
 	for _, p := range inline.PolicyNames {
-		if _, err := c.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &p}); err != nil && !notFound(err) {
+		if _, err := c.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: &p}); err != nil &&
+			!notFound(err) {
 			return err
 		}
 	}

@@ -25,7 +25,9 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"rds:pg": {after: []string{"rds:db"}, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		_, err := rds.NewFromConfig(cfg).DeleteDBParameterGroup(ctx, &rds.DeleteDBParameterGroupInput{DBParameterGroupName: &name})
+		_, err := rds.NewFromConfig(cfg).DeleteDBParameterGroup(ctx, &rds.DeleteDBParameterGroupInput{
+			DBParameterGroupName: &name,
+		})
 		return err
 	}},
 	"rds:snapshot": {after: []string{"rds:db"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
@@ -42,7 +44,9 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"elasticache:replicationgroup": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		_, err := elasticache.NewFromConfig(cfg).DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: &id})
+		_, err := elasticache.NewFromConfig(cfg).DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{
+			ReplicationGroupId: &id,
+		})
 		return err
 	}},
 	"elasticache:cluster": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
@@ -60,7 +64,9 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"elasticache:serverlesscache": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		_, err := elasticache.NewFromConfig(cfg).DeleteServerlessCache(ctx, &elasticache.DeleteServerlessCacheInput{ServerlessCacheName: &name})
+		_, err := elasticache.NewFromConfig(cfg).DeleteServerlessCache(ctx, &elasticache.DeleteServerlessCacheInput{
+			ServerlessCacheName: &name,
+		})
 		return err
 	}},
 	"elasticache:snapshot": {after: caches, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
@@ -68,7 +74,9 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"elasticache:subnetgroup": {after: caches, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		_, err := elasticache.NewFromConfig(cfg).DeleteCacheSubnetGroup(ctx, &elasticache.DeleteCacheSubnetGroupInput{CacheSubnetGroupName: &name})
+		_, err := elasticache.NewFromConfig(cfg).DeleteCacheSubnetGroup(ctx, &elasticache.DeleteCacheSubnetGroupInput{
+			CacheSubnetGroupName: &name,
+		})
 		return err
 	}},
 }

@@ -20,35 +20,52 @@ var connected = append([]string{
 
 // deletionsEC2 are what deletions are, of EC2.
 var deletionsEC2 = map[string]deletion{
-	"ec2:instance": {after: []string{"autoscaling:autoScalingGroup"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		_, err := ec2.NewFromConfig(cfg).TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
-		return err
-	}},
-	"ec2:volume": {after: []string{"ec2:instance", "autoscaling:autoScalingGroup"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		_, err := ec2.NewFromConfig(cfg).DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
-		return err
-	}},
+	"ec2:instance": {
+		after: []string{"autoscaling:autoScalingGroup"},
+		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+			_, err := ec2.NewFromConfig(cfg).TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
+			return err
+		},
+	},
+	"ec2:volume": {
+		after: []string{"ec2:instance", "autoscaling:autoScalingGroup"},
+		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+			_, err := ec2.NewFromConfig(cfg).DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
+			return err
+		},
+	},
 	"ec2:snapshot": {ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 		_, err := ec2.NewFromConfig(cfg).DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: &id})
 		return err
 	}},
-	"ec2:launch-template": {after: []string{"autoscaling:autoScalingGroup"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		_, err := ec2.NewFromConfig(cfg).DeleteLaunchTemplate(ctx, &ec2.DeleteLaunchTemplateInput{LaunchTemplateId: &id})
-		return err
-	}},
+	"ec2:launch-template": {
+		after: []string{"autoscaling:autoScalingGroup"},
+		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+			_, err := ec2.NewFromConfig(cfg).DeleteLaunchTemplate(ctx, &ec2.DeleteLaunchTemplateInput{LaunchTemplateId: &id})
+			return err
+		},
+	},
 	// A server that shuts down saves its data over its address, and over the endpoint and the rules below.
 	"ec2:elastic-ip": {after: append([]string{"ec2:natgateway"}, runs...), ask: releaseAddress},
 	"ec2:natgateway": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 		_, err := ec2.NewFromConfig(cfg).DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: &id})
 		return err
 	}},
-	"ec2:egress-only-internet-gateway": {after: connected, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		_, err := ec2.NewFromConfig(cfg).DeleteEgressOnlyInternetGateway(ctx, &ec2.DeleteEgressOnlyInternetGatewayInput{EgressOnlyInternetGatewayId: &id})
-		return err
-	}},
+	"ec2:egress-only-internet-gateway": {
+		after: connected,
+		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+			_, err := ec2.NewFromConfig(cfg).DeleteEgressOnlyInternetGateway(ctx, &ec2.DeleteEgressOnlyInternetGatewayInput{
+				EgressOnlyInternetGatewayId: &id,
+			})
+			return err
+		},
+	},
 	"ec2:network-interface":   {after: connected, ask: deleteInterface},
 	"ec2:security-group-rule": {after: runs, ask: revokeRule},
-	"ec2:security-group":      {after: append([]string{"ec2:network-interface", "ec2:security-group-rule"}, connected...), ask: deleteGroup},
+	"ec2:security-group": {
+		after: append([]string{"ec2:network-interface", "ec2:security-group-rule", "ec2:vpc-endpoint"}, connected...),
+		ask:   deleteGroup,
+	},
 	"ec2:vpc-endpoint": {after: runs, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 		out, err := ec2.NewFromConfig(cfg).DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{id}})
 		if err == nil && len(out.Unsuccessful) > 0 && out.Unsuccessful[0].Error != nil {
@@ -57,7 +74,8 @@ var deletionsEC2 = map[string]deletion{
 		return err
 	}},
 	"ec2:subnet": {
-		after: append([]string{"ec2:natgateway", "ec2:network-interface", "rds:subgrp", "elasticache:subnetgroup"}, connected...),
+		after: append([]string{"ec2:natgateway", "ec2:network-interface", "rds:subgrp", "elasticache:subnetgroup"},
+			connected...),
 		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 			_, err := ec2.NewFromConfig(cfg).DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &id})
 			return err
@@ -65,11 +83,13 @@ var deletionsEC2 = map[string]deletion{
 	},
 	"ec2:route-table": {after: []string{"ec2:subnet", "ec2:vpc-endpoint"}, ask: deleteRoutes},
 	"ec2:internet-gateway": {
-		after: append([]string{"ec2:elastic-ip", "ec2:natgateway", "ec2:network-interface"}, connected...), ask: deleteGateway,
+		after: append([]string{"ec2:elastic-ip", "ec2:natgateway", "ec2:network-interface"}, connected...),
+		ask:   deleteGateway,
 	},
 	"ec2:vpc": {
 		after: append([]string{
-			"ec2:egress-only-internet-gateway", "ec2:internet-gateway", "ec2:natgateway", "ec2:network-interface", "ec2:route-table", "ec2:security-group", "ec2:subnet", "ec2:vpc-endpoint",
+			"ec2:egress-only-internet-gateway", "ec2:internet-gateway", "ec2:natgateway", "ec2:network-interface",
+			"ec2:route-table", "ec2:security-group", "ec2:subnet", "ec2:vpc-endpoint",
 		}, connected...),
 		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 			_, err := ec2.NewFromConfig(cfg).DeleteVpc(ctx, &ec2.DeleteVpcInput{VpcId: &id})
@@ -86,7 +106,8 @@ func releaseAddress(ctx context.Context, cfg aws.Config, _, id string) error {
 	}
 	for _, a := range out.Addresses {
 		if a.AssociationId != nil {
-			if _, err := c.DisassociateAddress(ctx, &ec2.DisassociateAddressInput{AssociationId: a.AssociationId}); err != nil && !notFound(err) {
+			if _, err := c.DisassociateAddress(ctx, &ec2.DisassociateAddressInput{AssociationId: a.AssociationId}); err != nil &&
+				!notFound(err) {
 				return err
 			}
 		}
@@ -130,9 +151,13 @@ func revoke(ctx context.Context, c *ec2.Client, rule ec2types.SecurityGroupRule)
 	id := []string{aws.ToString(rule.SecurityGroupRuleId)}
 	var err error
 	if aws.ToBool(rule.IsEgress) {
-		_, err = c.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: rule.GroupId, SecurityGroupRuleIds: id})
+		_, err = c.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{
+			GroupId: rule.GroupId, SecurityGroupRuleIds: id,
+		})
 	} else {
-		_, err = c.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: rule.GroupId, SecurityGroupRuleIds: id})
+		_, err = c.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
+			GroupId: rule.GroupId, SecurityGroupRuleIds: id,
+		})
 	}
 	return err
 }
@@ -191,7 +216,9 @@ func deleteGateway(ctx context.Context, cfg aws.Config, _, id string) error {
 	}
 	for _, gateway := range out.InternetGateways {
 		for _, a := range gateway.Attachments {
-			if _, err := c.DetachInternetGateway(ctx, &ec2.DetachInternetGatewayInput{InternetGatewayId: &id, VpcId: a.VpcId}); err != nil && !notFound(err) {
+			if _, err := c.DetachInternetGateway(ctx, &ec2.DetachInternetGatewayInput{
+				InternetGatewayId: &id, VpcId: a.VpcId,
+			}); err != nil && !notFound(err) {
 				return err
 			}
 		}

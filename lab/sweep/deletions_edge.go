@@ -10,15 +10,18 @@ import (
 // deletionsEdge are what deletions are, of CloudFront, where each deletion names the version that it deletes.
 var deletionsEdge = map[string]deletion{
 	"cloudfront:distribution": {ask: deleteDistribution},
-	"cloudfront:vpcorigin": {after: []string{"cloudfront:distribution"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		c := cloudfront.NewFromConfig(cfg)
-		out, err := c.GetVpcOrigin(ctx, &cloudfront.GetVpcOriginInput{Id: &id})
-		if err != nil {
+	"cloudfront:vpcorigin": {
+		after: []string{"cloudfront:distribution"},
+		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+			c := cloudfront.NewFromConfig(cfg)
+			out, err := c.GetVpcOrigin(ctx, &cloudfront.GetVpcOriginInput{Id: &id})
+			if err != nil {
+				return err
+			}
+			_, err = c.DeleteVpcOrigin(ctx, &cloudfront.DeleteVpcOriginInput{Id: &id, IfMatch: out.ETag})
 			return err
-		}
-		_, err = c.DeleteVpcOrigin(ctx, &cloudfront.DeleteVpcOriginInput{Id: &id, IfMatch: out.ETag})
-		return err
-	}},
+		},
+	},
 	"cloudfront:origin-access-control": {
 		after: []string{"cloudfront:distribution"},
 		ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
@@ -31,15 +34,18 @@ var deletionsEdge = map[string]deletion{
 			return err
 		},
 	},
-	"cloudfront:function": {after: []string{"cloudfront:distribution"}, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
-		c := cloudfront.NewFromConfig(cfg)
-		out, err := c.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: &name})
-		if err != nil {
+	"cloudfront:function": {
+		after: []string{"cloudfront:distribution"},
+		ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
+			c := cloudfront.NewFromConfig(cfg)
+			out, err := c.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: &name})
+			if err != nil {
+				return err
+			}
+			_, err = c.DeleteFunction(ctx, &cloudfront.DeleteFunctionInput{Name: &name, IfMatch: out.ETag})
 			return err
-		}
-		_, err = c.DeleteFunction(ctx, &cloudfront.DeleteFunctionInput{Name: &name, IfMatch: out.ETag})
-		return err
-	}},
+		},
+	},
 }
 
 // deleteDistribution disables a distribution, waits until all of CloudFront knows that, and deletes it.
@@ -52,7 +58,9 @@ func deleteDistribution(ctx context.Context, cfg aws.Config, _, id string) error
 	config := out.Distribution.DistributionConfig
 	if aws.ToBool(config.Enabled) {
 		config.Enabled = aws.Bool(false)
-		if _, err := c.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: &id, IfMatch: out.ETag, DistributionConfig: config}); err != nil {
+		if _, err := c.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{
+			Id: &id, IfMatch: out.ETag, DistributionConfig: config,
+		}); err != nil {
 			return err
 		}
 		return waiting("disabled; CloudFront takes minutes to deploy that")

@@ -20,7 +20,9 @@ import (
 func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, error) {
 	found := map[string]*Resource{}
 	// All tags that something is told by; which of the resources are the project's, the answer says.
-	in := &ec2.DescribeTagsInput{Filters: []ec2types.Filter{{Name: aws.String("key"), Values: []string{"project", "stage", "component", "expires"}}}}
+	in := &ec2.DescribeTagsInput{
+		Filters: []ec2types.Filter{{Name: aws.String("key"), Values: []string{"project", "stage", "component", "expires"}}},
+	}
 	for p := ec2.NewDescribeTagsPaginator(ec2.NewFromConfig(cfg), in); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
@@ -132,7 +134,8 @@ func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
 	return out, nil
 }
 
-// schedules finds schedules, which carry no tags, and groups of them by their names. The schedules of a group go with it.
+// schedules finds schedules, which carry no tags, and groups of them by their names. The schedules of a group go with
+// it.
 func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 	prefix := aws.String(Project + "-")
 	var out []Resource
@@ -145,7 +148,9 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 			out = append(out, Resource{Service: "scheduler", ID: aws.ToString(s.Arn), name: aws.ToString(s.Name), Owner: byName})
 		}
 	}
-	for p := scheduler.NewListScheduleGroupsPaginator(c, &scheduler.ListScheduleGroupsInput{NamePrefix: prefix}); p.HasMorePages(); {
+	for p := scheduler.NewListScheduleGroupsPaginator(c, &scheduler.ListScheduleGroupsInput{
+		NamePrefix: prefix,
+	}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err

@@ -17,9 +17,20 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// originGroup is the security group that CloudFront makes in a VPC for its VPC origins.
-// Source: Amazon CloudFront Developer Guide, "Restrict access with VPC origins".
-const originGroup = "CloudFront-VPCOrigins-Service-SG"
+// makers are who makes security groups in a VPC of somebody's, and how those groups' names begin. CloudFront's are for
+// VPC origins. GuardDuty makes a group and an endpoint where something runs, if the account has it monitor that, and
+// leaves both when nothing does: the VPC cannot be deleted then, by Pulumi's provider neither.
+// Sources: Amazon CloudFront Developer Guide, "Restrict access with VPC origins"; Amazon GuardDuty User Guide, "How
+// Runtime Monitoring works with Fargate (Amazon ECS only)"; the names: hashicorp/terraform-provider-aws#46953.
+var makers = map[string]string{
+	"CloudFront-VPCOrigins-Service-SG": "CloudFront", "GuardDutyManagedSecurityGroup-": guardDuty,
+}
+
+// guardDuty makes endpoints, which are of a service of its own.
+const (
+	guardDuty        = "GuardDuty"
+	guardDutyService = ".guardduty-data"
+)
 
 // ours is the filter of EC2 for the project's tag.
 func ours() []ec2types.Filter {
@@ -46,8 +57,8 @@ func ownedBy(cfg aws.Config, account, kind, id string, tags []ec2types.Tag, stag
 	return r
 }
 
-// inNetworks finds what AWS's services keep in the project's VPCs: their network interfaces, and CloudFront's security
-// group. What somebody else has put there is left alone, and so is the VPC then.
+// inNetworks finds what AWS's services keep in the project's VPCs: network interfaces, security groups and endpoints.
+// What somebody else has put there is left alone, and so is the VPC then.
 func inNetworks(ctx context.Context, cfg aws.Config, account string) ([]Resource, error) {
 	c := ec2.NewFromConfig(cfg)
 	var out []Resource
@@ -66,25 +77,59 @@ func inNetworks(ctx context.Context, cfg aws.Config, account string) ([]Resource
 			for _, n := range interfaces {
 				if tagMap(n.TagSet)["project"] == Project || madeByAWS(n) {
 					owner := fmt.Sprintf("in %s, of %s", id, describe(n))
-					out = append(out, ownedBy(cfg, account, "network-interface", aws.ToString(n.NetworkInterfaceId), n.TagSet, stage, owner))
+					out = append(out, ownedBy(cfg, account, "network-interface", aws.ToString(n.NetworkInterfaceId), n.TagSet, stage,
+						owner))
 				}
 			}
-			groups, err := c.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: in})
-			if err != nil {
-				return nil, fmt.Errorf("security groups in %s: %w", id, err)
+			add := func(kind string, of *string, tags []ec2types.Tag, maker string) {
+				out = append(out, ownedBy(cfg, account, kind, aws.ToString(of), tags, stage, "in "+id+", of "+maker))
 			}
-			for _, g := range groups.SecurityGroups {
-				if aws.ToString(g.GroupName) == originGroup {
-					out = append(out, ownedBy(cfg, account, "security-group", aws.ToString(g.GroupId), g.Tags, stage, "in "+id+", of CloudFront"))
-				}
+			if err := madeIn(ctx, c, in, add); err != nil {
+				return nil, fmt.Errorf("security groups and endpoints in %s: %w", id, err)
 			}
 		}
 	}
 	return out, nil
 }
 
-func allInterfaces(ctx context.Context, c *ec2.Client, filters []ec2types.Filter) (all []ec2types.NetworkInterface, err error) {
-	for p := ec2.NewDescribeNetworkInterfacesPaginator(c, &ec2.DescribeNetworkInterfacesInput{Filters: filters}); p.HasMorePages(); {
+// madeIn adds the security groups and endpoints of a VPC that a service of AWS's has made there.
+func madeIn(
+	ctx context.Context, c *ec2.Client, in []ec2types.Filter,
+	add func(kind string, id *string, tags []ec2types.Tag, maker string),
+) error {
+	for p := ec2.NewDescribeSecurityGroupsPaginator(c, &ec2.DescribeSecurityGroupsInput{Filters: in}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, g := range page.SecurityGroups {
+			for begin, maker := range makers {
+				if strings.HasPrefix(aws.ToString(g.GroupName), begin) {
+					add("security-group", g.GroupId, g.Tags, maker)
+				}
+			}
+		}
+	}
+	for p := ec2.NewDescribeVpcEndpointsPaginator(c, &ec2.DescribeVpcEndpointsInput{Filters: in}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.VpcEndpoints {
+			if strings.Contains(aws.ToString(e.ServiceName), guardDutyService) && e.State != ec2types.StateDeleted {
+				add("vpc-endpoint", e.VpcEndpointId, e.Tags, guardDuty)
+			}
+		}
+	}
+	return nil
+}
+
+func allInterfaces(
+	ctx context.Context, c *ec2.Client, filters []ec2types.Filter,
+) (all []ec2types.NetworkInterface, err error) {
+	for p := ec2.NewDescribeNetworkInterfacesPaginator(c, &ec2.DescribeNetworkInterfacesInput{
+		Filters: filters,
+	}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err
@@ -96,7 +141,8 @@ func allInterfaces(ctx context.Context, c *ec2.Client, filters []ec2types.Filter
 
 // madeByAWS tells the network interfaces of services: load balancers, databases, caches, tasks, functions, VPC origins.
 func madeByAWS(n ec2types.NetworkInterface) bool {
-	return aws.ToBool(n.RequesterManaged) || n.InterfaceType != "" && n.InterfaceType != ec2types.NetworkInterfaceTypeInterface ||
+	return aws.ToBool(n.RequesterManaged) || n.InterfaceType != "" &&
+		n.InterfaceType != ec2types.NetworkInterfaceTypeInterface ||
 		strings.HasPrefix(aws.ToString(n.Description), "AWS Lambda VPC ENI")
 }
 
@@ -127,7 +173,8 @@ func volumesOfServers(ctx context.Context, cfg aws.Config, account string) ([]Re
 				}
 				for _, v := range found {
 					owner := "of " + aws.ToString(i.InstanceId)
-					out = append(out, ownedBy(cfg, account, "volume", aws.ToString(v.VolumeId), v.Tags, tagMap(i.Tags)["stage"], owner))
+					out = append(out, ownedBy(cfg, account, "volume", aws.ToString(v.VolumeId), v.Tags, tagMap(i.Tags)["stage"],
+						owner))
 				}
 			}
 		}
@@ -184,7 +231,8 @@ func scaling(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 			if parts := strings.Split(id, "/"); len(parts) == 3 && clusters[parts[1]] != "" {
 				owners[id] = clusters[parts[1]]
 				out = append(out, Resource{
-					Service: "application-autoscaling", ID: aws.ToString(t.ScalableTargetARN), Stage: clusters[parts[1]], Owner: "of " + id,
+					Service: "application-autoscaling", ID: aws.ToString(t.ScalableTargetARN), Stage: clusters[parts[1]],
+					Owner: "of " + id,
 				})
 			}
 		}
@@ -199,7 +247,9 @@ func scaling(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 		for _, a := range page.MetricAlarms {
 			for owner, stage := range owners {
 				if strings.HasPrefix(aws.ToString(a.AlarmName), "TargetTracking-"+owner+"-Alarm") {
-					out = append(out, Resource{Service: "cloudwatch", ID: aws.ToString(a.AlarmArn), Stage: stage, Owner: "of " + owner})
+					out = append(out, Resource{
+						Service: "cloudwatch", ID: aws.ToString(a.AlarmArn), Stage: stage, Owner: "of " + owner,
+					})
 				}
 			}
 		}
@@ -219,7 +269,9 @@ func clusters(ctx context.Context, c *ecs.Client) (map[string]string, error) {
 	}
 	stages := map[string]string{}
 	for some := range slices.Chunk(arns, 100) { // as many as one call takes
-		out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: some, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldTags}})
+		out, err := c.DescribeClusters(ctx, &ecs.DescribeClustersInput{
+			Clusters: some, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldTags},
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -35,7 +33,7 @@ var errBelongs = errors.New("goes with what it belongs to")
 
 // When a resource whose deletion was asked for is asked for again, and how often Remove looks.
 const (
-	patience  = 40 * time.Minute
+	patience  = 50 * time.Minute
 	grace     = time.Minute // for what AWS refuses, and what should have gone with something else
 	askAgain  = 2 * time.Minute
 	looksMost = 15 * time.Second
@@ -53,8 +51,8 @@ type Removal struct {
 	Wanted func(context.Context) error
 	// Say hears of each step.
 	Say func(string)
-	// Patience is how long nothing may be gone before it is given up; 0 is 40 minutes, for a VPC origin of CloudFront may
-	// take half an hour.
+	// Patience is how long nothing may be gone before it is given up; 0 is 50 minutes: a VPC origin of CloudFront may take
+	// half an hour, and a function's network interface 45 minutes, as Pulumi's provider waits (pulumi/pulumi-aws#4392).
 	Patience time.Duration
 }
 
@@ -64,8 +62,8 @@ const expiry = "expires"
 
 // Remove deletes what an inventory finds, until one finds nothing. It asks for everything at once whose dependents are
 // gone, waits for what takes time, and tries again what AWS refuses. The receipt says what was deleted, and what is
-// left and why, also with an error: when ctx ends, AWS cannot be asked, or it is not wanted any more. Remove gives up when AWS refuses all that is
-// left, or when nothing was gone for a while.
+// left and why, also with an error: when ctx ends, AWS cannot be asked, or it is not wanted any more. Remove gives up
+// when AWS refuses all that is left, or when nothing was gone for a while.
 func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) {
 	if len(what.Filter.Stages) != 1 || what.Filter.Stages[0] == "" {
 		return Receipt{}, errors.New("a removal is of one stage")
@@ -99,14 +97,6 @@ func patient(cfg aws.Config) aws.Config {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 8 })
 	}
 	return cfg
-}
-
-// leaving is a resource that is to go.
-type leaving struct {
-	Resource
-	asked   time.Time // zero while the deletion is not asked for
-	belongs bool      // goes with what it belongs to
-	refused bool      // AWS forbids it, or nobody knows how
 }
 
 // remover is one Remove.
@@ -286,28 +276,6 @@ func (r *remover) ask(ctx context.Context) {
 	}
 }
 
-// ask asks for the deletion of the resource, and keeps what AWS answers.
-func (l *leaving) ask(ctx context.Context, cfg aws.Config) {
-	kind, name := kindOf(l.ID)
-	del, known := deletions[kind]
-	if !known {
-		l.refused, l.Reason = true, "lab sweep does not know how to delete this kind"
-		return
-	}
-	err := errBelongs
-	if del.ask != nil {
-		err = del.ask(ctx, regional(cfg, l.ID), l.ID, name)
-	}
-	switch {
-	case errors.Is(err, errBelongs):
-		l.belongs, l.Reason = true, err.Error()
-	case err == nil || notFound(err): // whether it is gone, its look says
-		l.asked, l.refused, l.Reason = time.Now(), false, ""
-	default:
-		l.refused, l.Reason = forbidden(err), brief(err)
-	}
-}
-
 // look leaves out what is gone.
 func (r *remover) look(ctx context.Context) error {
 	ids := r.order()
@@ -329,33 +297,4 @@ func (r *remover) look(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// regional is the configuration for the region that an ARN names.
-func regional(cfg aws.Config, arn string) aws.Config {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[3] != "" {
-		cfg = cfg.Copy()
-		cfg.Region = parts[3]
-	}
-	return cfg
-}
-
-// forbidden tells that AWS will not change its mind.
-func forbidden(err error) bool {
-	var refusal smithy.APIError
-	if !errors.As(err, &refusal) {
-		return false
-	}
-	code := refusal.ErrorCode()
-	return strings.HasPrefix(code, "AccessDenied") || strings.HasPrefix(code, "Unauthorized") || strings.HasPrefix(code, "NotAuthorized") ||
-		code == "AuthFailure" || code == "OptInRequired" || strings.HasPrefix(code, "OperationNotPermitted")
-}
-
-// brief is AWS's own words, without what the client wraps around them.
-func brief(err error) string {
-	var refusal smithy.APIError
-	if errors.As(err, &refusal) {
-		return refusal.ErrorCode() + ": " + refusal.ErrorMessage()
-	}
-	return err.Error()
 }

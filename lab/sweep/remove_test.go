@@ -15,8 +15,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// TestRemove deletes one stage of two. The groups name one another, a deletion of the VPC fails, which is tried again or
-// told, and somebody has put an interface into the network of the second, which is not touched.
+// TestRemove deletes one stage of two. The groups name one another, a deletion of the VPC fails, which is tried again
+// or told, and somebody has put an interface into the network of the second, which is not touched.
 func TestRemove(t *testing.T) {
 	ctx, account, cfg := emulated(t)
 	compute := ec2.NewFromConfig(cfg)
@@ -40,7 +40,9 @@ func TestRemove(t *testing.T) {
 	before := others()
 	remove := func(stage string, patience time.Duration) Receipt {
 		t.Helper()
-		r, err := Remove(ctx, cfg, Removal{Filter: Filter{Stages: []string{stage}}, Say: func(s string) { t.Log(s) }, Patience: patience})
+		r, err := Remove(ctx, cfg, Removal{
+			Filter: Filter{Stages: []string{stage}}, Say: func(s string) { t.Log(s) }, Patience: patience,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,13 +66,34 @@ func TestRemove(t *testing.T) {
 	if len(receipt.Found) != 1 || !strings.Contains(receipt.String(), "DependencyViolation") {
 		t.Errorf("with a VPC that AWS refuses to delete, the receipt is\n%s", receipt)
 	}
-	if _, err := compute.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: foreign.NetworkInterface.NetworkInterfaceId}); err != nil {
+	if _, err := compute.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{
+		NetworkInterfaceId: foreign.NetworkInterface.NetworkInterfaceId,
+	}); err != nil {
 		t.Fatalf("somebody's interface was deleted: %v", err)
 	}
 	if receipt = remove("stage2", 0); !receipt.Clean() {
 		t.Errorf("the second time, the receipt is\n%s", receipt)
 	}
 	account.Leftovers(t)
+}
+
+// TestRemoveStops: a removal that is not wanted any more stops, and tells what it has deleted until then.
+func TestRemoveStops(t *testing.T) {
+	ctx, _, cfg := emulated(t)
+	network(t, ec2.NewFromConfig(cfg), "stage1")
+	asked, errChanged := 0, errors.New("somebody has changed his mind")
+	receipt, err := Remove(ctx, cfg, Removal{
+		Filter: Filter{Stages: []string{"stage1"}}, Say: func(s string) { t.Log(s) },
+		Wanted: func(context.Context) error {
+			if asked++; asked > 1 {
+				return errChanged
+			}
+			return nil
+		},
+	})
+	if !errors.Is(err, errChanged) || len(receipt.Removed) == 0 || len(receipt.Found) == 0 {
+		t.Errorf("%v, the receipt:\n%s", err, receipt)
+	}
 }
 
 // network makes a VPC of a stage, with a subnet and two security groups that admit one another, and returns the subnet.
@@ -88,7 +111,9 @@ func network(t *testing.T, c *ec2.Client, stage string) string {
 			{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: &stage},
 		}}}
 	}
-	vpc, err := c.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tags(ec2types.ResourceTypeVpc)})
+	vpc, err := c.CreateVpc(ctx, &ec2.CreateVpcInput{
+		CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tags(ec2types.ResourceTypeVpc),
+	})
 	check(err)
 	subnet, err := c.CreateSubnet(ctx, &ec2.CreateSubnetInput{
 		VpcId: vpc.Vpc.VpcId, CidrBlock: aws.String("10.0.0.0/24"), TagSpecifications: tags(ec2types.ResourceTypeSubnet),
@@ -97,7 +122,8 @@ func network(t *testing.T, c *ec2.Client, stage string) string {
 	var groups []*string
 	for _, name := range []string{"a", "b"} {
 		g, err := c.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
-			VpcId: vpc.Vpc.VpcId, GroupName: aws.String(stage + name), Description: &name, TagSpecifications: tags(ec2types.ResourceTypeSecurityGroup),
+			VpcId: vpc.Vpc.VpcId, GroupName: aws.String(stage + name), Description: &name,
+			TagSpecifications: tags(ec2types.ResourceTypeSecurityGroup),
 		})
 		check(err)
 		groups = append(groups, g.GroupId)
@@ -135,7 +161,8 @@ func TestKindsHaveLooks(t *testing.T) {
 
 // TestRemovalOrder: what ends the stage goes when the rest has gone, and the caller's own role after that.
 func TestRemovalOrder(t *testing.T) {
-	role, function, vpc := "arn:aws:iam::1:role/own", "arn:aws:lambda:us-east-1:1:function:f", "arn:aws:ec2:us-east-1:1:vpc/vpc-1"
+	role, function, vpc := "arn:aws:iam::1:role/own", "arn:aws:lambda:us-east-1:1:function:f",
+		"arn:aws:ec2:us-east-1:1:vpc/vpc-1"
 	ends := map[string]string{"component": expiry}
 	r := &remover{Removal: Removal{Last: []string{role}}}
 	found := []Resource{{ID: role, Tags: ends}, {ID: function, Tags: ends}, {ID: vpc}}

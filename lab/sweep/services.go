@@ -30,12 +30,20 @@ func finders(cfg aws.Config, account string) []finder {
 	all := []finder{
 		{"tagging", func(ctx context.Context) ([]Resource, error) { return tagged(ctx, cfg) }},
 		{"iam roles", func(ctx context.Context) ([]Resource, error) { return roles(ctx, iam.NewFromConfig(cfg)) }},
-		{"iam instance profiles", func(ctx context.Context) ([]Resource, error) { return profiles(ctx, iam.NewFromConfig(cfg)) }},
+		{
+			"iam instance profiles", func(ctx context.Context) ([]Resource, error) {
+				return profiles(ctx, iam.NewFromConfig(cfg))
+			},
+		},
 		{"autoscaling", func(ctx context.Context) ([]Resource, error) { return groups(ctx, autoscaling.NewFromConfig(cfg)) }},
 		{"budgets", func(ctx context.Context) ([]Resource, error) {
 			return budgetsOf(ctx, budgets.NewFromConfig(cfg), account)
 		}},
-		{"cloudwatch", func(ctx context.Context) ([]Resource, error) { return dashboards(ctx, cloudwatch.NewFromConfig(cfg)) }},
+		{
+			"cloudwatch", func(ctx context.Context) ([]Resource, error) {
+				return dashboards(ctx, cloudwatch.NewFromConfig(cfg))
+			},
+		},
 		{"logs", func(ctx context.Context) ([]Resource, error) {
 			return logGroups(ctx, cloudwatchlogs.NewFromConfig(cfg))
 		}},
@@ -57,7 +65,9 @@ func finders(cfg aws.Config, account string) []finder {
 	if cfg.Region != global {
 		there := cfg.Copy()
 		there.Region = global
-		all = append(all, finder{"tagging " + global, func(ctx context.Context) ([]Resource, error) { return tagged(ctx, there) }})
+		all = append(all, finder{
+			"tagging " + global, func(ctx context.Context) ([]Resource, error) { return tagged(ctx, there) },
+		})
 	}
 	return all
 }
@@ -150,7 +160,9 @@ func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {
 
 func budgetsOf(ctx context.Context, c *budgets.Client, account string) ([]Resource, error) {
 	var out []Resource
-	for p := budgets.NewDescribeBudgetsPaginator(c, &budgets.DescribeBudgetsInput{AccountId: &account}); p.HasMorePages(); {
+	for p := budgets.NewDescribeBudgetsPaginator(c, &budgets.DescribeBudgetsInput{
+		AccountId: &account,
+	}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err
@@ -201,7 +213,8 @@ func logGroups(ctx context.Context, c *cloudwatchlogs.Client) ([]Resource, error
 // backups finds automated backups and snapshots: they outlive their instance, and backups are not tagged.
 func backups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 	var out []Resource
-	for p := rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c, &rds.DescribeDBInstanceAutomatedBackupsInput{}); p.HasMorePages(); {
+	for p := rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c,
+		&rds.DescribeDBInstanceAutomatedBackupsInput{}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err
@@ -209,11 +222,15 @@ func backups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 		for _, b := range page.DBInstanceAutomatedBackups {
 			// Those of a database that is there go with it. Source: Amazon RDS API Reference, DBInstanceAutomatedBackup.
 			if id := aws.ToString(b.DBInstanceIdentifier); named(id) && aws.ToString(b.Status) != "active" {
-				out = append(out, Resource{Service: "rds", ID: aws.ToString(b.DBInstanceAutomatedBackupsArn), name: id, Owner: "of database " + id})
+				out = append(out, Resource{
+					Service: "rds", ID: aws.ToString(b.DBInstanceAutomatedBackupsArn), name: id, Owner: "of database " + id,
+				})
 			}
 		}
 	}
-	for p := rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{SnapshotType: aws.String("manual")}); p.HasMorePages(); {
+	for p := rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{
+		SnapshotType: aws.String("manual"),
+	}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err

@@ -146,7 +146,8 @@ func stageOf(id string, stages []string) (stage string) {
 
 // named tells whether an untagged name is the project's.
 func named(name string) bool {
-	return strings.HasPrefix(name, Project+"-") || strings.Contains(name, "/"+Project+"/") || strings.Contains(name, "/"+Project+"-")
+	return strings.HasPrefix(name, Project+"-") || strings.Contains(name, "/"+Project+"/") ||
+		strings.Contains(name, "/"+Project+"-")
 }
 
 // String is the receipt as a person reads it.

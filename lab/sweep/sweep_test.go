@@ -36,9 +36,16 @@ func TestFilter(t *testing.T) {
 		f    Filter
 		want []string
 	}{
-		"all, each once": {Filter{}, []string{"a", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage10/shop", "b", "c"}},
-		"a stage":        {Filter{Stages: []string{"stage1"}}, []string{"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "b", "c"}},
-		"expired":        {Filter{ExpiredAt: now}, []string{"b"}},
+		"all, each once": {
+			Filter{}, []string{
+				"a", "arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop",
+				"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage10/shop", "b", "c",
+			},
+		},
+		"a stage": {
+			Filter{Stages: []string{"stage1"}}, []string{"arn:aws:logs:us-east-1:1:log-group:/shoplab/stage1/shop", "b", "c"},
+		},
+		"expired": {Filter{ExpiredAt: now}, []string{"b"}},
 	} {
 		if got := ids(c.f.selected(all)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
@@ -107,18 +114,27 @@ func TestSweepOfAnAccount(t *testing.T) {
 	tag := []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeVpc, Tags: []ec2types.Tag{
 		{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage2")},
 	}}}
-	vpc, err := ec2.NewFromConfig(cfg).CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tag})
+	vpc, err := ec2.NewFromConfig(cfg).CreateVpc(ctx, &ec2.CreateVpcInput{
+		CidrBlock: aws.String("10.0.0.0/16"), TagSpecifications: tag,
+	})
 	check(err)
-	identities, mine := iam.NewFromConfig(cfg), []iamtypes.Tag{{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")}}
+	identities, mine := iam.NewFromConfig(cfg),
+		[]iamtypes.Tag{
+			{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")},
+		}
 	_, err = identities.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: aws.String("anything"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`),
 		Tags: mine,
 	})
 	check(err)
-	_, err = identities.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("anything"), Tags: mine})
+	_, err = identities.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
+		InstanceProfileName: aws.String("anything"), Tags: mine,
+	})
 	check(err)
 	for _, g := range []string{"/shoplab/stage1/shop", "/somebody/else"} {
-		_, err = cloudwatchlogs.NewFromConfig(cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(g)})
+		_, err = cloudwatchlogs.NewFromConfig(cfg).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{
+			LogGroupName: aws.String(g),
+		})
 		check(err)
 	}
 	_, err = cloudwatch.NewFromConfig(cfg).PutDashboard(ctx, &cloudwatch.PutDashboardInput{
@@ -129,7 +145,8 @@ func TestSweepOfAnAccount(t *testing.T) {
 	if got := sweepIDs(Filter{}); len(got) != 5 {
 		t.Errorf("found %v, want the VPC, the role, its profile, one log group and the dashboard", got)
 	}
-	if got := sweepIDs(Filter{Stages: []string{"stage2"}}); len(got) != 1 || !strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
+	if got := sweepIDs(Filter{Stages: []string{"stage2"}}); len(got) != 1 ||
+		!strings.HasSuffix(got[0], aws.ToString(vpc.Vpc.VpcId)) {
 		t.Errorf("of stage2 found %v, want %s", got, aws.ToString(vpc.Vpc.VpcId))
 	}
 	if got := sweepIDs(Filter{Stages: []string{"stage1"}}); len(got) != 4 {

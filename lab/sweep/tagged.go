@@ -20,7 +20,8 @@ func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 		TagFilters: []tagtypes.TagFilter{{Key: aws.String("project"), Values: []string{Project}}},
 	}
 	var out []Resource
-	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg), in); p.HasMorePages(); {
+	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg),
+		in); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, err

@@ -77,7 +77,9 @@ func plain(typ string) biller {
 
 func alarm(context.Context, aws.Config, string) ([]cost.Resource, error) {
 	// A metric by its name, as all alarms of the stages have it.
-	return []cost.Resource{{Type: "aws:cloudwatch/metricAlarm:MetricAlarm", Inputs: map[string]any{"metricName": "one", "period": 60.0}}}, nil
+	return []cost.Resource{
+		{Type: "aws:cloudwatch/metricAlarm:MetricAlarm", Inputs: map[string]any{"metricName": "one", "period": 60.0}},
+	}, nil
 }
 
 func server(ctx context.Context, cfg aws.Config, id string) (all []cost.Resource, err error) {
@@ -87,7 +89,8 @@ func server(ctx context.Context, cfg aws.Config, id string) (all []cost.Resource
 	}
 	for _, r := range out.Reservations {
 		for _, i := range r.Instances {
-			if i.State != nil && i.State.Name != ec2types.InstanceStateNameRunning && i.State.Name != ec2types.InstanceStateNamePending {
+			if i.State != nil && i.State.Name != ec2types.InstanceStateNameRunning &&
+				i.State.Name != ec2types.InstanceStateNamePending {
 				continue // its volumes cost on
 			}
 			all = append(all, cost.Resource{Type: "aws:ec2/instance:Instance", ID: id, Inputs: map[string]any{
@@ -134,7 +137,8 @@ func cache(ctx context.Context, cfg aws.Config, id string) (all []cost.Resource,
 	}
 	for _, g := range out.ReplicationGroups {
 		all = append(all, cost.Resource{Type: "aws:elasticache/replicationGroup:ReplicationGroup", Inputs: map[string]any{
-			"engine": aws.ToString(g.Engine), "nodeType": aws.ToString(g.CacheNodeType), "numCacheClusters": float64(max(1, len(g.MemberClusters))),
+			"engine": aws.ToString(g.Engine), "nodeType": aws.ToString(g.CacheNodeType),
+			"numCacheClusters": float64(max(1, len(g.MemberClusters))),
 		}})
 	}
 	return all, nil
@@ -145,7 +149,9 @@ func balancer(ctx context.Context, cfg aws.Config, name string) (all []cost.Reso
 	if len(parts) < 2 {
 		return nil, nil
 	}
-	out, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{parts[1]}})
+	out, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
+		Names: []string{parts[1]},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +184,12 @@ func service(ctx context.Context, cfg aws.Config, name string) (all []cost.Resou
 			architecture = string(d.RuntimePlatform.CpuArchitecture)
 		}
 		id := aws.ToString(d.TaskDefinitionArn)
-		all = append(all, cost.Resource{Type: "aws:ecs/taskDefinition:TaskDefinition", ID: id, Name: id, Inputs: map[string]any{
-			"cpu": aws.ToString(d.Cpu), "memory": aws.ToString(d.Memory), "runtimePlatform": map[string]any{"cpuArchitecture": architecture},
-		}}, cost.Resource{Type: "aws:ecs/service:Service", Inputs: map[string]any{
+		inputs := map[string]any{
+			"cpu": aws.ToString(d.Cpu), "memory": aws.ToString(d.Memory),
+			"runtimePlatform": map[string]any{"cpuArchitecture": architecture},
+		}
+		definition := cost.Resource{Type: "aws:ecs/taskDefinition:TaskDefinition", ID: id, Name: id, Inputs: inputs}
+		all = append(all, definition, cost.Resource{Type: "aws:ecs/service:Service", Inputs: map[string]any{
 			// Spot tasks are dearer here than on the bill.
 			"launchType": "FARGATE", "desiredCount": float64(s.RunningCount), "taskDefinition": id,
 			"networkConfiguration": map[string]any{"assignPublicIp": public(s.NetworkConfiguration)},
@@ -190,5 +199,6 @@ func service(ctx context.Context, cfg aws.Config, name string) (all []cost.Resou
 }
 
 func public(n *ecstypes.NetworkConfiguration) bool {
-	return n != nil && n.AwsvpcConfiguration != nil && n.AwsvpcConfiguration.AssignPublicIp == ecstypes.AssignPublicIpEnabled
+	return n != nil && n.AwsvpcConfiguration != nil &&
+		n.AwsvpcConfiguration.AssignPublicIp == ecstypes.AssignPublicIpEnabled
 }

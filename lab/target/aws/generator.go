@@ -43,8 +43,8 @@ type Shard struct {
 	Task string `json:"task,omitempty"` // ARN
 }
 
-// generatorStack is the name of the stack, of the project in generator/.
-const generatorStack = "generator"
+// GeneratorStack is the name of the stack, of the project in the folder of that name.
+const GeneratorStack = "generator"
 
 // A shard is a task of one vCPU. A request costs the generator 0.12 to 0.2 ms of CPU over HTTP (measured on this
 // project's machine, two shared cores at 2.5 GHz); TLS comes on top, and half of the vCPU is left.
@@ -82,7 +82,7 @@ func NewGenerator(ctx context.Context, root, region string, shards int, settings
 	if g.generator, err = program.Find(ctx, root, "generator"); err != nil {
 		return nil, err
 	}
-	g.stack = stack{root: filepath.Join(root, "generator"), name: generatorStack, say: say}
+	g.stack = stack{root: filepath.Join(root, GeneratorStack), name: GeneratorStack, say: say}
 	g.stack.binary, err = program.Find(ctx, root, "automate")
 	return g, err
 }
@@ -128,7 +128,7 @@ func (g *Generator) bringUp(ctx context.Context) error {
 		"shoplab-generator:expires=" + time.Now().Add(ForgottenAfter).UTC().Format(time.RFC3339),
 	}, g.config...)...)
 	if errors.Is(err, errInUse) {
-		return fmt.Errorf("another run uses it, or left it: `pulumi destroy -C generator -s %s`: %w", generatorStack, err)
+		return fmt.Errorf("another run uses it, or left it: `pulumi destroy -C generator -s %s`: %w", GeneratorStack, err)
 	}
 	g.up = true
 	if err != nil {
@@ -145,10 +145,14 @@ func (g *Generator) bringUp(ctx context.Context) error {
 	return nil
 }
 
-// Down takes the stack down, also when ctx has ended, and looks for what it left.
+// Down takes the stack down, also when ctx has ended, and deletes what Pulumi left of it.
 func (g *Generator) Down(ctx context.Context) error {
 	if !g.up {
 		return nil
+	}
+	look := g.account.receipt
+	if ctx.Err() != nil {
+		look = g.account.remove // what an interrupted update had begun, Pulumi does not know
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
 	defer cancel()
@@ -157,12 +161,18 @@ func (g *Generator) Down(ctx context.Context) error {
 		return err
 	}
 	g.up, g.came = false, Shards{}
-	receipt, err := g.account.receipt(ctx, Request{Region: g.region, Stages: []string{generatorStack}})
+	r := Request{Region: g.region, Root: g.root, Stages: []string{GeneratorStack}}
+	receipt, err := look(ctx, r)
+	if err == nil && !receipt.Clean && len(receipt.Removed) == 0 {
+		g.say(fmt.Sprintf("pulumi destroy left %d resources of the load generator: deleting them", len(receipt.Left)))
+		receipt, err = g.account.remove(ctx, r)
+	}
 	if err != nil {
 		return err
 	}
 	if !receipt.Clean {
-		return fmt.Errorf("%w: of the load generator %s: see lab sweep", target.ErrLeft, strings.Join(receipt.Left, ", "))
+		left := strings.Join(receipt.Left, ", ")
+		return fmt.Errorf("%w: of the load generator %s: lab sweep --remove %s", target.ErrLeft, left, GeneratorStack)
 	}
 	return nil
 }
