@@ -27,6 +27,9 @@ type Options struct {
 	// Placement is how long a cold start takes before the process starts: what AWS needs to place the
 	// environment and load the image.
 	Placement time.Duration
+	// Refusal is how long the HTTP API takes to answer a request that is throttled: users who are refused at once
+	// would ask again at once.
+	Refusal time.Duration
 	// Idle is how long an environment without events is kept. Zero: until Stop.
 	Idle time.Duration
 	// Timeout bounds one event. Zero: 15 s.

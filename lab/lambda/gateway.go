@@ -38,6 +38,10 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.Is(err, ErrThrottled):
+		select {
+		case <-time.After(f.options.Refusal):
+		case <-r.Context().Done():
+		}
 		refuse(w, http.StatusServiceUnavailable, "Service Unavailable")
 	case err != nil:
 		_, _ = io.WriteString(f.options.Log(-1), err.Error()+"\n") // the client is not told

@@ -108,7 +108,7 @@ func frozen(pid int) bool {
 // TestOneAtATime: an environment handles one event, a second event gets a second environment, a third none; between
 // events the process is frozen, and used again.
 func TestOneAtATime(t *testing.T) {
-	f, _ := function(t, func(o *Options) { o.Placement = time.Millisecond })
+	f, _ := function(t, func(o *Options) { o.Placement, o.Refusal = time.Millisecond, 20*time.Millisecond })
 	waiting, release := make(chan struct{}, 2), make(chan struct{})
 	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		waiting <- struct{}{}
@@ -130,6 +130,11 @@ func TestOneAtATime(t *testing.T) {
 	if _, err := run(f, job{}); !errors.Is(err, ErrThrottled) {
 		t.Errorf("a third event: %v, want %v", err, ErrThrottled)
 	}
+	began, refusal := time.Now(), httptest.NewRecorder()
+	f.ServeHTTP(refusal, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if took := time.Since(began); refusal.Code != http.StatusServiceUnavailable || took < f.options.Refusal {
+		t.Errorf("a third request: %d after %s, want 503 after %s", refusal.Code, took, f.options.Refusal)
+	}
 	close(release)
 	first, second := <-pids, <-pids
 	if first == second {
@@ -141,7 +146,7 @@ func TestOneAtATime(t *testing.T) {
 		t.Errorf("process %d (%v), want %d or %d again", again, err, first, second)
 	}
 	s := f.Stats()
-	if s.Invocations != 3 || s.ColdStarts != 2 || s.Throttles != 1 || s.Errors != 0 || s.Most != 2 || len(s.Starts) != 2 {
+	if s.Invocations != 3 || s.ColdStarts != 2 || s.Throttles != 2 || s.Errors != 0 || s.Most != 2 || len(s.Starts) != 2 {
 		t.Errorf("counted %+v", s)
 	}
 	if s.Starts[0] < time.Millisecond || s.Billed < 3*time.Millisecond {
