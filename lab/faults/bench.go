@@ -135,11 +135,12 @@ const warmUsers = 50
 // capacity warms the stage up, measures what it can do, and chooses the rate to hold.
 func (b *bench) capacity(ctx context.Context) error {
 	b.say("preparing shoppers")
-	users := warmUsers
+	users, settle := warmUsers, 2*time.Second
 	if b.policy.keeper == function { // it refuses what exceeds its reserved concurrency
 		users = min(users, b.stage.Most()/2)
+		settle = 10 * time.Second // as many environments start cold at once, on this machine's CPUs
 	}
-	warm := load.Load{Purpose: result.PurposeWarmUp, Users: users, Settle: 2 * time.Second, Duration: 4 * time.Second}
+	warm := load.Load{Purpose: result.PurposeWarmUp, Users: users, Settle: settle, Duration: 4 * time.Second}
 	if b.plan.Rate > 0 {
 		b.rate = b.plan.Rate
 		warm.Users, warm.Rate, warm.Settle, warm.Duration = 0, b.rate, 0, time.Second
@@ -172,7 +173,7 @@ func (b *bench) steadyRate(ctx context.Context) error {
 		_, _, err := b.under(ctx, func(ctx context.Context) error { return b.await(ctx, b.plan.within) })
 		if err == nil {
 			b.st.RatePerSecond = result.Ptr(b.rate)
-			b.orders, err = b.crowd.Orders(ctx)
+			b.orders, err = b.readBack(ctx)
 			return err
 		}
 		if !errors.Is(err, errUnsteady) || b.plan.Rate > 0 || try == mostTries || b.rate < 2 {
@@ -259,6 +260,10 @@ func (b *bench) sumUp() {
 	if here && (b.policy.keeper == group || b.policy.keeper == ecs) {
 		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, "+
 			"and keeps connections when its targets change")
+	}
+	if here && b.policy.keeper == function {
+		b.st.Notes = append(b.st.Notes, "environments that start cold at the same time share this machine's CPUs; on AWS "+
+			"each has its own, so that what follows a deploy, an outage or a zone that is gone takes longer here")
 	}
 	if here && b.stage.Instances > 1 {
 		b.st.Notes = append(b.st.Notes, "when one instance is gone the others have all of this machine's CPUs to "+

@@ -46,7 +46,7 @@ func (b *bench) once(ctx context.Context, f *result.Fault) error {
 	}
 	if err == nil {
 		var after result.Orders
-		if after, err = b.crowd.Orders(ctx); err == nil {
+		if after, err = b.readBack(ctx); err == nil {
 			run.Orders, b.orders = increase(b.orders, after), after
 		}
 	}
@@ -55,6 +55,18 @@ func (b *bench) once(ctx context.Context, f *result.Fault) error {
 	b.ground.remember(f, began, at, end)
 	b.say(fmt.Sprintf("  objective missed for %.1f s, %.0f requests failed", run.MissedSeconds, run.FailedRequests))
 	return err
+}
+
+// readBack reads the orders back. A shop that has just recovered may refuse once more: an instance that nobody has asked
+// since has its connections of before.
+func (b *bench) readBack(ctx context.Context) (result.Orders, error) {
+	deadline := time.Now().Add(b.ground.patience())
+	for {
+		books, err := b.crowd.Orders(ctx)
+		if err == nil || time.Now().After(deadline) || !watch.Until(ctx, time.Now().Add(time.Second)) {
+			return books, err
+		}
+	}
 }
 
 // increase is what came to the books since.
