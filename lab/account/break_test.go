@@ -39,8 +39,10 @@ func play(t *testing.T, topology stage.Topology, act aws.Act, answers script) (d
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	b := breaker{
-		cfg: awssdk.Config{Region: "us-east-1", BaseEndpoint: &srv.URL,
-			Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")},
+		cfg: awssdk.Config{
+			Region: "us-east-1", BaseEndpoint: &srv.URL,
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		},
 		stage: stage.Stage{Name: "stageX", Topology: topology, Instances: 2}, every: time.Millisecond, notice: time.Hour,
 	}
 	done, err = b.do(t.Context(), act)

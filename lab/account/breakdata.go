@@ -82,8 +82,10 @@ func (b breaker) emptyCache(ctx context.Context) (string, error) {
 		return "", err
 	}
 	client := elasticache.NewFromConfig(b.cfg)
-	_, err = client.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: &node,
-		CacheNodeIdsToReboot: []string{"0001"}})
+	_, err = client.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{
+		CacheClusterId:       &node,
+		CacheNodeIdsToReboot: []string{"0001"},
+	})
 	if err != nil {
 		return "", err
 	}

@@ -51,8 +51,10 @@ func TestBreakOnAnEmulatedAccount(t *testing.T) {
 		{"stage4", aws.ActRestartDatabase, "RebootDBInstance", "stage4-db"},
 	} {
 		before := len(account.Calls(t))
-		request, err := json.Marshal(aws.Request{Region: "us-east-1", Root: "../..", Stages: []string{one.stage},
-			Act: one.act})
+		request, err := json.Marshal(aws.Request{
+			Region: "us-east-1", Root: "../..", Stages: []string{one.stage},
+			Act: one.act,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,8 +30,10 @@ func (b breaker) service(ctx context.Context) (cluster, name string, err error) 
 // tasks are the service's that run.
 func (b breaker) tasks(ctx context.Context, cluster, name string) ([]ecstypes.Task, error) {
 	client := ecs.NewFromConfig(b.cfg)
-	listed, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &name,
-		DesiredStatus: ecstypes.DesiredStatusRunning})
+	listed, err := client.ListTasks(ctx, &ecs.ListTasksInput{
+		Cluster: &cluster, ServiceName: &name,
+		DesiredStatus: ecstypes.DesiredStatusRunning,
+	})
 	if err != nil || len(listed.TaskArns) == 0 {
 		return nil, err
 	}

@@ -44,7 +44,8 @@ func TestFaultsArePrinted(t *testing.T) {
 			Validity: &result.Validity{Valid: true}, UnavailableSecondsAYear: result.Ptr(7200.0),
 			Faults: []result.Fault{
 				{Name: "instance killed", Assumed: []string{"boot of a server"}, Runs: []result.FaultyRun{{MissedSeconds: 12}}},
-				{Name: "proxy restarts", Skipped: "AWS runs it"}, {Name: "a zone is gone"},
+				{Name: "proxy restarts", Skipped: "AWS runs it"},
+				{Name: "a zone is gone"},
 			},
 		}},
 	}

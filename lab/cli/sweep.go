@@ -50,14 +50,9 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 				return errors.New("--yes and --ignore-state belong to --remove")
 			}
 			root, err := findRoot()
-			if err == nil { // a name that is none would find nothing, and look like a clean account
-				for _, s := range stages {
-					if s == aws.GeneratorStack {
-						continue
-					}
-					if err := checkStage(root, s); err != nil {
-						return err
-					}
+			if err == nil {
+				if err := checkSwept(root, stages); err != nil {
+					return err
 				}
 			}
 			r.Root, r.Stages = root, stages
@@ -85,4 +80,17 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
 	fl.BoolVar(&r.IgnoreState, "ignore-state", false, "with --remove: whatever Pulumi's state lists")
 	return cmd
+}
+
+// checkSwept refuses a name that is no stack's: it would find nothing, and look like a clean account.
+func checkSwept(root string, stages []string) error {
+	for _, s := range stages {
+		if s == aws.GeneratorStack {
+			continue
+		}
+		if err := checkStage(root, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }

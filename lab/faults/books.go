@@ -40,8 +40,10 @@ const lookEvery = 500 * time.Millisecond
 
 func keepBooks(bank *stripe.Stripe, url string) *books {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &books{bank: bank, url: url, began: time.Now(), end: cancel, done: make(chan struct{}),
-		known: map[string]time.Time{}}
+	b := &books{
+		bank: bank, url: url, began: time.Now(), end: cancel, done: make(chan struct{}),
+		known: map[string]time.Time{},
+	}
 	go func() {
 		defer close(b.done)
 		for watch.Until(ctx, time.Now().Add(lookEvery)) {

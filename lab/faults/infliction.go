@@ -117,7 +117,8 @@ func shortened(c twin.Check, longest time.Duration) twin.Check {
 
 // replaceInstance has another instance take the place of one that is gone, as a group or ECS does.
 func (i *infliction) replaceInstance(ctx context.Context, gone *twin.Instance, boot time.Duration,
-	assumption string) error {
+	assumption string,
+) error {
 	i.rely(assumption)
 	if err := i.wait(ctx, assumption, boot); err != nil {
 		return err

@@ -95,8 +95,10 @@ func (b *bench) under(ctx context.Context, do func(context.Context) error) (resu
 	held := make(chan result.Step, 1)
 	var loadErr error
 	go func() {
-		step, err := b.crowd.Run(loading, load.Load{Purpose: result.PurposeFault, Rate: b.rate, Settle: settleFor,
-			Duration: longestRun})
+		step, err := b.crowd.Run(loading, load.Load{
+			Purpose: result.PurposeFault, Rate: b.rate, Settle: settleFor,
+			Duration: longestRun,
+		})
 		if loading.Err() == nil {
 			loadErr = err
 		}

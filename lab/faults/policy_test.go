@@ -19,8 +19,10 @@ func TestPolicies(t *testing.T) {
 		"stage2": {keeper: group, check: alb, deregistration: 15 * time.Second, warmup: time.Minute, atOnce: 1},
 		"stage3": {keeper: ecs, check: alb, deregistration: 15 * time.Second, atOnce: 2},
 		"stage4": {
-			keeper: kubernetes, check: twin.Check{Interval: 2 * time.Second, Timeout: 2 * time.Second, Healthy: 1,
-				Unhealthy: 2, Closed: true},
+			keeper: kubernetes, check: twin.Check{
+				Interval: 2 * time.Second, Timeout: 2 * time.Second, Healthy: 1,
+				Unhealthy: 2, Closed: true,
+			},
 			drain: 10 * time.Second, liveness: 30 * time.Second, grace: time.Minute, atOnce: 1,
 		},
 		"stage5": {keeper: function, timeout: 20 * time.Second},
@@ -57,8 +59,10 @@ func TestAssumptions(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
-	for _, name := range []string{bootServer, bootTask, noticeTask, noticePod, rebootCache, person, placement, zoneAway,
-		webhooksAway} {
+	for _, name := range []string{
+		bootServer, bootTask, noticeTask, noticePod, rebootCache, person, placement, zoneAway,
+		webhooksAway,
+	} {
 		assumed(name) // panics without
 	}
 }

@@ -62,8 +62,10 @@ func TestMain(m *testing.M) {
 func function(t *testing.T, change func(*Options)) (*Function, *exectest.Output) {
 	t.Helper()
 	out := &exectest.Output{}
-	o := Options{Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute,
-		Log: func(int) io.Writer { return out }}
+	o := Options{
+		Name: "test", Path: os.Args[0], Env: []string{asFunction + "=1"}, Concurrency: 2, Timeout: time.Minute,
+		Log: func(int) io.Writer { return out },
+	}
 	if change != nil {
 		change(&o)
 	}

@@ -14,8 +14,10 @@ func TestChangedCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Pulumi.yaml", "Pulumi.stage3.yaml", "go.mod", "main.go", "lab/report/build.go",
-		"web/web.go"} {
+	for _, name := range []string{
+		"Pulumi.yaml", "Pulumi.stage3.yaml", "go.mod", "main.go", "lab/report/build.go",
+		"web/web.go",
+	} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
