@@ -49,7 +49,9 @@ type series struct {
 // cloudUsage is what CloudWatch measured of the stage's resources in the whole minutes of the step.
 // Mean and Max are of the minutes' averages, of a function's concurrency of the most in each minute. What has no point
 // inside the step is left out.
-func cloudUsage(ctx context.Context, cfg aws.Config, st stage.Stage, from time.Time, length time.Duration, p patience) ([]result.Usage, error) {
+func cloudUsage(
+	ctx context.Context, cfg aws.Config, st stage.Stage, from time.Time, length time.Duration, p patience,
+) ([]result.Usage, error) {
 	if begin, end := whole(from, length, time.Minute); !begin.Before(end) {
 		return nil, errNoMinute
 	}
@@ -87,7 +89,8 @@ func cloudSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series,
 	in := &resourcegroupstaggingapi.GetResourcesInput{TagFilters: []tagtypes.TagFilter{
 		{Key: aws.String("project"), Values: []string{sweep.Project}}, {Key: aws.String("stage"), Values: []string{st.Name}},
 	}}
-	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg), in); p.HasMorePages(); {
+	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg),
+		in); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("find the stage's resources by their tags: %w", err)
@@ -136,7 +139,9 @@ func serverSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series
 }
 
 // percent is a metric in percent of limit.
-func percent(namespace, name string, dimensions map[string]string, r result.Resource, of, unit string, limit float64) series {
+func percent(
+	namespace, name string, dimensions map[string]string, r result.Resource, of, unit string, limit float64,
+) series {
 	return series{
 		namespace: namespace, name: name, dimensions: dimensions, period: time.Minute, scale: limit / 100,
 		usage: result.Usage{Resource: r, Of: of, Unit: unit, Limit: result.Ptr(limit)},
@@ -163,13 +168,16 @@ func seriesOf(arn string, st stage.Stage) []series {
 		of := map[string]string{"ClusterName": cluster, "ServiceName": service}
 		return []series{
 			percent("AWS/ECS", "CPUUtilization", of, result.ResourceInstanceCPU, "the mean task", "cores", float64(st.CPU)/1024),
-			percent("AWS/ECS", "MemoryUtilization", of, result.ResourceMemory, "the mean task", "bytes", float64(st.Memory)*(1<<20)),
+			percent("AWS/ECS", "MemoryUtilization", of, result.ResourceMemory, "the mean task",
+				"bytes", float64(st.Memory)*(1<<20)),
 		}
 	case "rds db":
 		of := map[string]string{"DBInstanceIdentifier": name}
 		conns := series{
 			namespace: "AWS/RDS", name: "DatabaseConnections", dimensions: of, period: time.Minute, scale: 1,
-			usage: result.Usage{Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(st.DatabaseConnections))},
+			usage: result.Usage{
+				Resource: result.ResourceDBConns, Unit: "connections", Limit: result.Ptr(float64(st.DatabaseConnections)),
+			},
 		}
 		unit, cores := "cores", float64(st.DatabaseCPU)/1024
 		if cores == 0 { // a class that is not known
@@ -187,14 +195,18 @@ func seriesOf(arn string, st stage.Stage) []series {
 			namespace: "AWS/ElastiCache", name: "CurrConnections", dimensions: of, period: time.Minute, scale: 1,
 			usage: result.Usage{Resource: result.ResourceRedisClients, Unit: "connections"},
 		}
-		return []series{clients, percent("AWS/ElastiCache", "EngineCPUUtilization", of, result.ResourceRedisCPU, "", "cores", 1)}
+		return []series{
+			clients, percent("AWS/ElastiCache", "EngineCPUUtilization", of, result.ResourceRedisCPU, "", "cores", 1),
+		}
 	}
 	return nil
 }
 
 // readSeries asks for all series at once (at most 500 a call). complete: each has a point for its
 // last whole period.
-func readSeries(ctx context.Context, client *cloudwatch.Client, all []series, from time.Time, length time.Duration) (found []result.Usage, complete bool, err error) {
+func readSeries(
+	ctx context.Context, client *cloudwatch.Client, all []series, from time.Time, length time.Duration,
+) (found []result.Usage, complete bool, err error) {
 	begin, end := whole(from, length, time.Minute)
 	begin = begin.Truncate(5 * time.Minute) // aligned with every period; sum drops what is too early
 	in := &cloudwatch.GetMetricDataInput{StartTime: &begin, EndTime: &end}

@@ -45,8 +45,10 @@ func fakeCloud(t *testing.T, arns []string, points map[string]string, late int) 
 		}
 		w.Header().Set("Content-Type", "text/xml")
 		if r.FormValue("Action") == "DescribeInstances" {
-			_, _ = io.WriteString(w, `<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>
-				<monitoring><state>disabled</state></monitoring><cpuOptions><coreCount>2</coreCount><threadsPerCore>1</threadsPerCore></cpuOptions>
+			_, _ = io.WriteString(w,
+				`<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>
+				<monitoring><state>disabled</state></monitoring>
+				<cpuOptions><coreCount>2</coreCount><threadsPerCore>1</threadsPerCore></cpuOptions>
 				</item></instancesSet></item></reservationSet></DescribeInstancesResponse>`)
 			return
 		}
@@ -71,7 +73,9 @@ func fakeCloud(t *testing.T, arns []string, points map[string]string, late int) 
 		_, _ = io.WriteString(w, "</MetricDataResults></GetMetricDataResult></GetMetricDataResponse>")
 	}))
 	t.Cleanup(srv.Close)
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	}
 }
 
 // at are points of minutes after 12:00.
@@ -86,13 +90,17 @@ func at(values map[int]float64) string {
 
 func TestCloudUsage(t *testing.T) {
 	cfg := fakeCloud(t, taskARNs, map[string]string{
-		"AWS/ECS CPUUtilization":               at(map[int]float64{0: 1, 1: 80, 2: 100, 3: 7}), // minutes 0 and 3 are not whole
+		// minutes 0 and 3 are not whole
+		"AWS/ECS CPUUtilization":               at(map[int]float64{0: 1, 1: 80, 2: 100, 3: 7}),
 		"AWS/RDS CPUUtilization":               at(map[int]float64{1: 50, 2: 50}),
 		"AWS/RDS DatabaseConnections":          at(map[int]float64{1: 70, 2: 78}),
 		"AWS/ElastiCache EngineCPUUtilization": at(map[int]float64{2: 25}),
 		"AWS/EC2 CPUUtilization":               at(map[int]float64{1: 99}), // five minutes' mean: more than the step
 	}, 1)
-	st := stage.Stage{Name: "stage3", Topology: stage.Fargate, CPU: 256, Memory: 512, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048, DatabaseConnections: 79}
+	st := stage.Stage{
+		Name: "stage3", Topology: stage.Fargate, CPU: 256, Memory: 512, DatabaseClass: "db.t4g.micro", DatabaseCPU: 2048,
+		DatabaseConnections: 79,
+	}
 	from := time.Date(2026, 1, 2, 12, 0, 30, 0, time.UTC)
 	got, err := cloudUsage(t.Context(), cfg, st, from, 3*time.Minute, patience{100 * time.Millisecond, time.Millisecond})
 	if err != nil {
@@ -170,7 +178,8 @@ func TestCloudUsageOfAFunction(t *testing.T) {
 
 func TestCloudUsageNeedsAWholeMinute(t *testing.T) {
 	from := time.Date(2026, 1, 2, 12, 0, 1, 0, time.UTC)
-	if _, err := cloudUsage(t.Context(), aws.Config{}, stage.Stage{}, from, 110*time.Second, patience{}); !errors.Is(err, errNoMinute) {
+	_, err := cloudUsage(t.Context(), aws.Config{}, stage.Stage{}, from, 110*time.Second, patience{})
+	if !errors.Is(err, errNoMinute) {
 		t.Errorf("got %v, want errNoMinute", err)
 	}
 	if begin, end := whole(from, 119*time.Second, time.Minute); end.Sub(begin) != time.Minute {

@@ -1,6 +1,6 @@
 // Command account does what takes AWS's clients: it sweeps an account for what the stages left, reads what
-// CloudWatch measured, and breaks parts of a stage for lab faults. It is a program of its own because those clients take minutes to compile. lab starts it,
-// with an aws.Request as JSON; nobody needs to do so by hand.
+// CloudWatch measured, and breaks parts of a stage for lab faults. It is a program of its own because those clients
+// take minutes to compile. lab starts it, with an aws.Request as JSON; nobody needs to do so by hand.
 //
 //	account emulated|usage|break|receipt|remove|sweep REQUEST
 //
@@ -36,7 +36,8 @@ func main() {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 2 {
-		return errors.New("usage: account emulated|usage|break|receipt|remove|sweep REQUEST; lab starts this program, see lab sweep --help")
+		return errors.New("usage: account emulated|usage|break|receipt|remove|sweep REQUEST; lab starts this program, see " +
+			"lab sweep --help")
 	}
 	var r aws.Request
 	if err := json.Unmarshal([]byte(args[1]), &r); err != nil {

@@ -59,7 +59,8 @@ func TestRemove(t *testing.T) {
 		t.Errorf("with a state that Pulumi was killed over: %+v", o)
 	}
 	state(`echo '{"deployment":{"resources":[` +
-		`{"custom":true,"type":"aws:ec2/eip:Eip"},{"type":"shoplab:platform:Network"}]}}'`)
+		`{"custom":true,"type":"aws:ec2/eip:Eip"},
+		{"type":"shoplab:platform:Network"}]}}'`)
 	if o := remove("stage1\n", ""); !strings.Contains(o.err, "pulumi destroy -s stage1") {
 		t.Errorf("with a state that lists something: %+v", o)
 	}

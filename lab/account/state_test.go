@@ -12,7 +12,8 @@ import (
 // TestStateOfTheGenerator: the load generator's stack is of a project of its own, and so are the commands for it.
 func TestStateOfTheGenerator(t *testing.T) {
 	root, bin := t.TempDir(), t.TempDir()
-	const pulumi = "#!/bin/sh\n" + `[ "${PWD##*/}" = generator ] && echo '{"deployment":{"pending_operations":[{}]}}'` + "\n"
+	const pulumi = "#!/bin/sh\n" + `[ "${PWD##*/}" = generator ] && echo '{"deployment":{"pending_operations":[{}]}}'` +
+		"\n"
 	if err := os.WriteFile(filepath.Join(bin, "pulumi"), []byte(pulumi), 0o700); err != nil {
 		t.Fatal(err)
 	}

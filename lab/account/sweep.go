@@ -17,7 +17,8 @@ import (
 )
 
 // errNotEmpty makes the exit status tell a script that something is left.
-var errNotEmpty = errors.New("the account is not empty: pulumi destroy the stacks above, or lab sweep --remove what they left")
+var errNotEmpty = errors.New("the account is not empty: pulumi destroy the stacks above, or lab sweep --remove what " +
+	"they left")
 
 // inventory carries out lab sweep and prints the receipt.
 func inventory(ctx context.Context, r aws.Request, stdout, stderr io.Writer) error {
@@ -47,7 +48,9 @@ func printReceipt(w io.Writer, receipt sweep.Receipt, asJSON bool) error {
 }
 
 // sweeper is a sweep as requested.
-func sweeper(ctx context.Context, r aws.Request, say func(string)) (func(context.Context) (sweep.Receipt, error), error) {
+func sweeper(
+	ctx context.Context, r aws.Request, say func(string),
+) (func(context.Context) (sweep.Receipt, error), error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(r.Region))
 	if err != nil {
 		return nil, fmt.Errorf("read AWS settings: %w", err)
@@ -71,7 +74,9 @@ const (
 )
 
 // settled sweeps until nothing is found or patience ends.
-func settled(ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string)) (sweep.Receipt, error) {
+func settled(
+	ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string),
+) (sweep.Receipt, error) {
 	for deadline := time.Now().Add(sweepPatience); ; {
 		r, err := take(ctx)
 		if err != nil || r.Clean() || !time.Now().Before(deadline) {

@@ -114,8 +114,8 @@ func measured(runs []*stageRun) []result.Stage {
 	return stages
 }
 
-// scaling are the small numbers of users that the scalability fit and the demands need beside the declared ones: the latter
-// at least four below saturation, which a stage with a quarter of a CPU reaches early.
+// scaling are the small numbers of users that the scalability fit and the demands need beside the declared ones: the
+// latter at least four below saturation, which a stage with a quarter of a CPU reaches early.
 func scaling(s result.Settings) []int {
 	if s.Quick {
 		return []int{1, 4, 16}

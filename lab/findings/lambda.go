@@ -83,8 +83,8 @@ func (r *runner) lambda(ctx context.Context) (result.Finding, error) {
 		f.Status = result.FindingWeaker // it runs, but not at every rate
 	}
 	f.Conclusion = fmt.Sprintf("It runs. At 1, 10 and 100 requests a second, %s of those in the first %d s after a "+
-		"silence start cold, and %s fail; later at most %.1f%% fail. A cold start alone adds %.0f ms. A request is billed %.1f ms, "+
-		"and %s costs $%.2f, of stage 3 $%.2f.",
+		"silence start cold, and %s fail; later at most %.1f%% fail. A cold start alone adds %.0f ms. A request is billed "+
+		"%.1f ms, and %s costs $%.2f, of stage 3 $%.2f.",
 		strings.Join(cold, ", "), r.plan.Seconds, strings.Join(refused, ", "), failing, took.alone, took.billed,
 		month.Measure, deref(month.After.Median), deref(month.Before.Median))
 	gate(&f)
@@ -191,7 +191,8 @@ func (r *runner) functionTime(ctx context.Context, f *result.Finding) (times, er
 }
 
 // onAWS carries the time that a request is billed to AWS, as an interval in ms: its CPU by a core's speed, and at most
-// by the share of a vCPU that the function has, as if no request got more for a moment; and the network, a loopback here.
+// by the share of a vCPU that the function has, as if no request got more for a moment; and the network, a loopback
+// here.
 func (r *runner) onAWS(t times) (low, high float64, err error) {
 	declared, err := stage.Read(r.plan.Root, functionStage)
 	if err != nil {

@@ -77,7 +77,11 @@ func TestReadRefuses(t *testing.T) {
 
 func TestFunctionPerRequest(t *testing.T) {
 	took := Usage{Resource: ResourceFunctionTime, Unit: "ms", Mean: 4}
-	st := Stage{Topology: "lambda", Levels: []Level{{Median: Step{Throughput: 10}}, {Median: Step{Throughput: 200, Usage: []Usage{took}}}}}
+	st := Stage{
+		Topology: "lambda", Levels: []Level{
+			{Median: Step{Throughput: 10}}, {Median: Step{Throughput: 200, Usage: []Usage{took}}},
+		},
+	}
 	if got := st.FunctionPerRequest(); got == nil || *got != .004 {
 		t.Errorf("got %v, want 4 ms", got)
 	}

@@ -118,7 +118,9 @@ func (s *site) Down(ctx context.Context) error { return s.stack.down(ctx) }
 
 // Usage implements target.Meter.
 func (s *site) Usage(ctx context.Context, from time.Time, length time.Duration) ([]result.Usage, error) {
-	r := Request{Region: s.declared.Region, Root: s.stack.root, Stages: []string{s.declared.Name}, From: from, Length: length}
+	r := Request{
+		Region: s.declared.Region, Root: s.stack.root, Stages: []string{s.declared.Name}, From: from, Length: length,
+	}
 	return s.account.usage(ctx, r)
 }
 
@@ -128,16 +130,19 @@ func (s *site) Describe(st *result.Stage) {
 	st.Config = s.declared.Config()
 	for name, field := range map[string]**int{
 		contract.CapacityInstances: &st.Config.Instances, contract.CapacityMaxInstances: &st.Config.MaxInstances,
-		contract.CapacityPoolPerInstance: &st.Config.PoolPerInstance, contract.CapacityDatabaseConnections: &st.Config.DatabaseConnections,
+		contract.CapacityPoolPerInstance:     &st.Config.PoolPerInstance,
+		contract.CapacityDatabaseConnections: &st.Config.DatabaseConnections,
 	} {
 		if n, ok := s.stack.capacity(name); ok {
 			*field = result.Ptr(n)
 		}
 	}
 	if most := *st.Config.MaxInstances; most == *st.Config.Instances && most < s.declared.MaxInstances {
-		st.Notes = append(st.Notes, fmt.Sprintf("scaling was held still at %d instances; the stage may have %d", most, s.declared.MaxInstances))
+		st.Notes = append(st.Notes, fmt.Sprintf("scaling was held still at %d instances; the stage may have %d", most,
+			s.declared.MaxInstances))
 	}
-	st.Notes = append(st.Notes, "the stage's own resources are watched by CloudWatch, by the minute, and only at its breaking point")
+	st.Notes = append(st.Notes, "the stage's own resources are watched by CloudWatch, by the minute, and only at its "+
+		"breaking point")
 }
 
 // settings are the configuration of a stack for this run; where two set a key, the later counts.

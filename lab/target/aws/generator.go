@@ -73,7 +73,9 @@ const lead = 4 * time.Second
 
 // NewGenerator builds the programs that it takes. settings are KEY=VALUE pairs of the generator's stack. Nothing is
 // up before the first load.
-func NewGenerator(ctx context.Context, root, region string, shards int, settings []string, say func(string)) (*Generator, error) {
+func NewGenerator(
+	ctx context.Context, root, region string, shards int, settings []string, say func(string),
+) (*Generator, error) {
 	g := &Generator{root: root, region: region, shards: shards, config: settings, say: say, account: account{say: say}}
 	var err error
 	if g.account.path, err = program.Find(ctx, root, "account"); err != nil {
@@ -135,7 +137,8 @@ func (g *Generator) bringUp(ctx context.Context) error {
 		return err
 	}
 	g.say("waiting for the load generators")
-	out, err := program.Output(ctx, g.say, strings.NewReader(""), g.generator, "await", g.region, g.stack.output("bucket"), strconv.Itoa(g.shards))
+	out, err := program.Output(ctx, g.say, strings.NewReader(""), g.generator, "await", g.region, g.stack.output("bucket"),
+		strconv.Itoa(g.shards))
 	if err != nil {
 		return err
 	}

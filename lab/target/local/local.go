@@ -58,7 +58,9 @@ func (l *Local) UpWith(ctx context.Context, name string, change stage.Change) (t
 }
 
 // UpTwin is UpWith for who breaks parts of the twin: the site and its twin, with what options say beyond the stage.
-func (l *Local) UpTwin(ctx context.Context, name string, change stage.Change, o twin.Options) (target.Site, *twin.Twin, error) {
+func (l *Local) UpTwin(
+	ctx context.Context, name string, change stage.Change, o twin.Options,
+) (target.Site, *twin.Twin, error) {
 	s, err := stage.Read(l.root, name)
 	if err != nil {
 		return nil, nil, err

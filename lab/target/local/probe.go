@@ -39,7 +39,8 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 	}
 	probes = append(probes, StageProbe(t))
 	for _, m := range t.Machines {
-		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU, result.ResourceMemory))
+		probes = append(probes, groupProbe(&twin.Part{Name: m.Name, Group: m}, result.ResourceServerCPU,
+			result.ResourceMemory))
 	}
 	probes = append(probes,
 		groupProbe(t.Postgres, result.ResourceDBCPU, ""), groupProbe(t.Redis, result.ResourceRedisCPU, ""))
@@ -87,10 +88,14 @@ func groupProbe(p *twin.Part, cpu, memory result.Resource) watch.Probe {
 		passed, ok := periods.Next(float64(u.Periods))
 		stopped, ok2 := throttled.Next(float64(u.ThrottledPeriods))
 		if ok && ok2 && passed > 0 {
-			all = append(all, watch.Reading{Resource: result.ResourceThrottled, Of: p.Name, Unit: "ratio", Limit: 1, Value: stopped / passed})
+			all = append(all, watch.Reading{
+				Resource: result.ResourceThrottled, Of: p.Name, Unit: "ratio", Limit: 1, Value: stopped / passed,
+			})
 		}
 		if memory != "" && u.Memory > 0 {
-			all = append(all, watch.Reading{Resource: memory, Of: p.Name, Unit: "bytes", Limit: float64(p.Group.MemoryLimit), Value: float64(u.Memory)})
+			all = append(all, watch.Reading{
+				Resource: memory, Of: p.Name, Unit: "bytes", Limit: float64(p.Group.MemoryLimit), Value: float64(u.Memory),
+			})
 		}
 		return all
 	}
@@ -233,7 +238,8 @@ func databaseProbe(t *twin.Twin) watch.Probe {
 		var open, active, waiting float64
 		err := conn.QueryRow(ctx, `
 			SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE wait_event_type = 'Lock')
-			FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&open, &active, &waiting)
+			FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&open, &active,
+			&waiting)
 		if err != nil {
 			return nil
 		}
