@@ -177,7 +177,7 @@ func (c *cloud) remember(*result.Fault, time.Time, time.Time, time.Time) {} // n
 func (c *cloud) settle(context.Context) ([]result.Invariant, error) { return nil, nil }
 
 // downTimeout bounds the teardown, also of an interrupted run.
-const downTimeout = 45 * time.Minute
+const downTimeout = 75 * time.Minute
 
 func (c *cloud) down(ctx context.Context) error {
 	if c.site == nil {
