@@ -33,7 +33,7 @@ var looking = []string{
 	"lambda:GetEventSourceMapping", "lambda:ListTags", "logs:DescribeLogGroups",
 	"rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups",
 	"rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource",
-	"s3:GetBucketTagging", "scheduler:GetSchedule", "scheduler:GetScheduleGroup",
+	"scheduler:GetSchedule", "scheduler:GetScheduleGroup",
 	"scheduler:ListScheduleGroups", "scheduler:ListSchedules", "scheduler:ListTagsForResource", "sns:GetTopicAttributes",
 	"ssm:DescribeParameters", "tag:GetResources",
 }
