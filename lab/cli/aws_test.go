@@ -64,7 +64,7 @@ func TestRunOnAWS(t *testing.T) {
 	})
 	t.Run("broken", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "faults.json")
-		before := len(account.Calls(t))
+		account.Reset(t)
 		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20", "--fault",
 			"database restarted", "--fault", "rolling deploy",
 			"--config", "shoplab:https=off", "--config", "aws:maxRetries=3", "--config", "shoplab:image="+imageOf("a"),
@@ -85,7 +85,7 @@ func TestRunOnAWS(t *testing.T) {
 			}
 		}
 		done := map[string]int{}
-		for _, call := range account.Calls(t)[before:] {
+		for _, call := range account.Calls(t) {
 			if call.Status < 300 {
 				done[call.Action]++
 			}
