@@ -36,8 +36,8 @@ terminated, a task stopped, a pod deleted, RDS and ElastiCache reboot, a new ima
 by commands that Systems Manager runs on its servers, and taken down; what replaces a part takes
 what AWS takes, and nothing of that is assumed. What AWS does not offer is named. The stages cost
 money while they are up, about 0.02 to 0.15 USD an hour each, and the load is sent from this
-machine. Each act was tried on an emulated account or against answers as AWS documents them; none
-on AWS yet.
+machine. None of it was tried on AWS yet: what was tried on an emulated account, or against answers
+as AWS documents them, is in docs/decisions/0150.
 
 Exit status: 0; 1 after an error, or if an order was lost or made twice, or money has no order;
 130 after Ctrl-C, which stops everything that was started.`,
