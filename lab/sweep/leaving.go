@@ -35,6 +35,9 @@ func (l *leaving) ask(ctx context.Context, cfg aws.Config) {
 		l.belongs, l.Reason = true, err.Error()
 	case err == nil || notFound(err): // whether it is gone, its look says
 		l.asked, l.refused, l.Reason = time.Now(), false, ""
+		if err != nil {
+			l.Reason = brief(err) // what AWS does not find may be something else than this
+		}
 	default:
 		l.refused, l.Reason = forbidden(err), brief(err)
 	}
