@@ -38,7 +38,7 @@ stay at the instances they start with: --config shoplab:maxInstances=N lets them
 The load is sent from two tasks on Fargate in the stages' region, 0.05 USD an hour each, which are gone
 after the run; --shards says how many, and --generator here sends it from this machine, so that its
 way to AWS is in every latency.`,
-		Example: `  go run ./lab run --quick                   all stages in under six minutes
+		Example: `  go run ./lab run --quick                   all stages, a first impression
   go run ./lab run stage1 stage3             two stages, three repeats each
   go run ./lab run stage2 --target aws
   go run ./lab run stage3 --target aws --shards 6              a stage that 2 tasks cannot break
