@@ -62,6 +62,39 @@ func TestRunOnAWS(t *testing.T) {
 		}
 		account.Leftovers(t)
 	})
+	t.Run("broken", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "faults.json")
+		account.Reset(t)
+		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20",
+			"--fault", "database restarted", "--config", "shoplab:https=off", "--config", "aws:maxRetries=3",
+			"--config", "shoplab:image="+imageOf("a"), "--out", out)
+		if err := lab.wait(); err != nil {
+			t.Fatalf("%v\n%s", err, lab.stderr.String())
+		}
+		res, err := result.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Target != result.TargetAWS || res.Sweep == nil || !res.Sweep.Clean || len(res.Faults.Stages) != 1 {
+			t.Fatalf("target %s, sweep %+v, %d stages", res.Target, res.Sweep, len(res.Faults.Stages))
+		}
+		t.Log(strings.Join(res.Faults.Stages[0].Notes, "\n"))
+		for _, f := range res.Faults.Stages[0].Faults {
+			if len(f.Runs) != 1 || len(f.Assumed) > 0 {
+				t.Errorf("%s: %d runs, assumed %v", f.Name, len(f.Runs), f.Assumed)
+			}
+		}
+		done := map[string]int{}
+		for _, call := range account.Calls(t) {
+			if call.Status < 300 {
+				done[call.Action]++
+			}
+		}
+		if done["RebootDBInstance"] != 1 || done["CreateCluster"] != 1 {
+			t.Errorf("asked of AWS: %v", done)
+		}
+		account.Leftovers(t)
+	})
 	for when, line := range map[string]string{
 		"while Pulumi deploys": "aws:ec2:Vpc network-vpc", "under load": "warm-up: ",
 	} {
