@@ -45,13 +45,17 @@ func (b breaker) tasks(ctx context.Context, cluster, name string) ([]ecstypes.Ta
 	return out.Tasks, nil
 }
 
+// serving are the tasks of the stage's service, with the cluster's and the service's names.
+func (b breaker) serving(ctx context.Context) (cluster, name string, running []ecstypes.Task, err error) {
+	if cluster, name, err = b.service(ctx); err == nil {
+		running, err = b.tasks(ctx, cluster, name)
+	}
+	return cluster, name, running, err
+}
+
 // stopTask stops one task and waits for its replacement.
 func (b breaker) stopTask(ctx context.Context) (string, error) {
-	cluster, name, err := b.service(ctx)
-	if err != nil {
-		return "", err
-	}
-	running, err := b.tasks(ctx, cluster, name)
+	cluster, name, running, err := b.serving(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -59,11 +59,7 @@ func (b breaker) loseInstances(ctx context.Context, zone string) (string, error)
 		_, err = ec2.NewFromConfig(b.cfg).TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids})
 		return fmt.Sprintf("terminated %v, ", ids), err
 	case stage.Fargate:
-		cluster, name, err := b.service(ctx)
-		if err != nil {
-			return "", err
-		}
-		running, err := b.tasks(ctx, cluster, name)
+		cluster, _, running, err := b.serving(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -112,14 +112,7 @@ func TestCloudUsage(t *testing.T) {
 		result.ResourceDBConns:     {74, 78, 79},
 		result.ResourceRedisCPU:    {0.25, 0.25, 1},
 	}
-	if len(got) != len(want) {
-		t.Errorf("got %d usages, want %d: %+v", len(got), len(want), got)
-	}
-	for _, u := range got {
-		if w := want[u.Resource]; u.Limit == nil || [3]float64{u.Mean, u.Max, *u.Limit} != w {
-			t.Errorf("%s: got mean %v, max %v, want %v", u.Resource, u.Mean, u.Max, w)
-		}
-	}
+	sameUsage(t, got, want)
 	if v := verdict.Judge(result.Step{Usage: got}); v.Cause != result.CauseCPU {
 		t.Errorf("judged %s, want %s", v.Summary, result.CauseCPU)
 	}
@@ -154,18 +147,7 @@ func TestCloudUsageOfAFunction(t *testing.T) {
 		result.ResourceDBCPU:        {.2, .2, 2},
 		result.ResourceRedisCPU:     {.05, .05, 1},
 	}
-	if len(got) != len(want) {
-		t.Errorf("got %d usages, want %d: %+v", len(got), len(want), got)
-	}
-	for _, u := range got {
-		limit := 0.0
-		if u.Limit != nil {
-			limit = *u.Limit
-		}
-		if w := want[u.Resource]; math.Abs(u.Mean-w[0]) > 1e-9 || math.Abs(u.Max-w[1]) > 1e-9 || limit != w[2] {
-			t.Errorf("%s: got mean %v, max %v of %v, want %v", u.Resource, u.Mean, u.Max, limit, w)
-		}
-	}
+	sameUsage(t, got, want)
 	if v := verdict.Judge(result.Step{Usage: got, Throughput: 100}); v.Cause != result.CauseConcurrency {
 		t.Errorf("judged %s, want %s", v.Summary, result.CauseConcurrency)
 	}
@@ -184,5 +166,22 @@ func TestCloudUsageNeedsAWholeMinute(t *testing.T) {
 	}
 	if begin, end := whole(from, 119*time.Second, time.Minute); end.Sub(begin) != time.Minute {
 		t.Errorf("whole minutes are %s to %s, want one", begin, end)
+	}
+}
+
+// sameUsage wants a mean, a maximum and a limit, 0 for none, of each resource.
+func sameUsage(t *testing.T, got []result.Usage, want map[result.Resource][3]float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("got %d usages, want %d: %+v", len(got), len(want), got)
+	}
+	for _, u := range got {
+		limit := 0.0
+		if u.Limit != nil {
+			limit = *u.Limit
+		}
+		if w := want[u.Resource]; math.Abs(u.Mean-w[0]) > 1e-9 || math.Abs(u.Max-w[1]) > 1e-9 || limit != w[2] {
+			t.Errorf("%s: got mean %v, max %v of %v, want %v", u.Resource, u.Mean, u.Max, limit, w)
+		}
 	}
 }

@@ -279,14 +279,7 @@ func TestOffers(t *testing.T) {
 		"stage5": {killed.name, hangs.name, crashed.name, proxyGone.name, webhooksGone.name},
 	}
 	for name, want := range not {
-		s, err := stage.Read("../..", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := stage.Graph("../..", name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, s := declared(t, name)
 		p, err := policyOf(g, s)
 		if err != nil {
 			t.Fatal(err)

@@ -27,14 +27,7 @@ func TestPolicies(t *testing.T) {
 		},
 		"stage5": {keeper: function, timeout: 20 * time.Second},
 	} {
-		s, err := stage.Read("../..", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := stage.Graph("../..", name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, s := declared(t, name)
 		got, err := policyOf(g, s)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v\n%v", name, got, want, err)
@@ -79,4 +72,18 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%+v is no plan", p)
 		}
 	}
+}
+
+// declared are a stage's graph and configuration, as the repository has them.
+func declared(t *testing.T, name string) (cost.Graph, stage.Stage) {
+	t.Helper()
+	s, err := stage.Read("../..", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := stage.Graph("../..", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, s
 }
