@@ -130,7 +130,8 @@ func TestAFunctionIsBroken(t *testing.T) {
 	t.Parallel()
 	st := inflicted(t, gentle(t, "stage5", killed.name, hangs.name, deploy.name, zoneGone.name))
 	felt := failedIn(st)
-	for _, name := range []string{killed.name, hangs.name, zoneGone.name} {
+	// Half a second without a database may fall between two requests that need it, so the zone is not among these.
+	for _, name := range []string{killed.name, hangs.name} {
 		if !slices.Contains(felt, name) {
 			t.Errorf("%s: no request failed, and one was handled at least", name)
 		}
