@@ -98,6 +98,9 @@ func (r *stageRun) steps(ctx context.Context, v visit) error {
 				return err
 			}
 		}
+		if err := r.demands(ctx); err != nil {
+			return err
+		}
 		if err := r.calibrate(ctx); err != nil {
 			return err
 		}

@@ -114,11 +114,10 @@ func measured(runs []*stageRun) []result.Stage {
 	return stages
 }
 
-// scaling are the small numbers of users that the scalability fit and the demands need beside the declared ones: the
-// latter at least four below saturation, which a stage with a quarter of a CPU reaches early.
+// scaling are the small numbers of users that the scalability fit needs beside the declared ones.
 func scaling(s result.Settings) []int {
 	if s.Quick {
 		return []int{1, 4, 16}
 	}
-	return []int{1, 2, 3, 4, 6, 8, 16, 32}
+	return []int{1, 2, 4, 8, 16, 32}
 }

@@ -337,6 +337,18 @@ func TestAFullRunControlsItsProofAndMeasuresTwins(t *testing.T) {
 				t.Errorf("%s: %+v", twin.Knob, twin.Search)
 			}
 		}
+		alone, rates := 0.0, []float64(nil) // what a request costs is measured at rates that use nothing up
+		for _, s := range st.Steps {
+			switch {
+			case s.Purpose == result.PurposeDemand:
+				rates = append(rates, s.Rate)
+			case s.Purpose == result.PurposeScaling && s.Users == 1:
+				alone = s.Goodput
+			}
+		}
+		if len(rates) != len(demandShares) || !slices.IsSorted(rates) || rates[len(rates)-1] >= alone {
+			t.Errorf("demand steps at %v a second, one user gets %.0f", rates, alone)
+		}
 		last := st.Twins[len(st.Twins)-1] // with twice the pool it breaks at twice the users
 		if last.Knob != "pool per instance" || math.Abs(*last.Search.FirstBad-101) > 12 {
 			t.Errorf("%s breaks at %g users, want about 101: %+v", last.Knob, *last.Search.FirstBad, last.Search.Probes)

@@ -61,6 +61,7 @@ func (v visit) seconds(s result.Settings) float64 {
 	if v.first {
 		seconds += float64(len(scaling(s))) * (s.SearchSeconds + settle)
 		if !s.Quick {
+			seconds += float64(len(demandShares)) * (s.SearchSeconds + settle)
 			seconds += float64(len(load.Flows())) * (calibrateFor + calibrateSettle).Seconds()
 		}
 	}

@@ -36,7 +36,7 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 	most := limits[0].Rate
 	kept := func(rate float64) (Outcome, bool) {
 		out := n.Simulate(Load{Rate: rate}, simulated)
-		return out, out.P95*1000 <= o.P95MS
+		return out, out.Keeps(o)
 	}
 	low, high, best := 0.0, 1.0, Outcome{}
 	for range 6 {
@@ -57,7 +57,7 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 // objective, as the laboratory's searches look for; 0 where more than most keep it.
 func (n Network) MostUsers(o result.Objective, most int) int {
 	misses := func(users int) bool {
-		return n.Simulate(Load{Users: users}, max(simulated, 4*users)).P95*1000 > o.P95MS
+		return !n.Simulate(Load{Users: users}, max(simulated, 4*users)).Keeps(o)
 	}
 	// By Little's law so many are in flight when the mean answer takes a third of the objective.
 	good, bad := 0, 1
@@ -170,7 +170,7 @@ func (s Setting) InstancesFor(rate float64, o result.Objective) (int, Limit, err
 		if bound.Rate <= rate {
 			continue
 		}
-		if out := n.Simulate(Load{Rate: rate}, simulated); out.P95*1000 <= o.P95MS {
+		if n.Simulate(Load{Rate: rate}, simulated).Keeps(o) {
 			return i, bound, nil
 		}
 	}

@@ -48,9 +48,13 @@ func Build(s Setting) (Network, error) {
 	if b.Config.Instances == nil || b.Config.CPUUnits == nil || b.Config.PoolPerInstance == nil {
 		return Network{}, fmt.Errorf("the result does not say the stage's instances, CPU and pool")
 	}
-	b.net.Classes = s.Demands.Classes
+	b.net.Classes, b.net.Pause = s.Demands.Classes, s.Demands.Pause
 	if s.Host != nil {
-		b.whole = b.machine("the stage", s.Host.Cores, s.Host.CPUs, -1)
+		rest := 0.0
+		for _, p := range s.Demands.Parts {
+			rest += p.Idle
+		}
+		b.whole = b.machine("the stage", s.Host.Cores, left(s.Host.Cores, s.Host.CPUs, rest), -1)
 	} else {
 		b.net.Delay = Hop.Value.Value * 2 // to the instance, and to the cache
 	}
@@ -85,7 +89,8 @@ func Build(s Setting) (Network, error) {
 func (b *builder) instances(units float64, home, database, cache int) {
 	hold := b.Demands.Hold.Value
 	if hold > 0 {
-		hold = max(0, hold-b.Demands.Of(PartDatabase).Seconds.Value)
+		_, within := trips(b.net.classes())
+		hold = max(0, hold-b.Demands.Of(PartDatabase).Seconds.Value-within*b.Demands.Of(PartService).Seconds.Value)
 	}
 	if b.Host == nil && b.Topology != string(stage.Single) {
 		hold += cmp.Or(b.Demands.RoundTrips.Value, RoundTrips.Value.Value) * Hop.Value.Value
@@ -96,17 +101,33 @@ func (b *builder) instances(units float64, home, database, cache int) {
 		case string(stage.Balanced):
 			own = b.sized(fmt.Sprintf("server-%d", i+1), b.Config.InstanceType, units)
 		case string(stage.Fargate), string(stage.Mesh), string(stage.Lambda):
-			own = b.machine(fmt.Sprintf("shop-%d", i+1), max(2, int(math.Ceil(units))), units, home)
+			cores, rest := max(2, int(math.Ceil(units))), 0.0
+			if b.Topology != string(stage.Lambda) { // which is frozen where it has nothing to do
+				rest = b.Demands.Of(PartService).Idle / float64(max(1, b.Demands.Instances))
+			}
+			own = b.machine(fmt.Sprintf("shop-%d", i+1), cores, left(cores, units, rest), home)
 		}
 		in := Instance{Pool: *b.Config.PoolPerInstance, HeldDelay: hold}
+		if b.Topology == string(stage.Lambda) {
+			in.Concurrency = 1
+		}
 		in.Visits = b.visit(b.visit(b.visit(nil, PartSidecar, home), PartService, own), PartCache, cache)
 		in.Held = b.visit(nil, PartDatabase, database)
 		b.net.Instances = append(b.net.Instances, in)
 	}
 }
 
+// left is what a quota leaves to requests, where some of it is used without any. Where all cores may be used that is no
+// matter: what is used at rest is little of a whole core, and no quota stops the others for it.
+func left(cores int, cpus, rest float64) float64 {
+	if cpus >= float64(cores) {
+		return cpus
+	}
+	return max(cpus/2, cpus-rest)
+}
+
 // most is how many instances serve: of a function as many execution environments as requests may start, of which each
-// handles one request at a time, as its pool of one connection has it.
+// handles one request at a time.
 func (b *builder) most() int {
 	if b.Topology == string(stage.Lambda) && b.Config.MaxInstances != nil {
 		return *b.Config.MaxInstances

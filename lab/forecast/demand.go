@@ -48,6 +48,11 @@ type Demand struct {
 // Demands are a stage's.
 type Demands struct {
 	Parts []Demand
+	// Instances is how many there were, which share what the service takes at rest.
+	Instances int
+	// Pause is the seconds between an answer and a user's next request, by Little's law from the step of one user: what
+	// shoppers think, and wait for a payment.
+	Pause float64
 	// Hold is the seconds that a request holds a pooled connection, all requests' mean, by Little's law.
 	Hold result.Interval
 	// RoundTrips is how often a request asks the database, Bytes the length of its answer; 0 where not counted.
@@ -103,7 +108,11 @@ func Measure(st result.Stage) (Demands, error) {
 	if d.Of(PartService).Seconds.Value == 0 {
 		return d, fmt.Errorf("%s: %w: the service's CPU was not watched", st.Name, ErrTooFew)
 	}
-	if x, y := points(free, result.ResourcePoolInUse); len(x) >= leastSteps {
+	d.Instances, d.Pause = 1, pause(st.Steps)
+	if st.Config.Instances != nil {
+		d.Instances = max(1, *st.Config.Instances)
+	}
+	if x, y := points(calm(free), result.ResourcePoolInUse); len(x) >= leastSteps {
 		d.Hold, _ = slope(x, y)
 	}
 	if x, y := points(free, result.ResourceRoundTrips); len(x) >= leastSteps {
@@ -116,10 +125,35 @@ func Measure(st result.Stage) (Demands, error) {
 	return d, nil
 }
 
+// calm are the steps in which nobody waits for CPU, so that a connection is held for what it is used; all, where they
+// are too few.
+func calm(free []result.Step) []result.Step {
+	var all []result.Step
+	for _, s := range free {
+		if pressure(s) < unsaturated/2 && throttled(s) < .05 {
+			all = append(all, s)
+		}
+	}
+	if distinct(all) < leastSteps {
+		return free
+	}
+	return all
+}
+
+// pause is what one user takes between requests.
+func pause(steps []result.Step) float64 {
+	for _, s := range steps {
+		if fits(s) && s.Users == 1 && s.Latency != nil {
+			return max(0, 1/s.Throughput-s.Latency.MeanMS/1000)
+		}
+	}
+	return 0
+}
+
 // fits says whether a step is one of ordinary load.
 func fits(s result.Step) bool {
 	switch s.Purpose {
-	case result.PurposeScaling, result.PurposeLevel, result.PurposeSearch, result.PurposeRate:
+	case result.PurposeDemand, result.PurposeScaling, result.PurposeLevel, result.PurposeSearch, result.PurposeRate:
 		return s.Throughput > 0 && s.ErrorRatio <= 0.01
 	}
 	return false
@@ -232,9 +266,9 @@ func line(x, y []float64) (b, a float64) {
 	return zy / zz, 0 // through the origin
 }
 
-// growth is the slope of the demand's excess over the share of throttled periods, over all steps: near
-// throttling a request costs more than elsewhere, because what runs is stopped with its caches warm and
-// more requests are under way.
+// growth is the slope of the demand's excess over the share of throttled periods, over all steps. Where periods are
+// throttled a request may cost more than elsewhere, because what runs is stopped with its caches warm, or less, because
+// with many under way one wake-up serves several.
 func growth(steps []result.Step, r result.Resource, d Demand) float64 {
 	var tt, te float64
 	for _, s := range steps {
@@ -250,12 +284,14 @@ func growth(steps []result.Step, r result.Resource, d Demand) float64 {
 	if tt == 0 {
 		return 0
 	}
-	return min(2, max(0, te/tt))
+	return min(2, max(-.5, te/tt))
 }
 
-// classes are the operations with what each takes over the mean, by their mean latency in the steps with
-// the least load, where latency is demand and little else.
+// classes are the operations with what each takes over the mean, by their mean latency in the step with the least load,
+// where latency is demand and little else. A demand step is none of those: between its few requests the CPU falls
+// asleep, and waking up takes every operation the same.
 func classes(steps []result.Step) []Class {
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
 	if len(steps) == 0 {
 		return nil
 	}
@@ -269,16 +305,11 @@ func classes(steps []result.Step) []Class {
 		return 0
 	})
 	var all []Class
-	mean, requests := 0.0, 0.0
 	for _, o := range lightest.Operations {
 		if o.Latency != nil && o.Requests > 0 {
-			all = append(all, Class{Name: o.Name, Share: float64(o.Requests), Weight: o.Latency.MeanMS})
-			mean, requests = mean+float64(o.Requests)*o.Latency.MeanMS, requests+float64(o.Requests)
+			mean := o.Latency.MeanMS
+			all = append(all, Class{Name: o.Name, Share: float64(o.Requests), Weight: mean, Held: mean, Trips: 1})
 		}
 	}
-	for i := range all {
-		all[i].Share /= requests
-		all[i].Weight /= mean / requests
-	}
-	return all
+	return normal(all)
 }

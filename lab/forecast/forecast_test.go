@@ -120,6 +120,29 @@ func TestMeasureNeedsSteps(t *testing.T) {
 	}
 }
 
+// A stage that two users use up has its demands from arrival rates below that, and its classes from its users.
+func TestMeasureTakesDemandSteps(t *testing.T) {
+	st := stageOf(t)
+	for i := range st.Steps {
+		s := &st.Steps[i]
+		if s.Rate == 0 {
+			continue
+		}
+		s.Purpose = result.PurposeDemand
+		for j := range s.Operations { // waking up takes all of them the same
+			s.Operations[j].Latency = &result.Latency{MeanMS: 5}
+		}
+	}
+	d, err := Measure(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, PartService, d.Of(PartService).Seconds.Value, truth[PartService], .01)
+	if len(d.Classes) != 2 || math.Abs(d.Classes[1].Weight-5.5) > .01 {
+		t.Errorf("classes %+v, want half and 5.5 times the mean", d.Classes)
+	}
+}
+
 // A request that costs more where it is throttled is found to.
 func TestMeasureFindsTheGrowth(t *testing.T) {
 	st := stageOf(t)

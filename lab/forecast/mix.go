@@ -154,17 +154,10 @@ func (d Demands) WithMix(shares map[string]float64) (Demands, error) {
 // classesOf are the kinds of requests in a mix, each as heavy over the others as in the run's own.
 func (d Demands) classesOf(shares map[string]float64) []Class {
 	var all []Class
-	mean, known := 0.0, 0.0
 	for _, c := range d.Classes {
-		c.Share = mixed(d.Flows, shares, func(f Flow) float64 { return f.Operations[c.Name] })
-		if c.Share > 0 {
+		if c.Share = mixed(d.Flows, shares, func(f Flow) float64 { return f.Operations[c.Name] }); c.Share > 0 {
 			all = append(all, c)
-			mean, known = mean+c.Share*c.Weight, known+c.Share
 		}
 	}
-	for i := range all {
-		all[i].Share /= known
-		all[i].Weight /= mean / known
-	}
-	return all
+	return normal(all)
 }

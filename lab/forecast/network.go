@@ -1,14 +1,16 @@
 package forecast
 
 // Network is a stage as queueing theory sees it. A request waits for the network's delays, takes CPU of the
-// proxies in front, goes to the instance with the fewest requests, takes CPU there, holds one of the
-// instance's database connections while it takes the database's CPU, and is answered.
+// proxies in front, goes to the instance with the fewest requests, takes CPU there, and is answered. As often as its
+// class asks the database, it holds one of the instance's connections meanwhile: while it takes the database's CPU, and
+// while it waits for the service's to read the answer.
 type Network struct {
 	Machines  []Machine
 	Front     []Visit    // the balancer, the gateway
 	Instances []Instance // all alike, each on machines of its own or shared
 	Delay     float64    // seconds a request spends between machines, whatever the load
 	Classes   []Class    // kinds of requests; none: all alike
+	Pause     float64    // seconds between an answer and a user's next request, beside what the user thinks
 }
 
 // Machine is a CPU that parts of a stage take turns on.
@@ -44,14 +46,57 @@ type Instance struct {
 	Visits    []Visit // the sidecar, the service, the cache
 	Pool      int     // connections; 0: as many as are wanted
 	Held      []Visit // while a connection is held: the database
-	HeldDelay float64 // seconds that a connection is held besides
+	HeldDelay float64 // seconds that a mean request holds connections besides
+	// Concurrency is how many requests it handles at once, 0 for any number. Where all instances have as many, a request
+	// is refused, as by a function whose reserved concurrency is in use.
+	Concurrency int
 }
 
 // Class is a kind of request.
 type Class struct {
 	Name   string
 	Share  float64 // of all requests
-	Weight float64 // its demand over the mean request's
+	Weight float64 // what it takes of the service's CPU, over the mean request's
+	Held   float64 // what it takes of the database's CPU, over the mean request's
+	// Trips is how often it asks the database, with a connection of its own each time.
+	Trips float64
+	// Locks says that it may wait for a lock, for which an instance has only some of its connections.
+	Locks bool
+}
+
+// trips is how often requests of the class ask, as a whole number.
+func (c Class) trips() int {
+	if c.Trips <= 0 || c.Held <= 0 {
+		return 0
+	}
+	return max(1, int(c.Trips+.5))
+}
+
+// alike is the class of requests of which nothing is told apart.
+var alike = []Class{{Share: 1, Weight: 1, Held: 1, Trips: 1}}
+
+// classes are the network's; one, where none are known.
+func (n Network) classes() []Class {
+	if len(n.Classes) == 0 {
+		return alike
+	}
+	return n.Classes
+}
+
+// reading is what a request of the class takes of the service's CPU each time that it holds a connection: an equal part
+// of what it takes in all, but no more than of a mean request. What takes more, as a password's hash does, is done
+// without a connection.
+func (c Class) reading() float64 { return min(c.Weight, 1) / float64(c.trips()+1) }
+
+// trips is how often a mean request asks the database, and within the share of the service's CPU that it takes while
+// it holds a connection.
+func trips(classes []Class) (mean, within float64) {
+	for _, c := range classes {
+		k := float64(c.trips())
+		mean += c.Share * k
+		within += c.Share * k * c.reading()
+	}
+	return mean, within
 }
 
 // demands is the CPU time that a mean request takes of each machine, those within it included. growth
@@ -108,8 +153,14 @@ func (n Network) Limits() []Limit {
 		}
 	}
 	held, pool := 0.0, 0
+	_, within := trips(n.classes())
 	for _, i := range n.Instances {
 		t := i.HeldDelay
+		for _, v := range i.Visits {
+			if v.Part == PartService {
+				t += v.Demand * within
+			}
+		}
 		for _, v := range i.Held {
 			t += v.Demand
 		}

@@ -3,6 +3,7 @@ package forecast
 import (
 	"slices"
 
+	"shoplab/lab/result"
 	"shoplab/lab/stats"
 )
 
@@ -14,6 +15,12 @@ type Outcome struct {
 	PoolWait            float64   // mean seconds that a request waited for a connection
 	PoolUse             float64   // share of all connections in use, on average
 	Throttled           []float64 // share of each machine's periods in which its quota ran out
+	Refused             float64   // share of the requests
+}
+
+// Keeps says whether the objective is kept.
+func (o Outcome) Keeps(g result.Objective) bool {
+	return o.P95*1000 <= g.P95MS && o.Refused <= g.MaxErrorRatio
 }
 
 func (s *simulation) outcome() Outcome {
@@ -43,6 +50,7 @@ func (s *simulation) outcome() Outcome {
 	if connections > 0 {
 		out.PoolUse /= float64(connections)
 	}
+	out.Refused = float64(s.turnedAway) / float64(len(s.times))
 	out.PoolWait = s.waited / float64(len(s.times))
 	return out
 }

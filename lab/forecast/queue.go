@@ -53,6 +53,8 @@ type fifo struct {
 
 func (q *fifo) len() int { return len(q.jobs) - q.head }
 
+func (q *fifo) first() int { return q.jobs[q.head] }
+
 func (q *fifo) push(j int) { q.jobs = append(q.jobs, j) }
 
 func (q *fifo) pop() int {

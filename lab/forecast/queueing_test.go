@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"shoplab/lab/result"
 )
 
 // close says whether got is within a share of want.
@@ -205,5 +207,78 @@ func TestEqualSimulationsAreEqual(t *testing.T) {
 	a, b := server(2, .001).Simulate(Load{Rate: 1500}, 5000), server(2, .001).Simulate(Load{Rate: 1500}, 5000)
 	if a.P95 != b.P95 || a.Mean != b.Mean {
 		t.Errorf("%v and %v of the same seed", a, b)
+	}
+}
+
+// M/M/c/c: what finds all of c instances busy that handle one request each is refused, by Erlang's formula B.
+func TestRefusedRequestsAreErlangB(t *testing.T) {
+	const demand, c, load = .001, 4, 3.0
+	n := Network{Machines: []Machine{{Name: "function", Cores: 1000, CPUs: 1000, Within: -1}}}
+	for range c {
+		n.Instances = append(n.Instances, Instance{Visits: []Visit{{Machine: 0, Demand: demand}}, Concurrency: 1})
+	}
+	sum, term := 1.0, 1.0
+	for k := 1; k <= c; k++ {
+		term *= load / float64(k)
+		sum += term
+	}
+	out := n.Simulate(Load{Rate: load / demand}, 300_000)
+	within(t, "refused", out.Refused, term/sum, .03)
+	if out.Keeps(result.Objective{P95MS: 500, MaxErrorRatio: .1}) || !out.Keeps(result.Objective{P95MS: 500, MaxErrorRatio: .3}) {
+		t.Errorf("refused %.3f, held against the wrong share", out.Refused)
+	}
+}
+
+// Transactions that wait for locks have three of four connections, and others all of them: by Little's law the closed
+// loop gets as many answers a second as connections are held for a second.
+func TestLockingTransactionsHaveSomeOfThePool(t *testing.T) {
+	const hold = .001
+	n := Network{
+		Machines:  []Machine{{Name: "database", Cores: 1000, CPUs: 1000, Within: -1}},
+		Instances: []Instance{{Pool: 4, Held: []Visit{{Machine: 0, Demand: hold}}}},
+	}
+	for locks, connections := range map[bool]float64{true: 3, false: 4} {
+		n.Classes = []Class{{Share: 1, Weight: 1, Held: 1, Trips: 1, Locks: locks}}
+		within(t, "throughput", n.Simulate(Load{Users: 50}, 50_000).Throughput, connections/hold, .02)
+	}
+}
+
+// A request that asks the database three times holds a connection for a third of its database's CPU each time, and reads
+// the answer with a quarter of the service's: nothing is lost or taken twice.
+func TestARouteTakesTheDemandsOnce(t *testing.T) {
+	n := Network{
+		Machines: []Machine{{Cores: 2, CPUs: 2, Within: -1}, {Cores: 2, CPUs: 2, Within: -1}},
+		Classes:  []Class{{Share: .5, Weight: .2}, {Share: .5, Weight: 1.8, Held: 2, Trips: 3, Locks: true}},
+	}
+	in := Instance{
+		Pool:   4,
+		Visits: []Visit{{Part: PartService, Machine: 0, Demand: .001}},
+		Held:   []Visit{{Part: PartDatabase, Machine: 1, Demand: .0004}}, HeldDelay: .003,
+	}
+	n.Instances = []Instance{in}
+	for i, want := range []struct{ service, database, delay, acquired, locked float64 }{
+		{.0002, 0, 0, 0, 0}, {.0018, .0008, .006, 3, 1},
+	} {
+		var got struct{ service, database, delay, acquired, locked float64 }
+		for _, o := range n.route(in, n.Classes[i]) {
+			switch {
+			case o.kind == opCPU && o.machine == 0:
+				got.service += o.demand
+			case o.kind == opCPU:
+				got.database += o.demand
+			case o.kind == opDelay:
+				got.delay += o.demand
+			case o.kind == opAcquire:
+				got.acquired++
+			case o.kind == opLock:
+				got.locked++
+			}
+		}
+		within(t, "service", got.service, want.service, 1e-9)
+		within(t, "database", got.database, want.database, 1e-9)
+		within(t, "delay", got.delay, want.delay, 1e-9)
+		if got.acquired != want.acquired || got.locked != want.locked {
+			t.Errorf("class %d: %g connections, %g locks; want %g and %g", i, got.acquired, got.locked, want.acquired, want.locked)
+		}
 	}
 }

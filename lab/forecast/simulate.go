@@ -3,6 +3,8 @@ package forecast
 import (
 	"math"
 	"math/rand/v2"
+
+	"shoplab/contract"
 )
 
 // Load is what a simulation is loaded with: a rate of arrivals at random moments, or users who each send
@@ -22,8 +24,7 @@ const (
 )
 
 // Simulate runs the network with the load, event by event, until so many requests have been answered after
-// a tenth of them as warm-up. Demands are exponential around the mean of their class. Equal calls give
-// equal outcomes.
+// a tenth of them as warm-up. Equal calls give equal outcomes.
 func (n Network) Simulate(l Load, requests int) Outcome {
 	s := newSimulation(n, l, requests)
 	s.run()
@@ -34,8 +35,10 @@ func (n Network) Simulate(l Load, requests int) Outcome {
 const (
 	opDelay = iota
 	opCPU
+	opLock // one of the connections that may wait for locks, and then any
 	opAcquire
 	opRelease
+	opUnlock
 )
 
 type op struct {
@@ -48,10 +51,11 @@ type op struct {
 // job is a request, or a user who sends one after the other.
 type job struct {
 	began    float64
-	instance int
+	route    []op
+	instance int     // refused: none
 	at       int     // the op
 	left     float64 // CPU seconds of it
-	weight   float64
+	ticket   int     // by which it waits for a core
 	asked    float64 // when a connection was wanted
 }
 
@@ -67,68 +71,60 @@ type core struct {
 	used             float64 // CPU seconds
 }
 
+// pool is what so many jobs have one of.
 type pool struct {
 	free  int
 	queue fifo
 	used  float64 // connection seconds
 }
 
+// refused is the instance of a request that found no room at any.
+const refused = -1
+
 type simulation struct {
 	net    Network
 	load   Load
 	rng    *rand.Rand
-	routes [][]op
+	routes [][][]op // by instance and class
+	away   []op     // of what is refused
 	cores  []core
 	pools  []pool
+	locks  []pool
 	out    []int // requests at each instance
 	jobs   []job
 	spare  []int
 	events events
 	queued int // jobs that wait for a core
-	now    float64
+	// tickets are how often one began to.
+	tickets int
+	now     float64
 
 	warm, want, done, sent int
 	times                  []float64
 	began                  float64 // of what is measured
 	waited                 float64
+	turnedAway             int // of what is measured
 }
 
 func newSimulation(n Network, l Load, requests int) *simulation {
 	s := &simulation{
 		net: n, load: l, rng: rand.New(rand.NewPCG(11, 13)), //nolint:gosec // reproducible on purpose
-		cores: make([]core, len(n.Machines)), pools: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
+		cores: make([]core, len(n.Machines)), pools: make([]pool, len(n.Instances)),
+		locks: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
 		warm: requests / 10, want: requests, times: make([]float64, 0, requests),
 	}
 	for m := range s.cores {
 		s.cores[m].tokens = n.Machines[m].CPUs * period
 	}
-	visits := func(to []op, all []Visit) []op {
-		for _, v := range all {
-			if v.Demand > 0 {
-				to = append(to, op{kind: opCPU, machine: v.Machine, demand: v.Demand, growth: v.Growth})
-			}
-		}
-		return to
-	}
 	for i, in := range n.Instances {
-		route := []op{}
-		if n.Delay > 0 {
-			route = append(route, op{kind: opDelay, demand: n.Delay})
+		var routes [][]op
+		for _, c := range n.classes() {
+			routes = append(routes, n.route(in, c))
 		}
-		route = visits(visits(route, n.Front), in.Visits)
-		s.pools[i].free = in.Pool
-		if in.Pool > 0 {
-			route = append(route, op{kind: opAcquire})
-		}
-		route = visits(route, in.Held)
-		if in.HeldDelay > 0 {
-			route = append(route, op{kind: opDelay, demand: in.HeldDelay})
-		}
-		if in.Pool > 0 {
-			route = append(route, op{kind: opRelease})
-		}
-		s.routes = append(s.routes, route)
+		s.routes = append(s.routes, routes)
+		s.pools[i].free, s.locks[i].free = in.Pool, contract.LockingConnections(in.Pool)
 	}
+	s.away = append(n.arrival(), op{kind: opDelay, demand: refusal})
 	return s
 }
 
@@ -143,7 +139,7 @@ func (s *simulation) run() {
 		s.events.push(event{at: s.exp(1 / s.load.Rate), job: nextArrival})
 	}
 	for range s.load.Users {
-		s.events.push(event{at: s.exp(s.load.Think), job: nextArrival})
+		s.events.push(event{at: s.exp(s.load.Think + s.net.Pause), job: nextArrival})
 	}
 	for s.done < s.warm+s.want && len(s.events) > 0 {
 		e := s.events.pop()
@@ -178,9 +174,13 @@ func (s *simulation) arrive() {
 			instance = i
 		}
 	}
-	s.out[instance]++
 	j := s.new()
-	s.jobs[j] = job{began: s.now, instance: instance, at: -1, weight: s.weight()}
+	if most := s.net.Instances[instance].Concurrency; most > 0 && s.out[instance] >= most {
+		s.jobs[j] = job{began: s.now, instance: refused, at: -1, route: s.away}
+	} else {
+		s.out[instance]++
+		s.jobs[j] = job{began: s.now, instance: instance, at: -1, route: s.routes[instance][s.class()]}
+	}
 	s.next(j)
 	s.dispatch()
 }
@@ -195,29 +195,37 @@ func (s *simulation) new() int {
 	return len(s.jobs) - 1
 }
 
-func (s *simulation) weight() float64 {
+// spread is a demand over its mean: exponential where requests are all alike, and Erlang's of four phases where classes
+// account for most of what makes them differ.
+func (s *simulation) spread() float64 {
 	if len(s.net.Classes) == 0 {
-		return 1
+		return s.rng.ExpFloat64()
 	}
-	x := s.rng.Float64()
-	for _, c := range s.net.Classes {
+	return (s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64()) / 4
+}
+
+// class draws a request's class. The draws are spread evenly, as multiples of the golden ratio are: a heavy class that is
+// rare would otherwise come up by chance too often or too seldom.
+func (s *simulation) class() int {
+	classes := s.net.classes()
+	_, x := math.Modf(float64(s.sent) * (math.Phi - 1))
+	for i, c := range classes {
 		if x -= c.Share; x < 0 {
-			return c.Weight
+			return i
 		}
 	}
-	return s.net.Classes[len(s.net.Classes)-1].Weight
+	return len(classes) - 1
 }
 
 // proceed goes on with a job whose delay is over or whose slice has run.
 func (s *simulation) proceed(j int, ran float64) {
-	o := s.routes[s.jobs[j].instance][s.jobs[j].at]
+	o := s.jobs[j].route[s.jobs[j].at]
 	if o.kind == opCPU {
 		for m := o.machine; m >= 0; m = s.net.Machines[m].Within {
 			s.cores[m].busy--
 		}
 		if s.jobs[j].left -= ran; s.jobs[j].left > 1e-12 {
-			s.cores[o.machine].queue.push(j)
-			s.queued++
+			s.enqueue(j, o.machine)
 			s.dispatch()
 			return
 		}
@@ -230,43 +238,54 @@ func (s *simulation) proceed(j int, ran float64) {
 func (s *simulation) next(j int) {
 	s.jobs[j].at++
 	g := &s.jobs[j]
-	route := s.routes[g.instance]
-	if g.at == len(route) {
+	if g.at == len(g.route) {
 		s.finish(j)
 		return
 	}
-	o := route[g.at]
-	p := &s.pools[g.instance]
+	o := g.route[g.at]
 	switch o.kind {
 	case opDelay:
 		s.events.push(event{at: s.now + o.demand, job: j})
 	case opCPU:
 		grown := 1 + o.growth*s.throttled(o.machine)
-		g.left = o.demand * grown * g.weight * s.rng.ExpFloat64()
-		s.cores[o.machine].queue.push(j)
-		s.queued++
+		g.left = o.demand * grown * s.spread()
+		s.enqueue(j, o.machine)
+	case opLock:
+		s.take(&s.locks[g.instance], j)
 	case opAcquire:
-		g.asked = s.now
-		if p.free == 0 {
-			p.queue.push(j)
-			return
-		}
-		p.free--
-		s.lend(j)
+		s.take(&s.pools[g.instance], j)
 	case opRelease:
 		if s.measuring() {
-			p.used += s.now - g.asked
+			s.pools[g.instance].used += s.now - g.asked
 		}
-		if p.queue.len() > 0 {
-			s.lend(p.queue.pop())
-		} else {
-			p.free++
-		}
-		s.next(j)
+		s.giveBack(&s.pools[g.instance], j)
+	case opUnlock:
+		s.giveBack(&s.locks[g.instance], j)
 	}
 }
 
-// lend gives the job a connection.
+// take waits for one of a pool.
+func (s *simulation) take(p *pool, j int) {
+	s.jobs[j].asked = s.now
+	if p.free == 0 {
+		p.queue.push(j)
+		return
+	}
+	p.free--
+	s.lend(j)
+}
+
+// giveBack lets the next one have it.
+func (s *simulation) giveBack(p *pool, j int) {
+	if p.queue.len() > 0 {
+		s.lend(p.queue.pop())
+	} else {
+		p.free++
+	}
+	s.next(j)
+}
+
+// lend gives the job what it waited for.
 func (s *simulation) lend(j int) {
 	if s.measuring() {
 		s.waited += s.now - s.jobs[j].asked
@@ -277,8 +296,12 @@ func (s *simulation) lend(j int) {
 
 func (s *simulation) measuring() bool { return s.done >= s.warm }
 
+// finish counts an answer, and has its user think.
 func (s *simulation) finish(j int) {
-	s.out[s.jobs[j].instance]--
+	g := &s.jobs[j]
+	if g.instance != refused {
+		s.out[g.instance]--
+	}
 	if s.done == s.warm {
 		s.began = s.now
 		for m := range s.cores {
@@ -286,11 +309,14 @@ func (s *simulation) finish(j int) {
 		}
 	}
 	if s.done++; s.done > s.warm {
-		s.times = append(s.times, s.now-s.jobs[j].began)
+		s.times = append(s.times, s.now-g.began)
+		if g.instance == refused {
+			s.turnedAway++
+		}
 	}
 	s.spare = append(s.spare, j)
 	if s.load.Rate == 0 {
-		s.events.push(event{at: s.exp(s.load.Think), job: nextArrival})
+		s.events.push(event{at: s.exp(s.load.Think + s.net.Pause), job: nextArrival})
 	}
 }
 
@@ -302,29 +328,50 @@ func (s *simulation) throttled(m int) float64 {
 	return most
 }
 
-// dispatch gives free cores with quota left to who waits.
+// dispatch gives free cores with quota left to who waits, in the order of their coming, whichever machine it is on: what
+// shares cores is on a level, as threads are to a kernel.
 func (s *simulation) dispatch() {
-	for m := range s.cores {
-		if s.queued == 0 {
+	for s.queued > 0 {
+		next, first := -1, 0
+		for m := range s.cores {
+			q := &s.cores[m].queue
+			if q.len() == 0 {
+				continue
+			}
+			if ticket := s.jobs[q.first()].ticket; next < 0 || ticket < first {
+				if _, ok := s.room(m); ok {
+					next, first = m, ticket
+				}
+			}
+		}
+		if next < 0 {
 			return
 		}
-		for s.cores[m].queue.len() > 0 {
-			quota, ok := s.room(m)
-			if !ok {
-				break
-			}
-			j := s.cores[m].queue.pop()
-			s.queued--
-			ran := min(s.jobs[j].left, slice, quota)
-			for at := m; at >= 0; at = s.net.Machines[at].Within {
-				c := &s.cores[at]
-				c.busy++
-				c.tokens -= ran
-				c.used += ran
-			}
-			s.events.push(event{at: s.now + ran, job: j, ran: ran})
-		}
+		s.begin(next)
 	}
+}
+
+// begin starts a slice of the job that waits first for the machine.
+func (s *simulation) begin(machine int) {
+	quota, _ := s.room(machine)
+	j := s.cores[machine].queue.pop()
+	s.queued--
+	ran := min(s.jobs[j].left, slice, quota)
+	for m := machine; m >= 0; m = s.net.Machines[m].Within {
+		c := &s.cores[m]
+		c.busy++
+		c.tokens -= ran
+		c.used += ran
+	}
+	s.events.push(event{at: s.now + ran, job: j, ran: ran})
+}
+
+// enqueue has the job wait for the machine.
+func (s *simulation) enqueue(j, machine int) {
+	s.tickets++
+	s.jobs[j].ticket = s.tickets
+	s.cores[machine].queue.push(j)
+	s.queued++
 }
 
 // room says whether a slice can begin on the machine, and how much quota is left for it.

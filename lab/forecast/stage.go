@@ -46,6 +46,7 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 	if s.Demands, s.Err = Measure(st); s.Err != nil {
 		return s
 	}
+	s.Demands = s.Demands.withFlows(st, res.Settings)
 	s.Validation = Validate(st, s.Demands, res.Environment.Cores, res.Settings)
 	if len(st.StandIns) > 0 {
 		s.Validation.Accepted = false
@@ -54,9 +55,6 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 	objective := result.Objective{P95MS: 500, MaxErrorRatio: .01}
 	if res.Settings != nil {
 		objective = res.Settings.Objective
-	}
-	if res.Settings != nil {
-		s.Demands.Flows = flows(st, res.Settings.Mix, s.Demands)
 	}
 	s.Setting = Setting{Config: st.Config, Topology: st.Topology, Demands: s.Demands}
 	for _, c := range changes {

@@ -53,7 +53,7 @@ func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) 
 			Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
 			Measured: t.Step.Throughput, KneeKept: true,
 		}
-		c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(simulated, 10*t.Step.Users)).Throughput
+		c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users)).Throughput
 		if c.Measured > 0 {
 			c.Error = c.Predicted/c.Measured - 1
 			errs = append(errs, math.Abs(c.Error))

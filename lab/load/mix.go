@@ -70,6 +70,19 @@ func Flows() []string {
 	return names
 }
 
+// Asks is how often an operation asks the database, and whether it may wait for a lock there; 0 for one that is not
+// known.
+func Asks(operation string) (trips int, locks bool) {
+	for _, f := range mix {
+		for _, o := range f.ops {
+			if o.name == operation {
+				return o.trips, o.locks
+			}
+		}
+	}
+	return 0, false
+}
+
 // flowNamed is the errand of that name, nil for none.
 func flowNamed(name string) *flow {
 	for i := range mix {

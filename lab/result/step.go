@@ -10,6 +10,7 @@ const (
 	PurposeWarmUp      Purpose = "warm-up"
 	PurposeLevel       Purpose = "level"
 	PurposeScaling     Purpose = "scaling" // few users, for the scalability fit
+	PurposeDemand      Purpose = "demand"  // arrival rates far below saturation, for what a request costs
 	PurposeSearch      Purpose = "search"
 	PurposeFailure     Purpose = "at failure" // the breaking point held for long enough to be watched from afar
 	PurposeRate        Purpose = "rate search"

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"shoplab/contract"
 	"shoplab/service/shop"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 // lockers are the transactions that may wait for somebody else's lock. While one waits it holds a connection,
-// so they share three quarters of the pool: the others are left to reads, which wait for no lock.
+// so they share some of the pool: the others are left to reads, which wait for no lock.
 type lockers struct {
 	slots    chan struct{}
 	waiting  atomic.Int64 // for a slot, now
@@ -31,11 +32,7 @@ type lockers struct {
 }
 
 func newLockers(maxConns int32) *lockers {
-	share := maxConns
-	if maxConns > 1 {
-		share -= max(1, maxConns/4)
-	}
-	return &lockers{slots: make(chan struct{}, share)}
+	return &lockers{slots: make(chan struct{}, contract.LockingConnections(int(maxConns)))}
 }
 
 // enter waits for a slot.

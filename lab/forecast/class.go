@@ -1,0 +1,93 @@
+package forecast
+
+import (
+	"shoplab/lab/load"
+	"shoplab/lab/result"
+)
+
+// byErrand tells the classes apart by what the errands took that were measured by themselves: the service's CPU of an
+// errand is shared out among its operations by their latency where nothing waits, the database's CPU and its round trips
+// by how often each asks; as often as is declared where the round trips were not counted. Without errands of their own, all classes ask the database alike.
+func (d Demands) byErrand() Demands {
+	type sum struct{ requests, service, database, trips float64 }
+	of := map[string]sum{}
+	for _, f := range d.Flows {
+		var latency, asks float64
+		for name, share := range f.Operations {
+			latency, asks = latency+share*d.class(name).Weight, asks+share*asksOf(name)
+		}
+		for name, share := range f.Operations {
+			requests, o := f.Share*f.Requests*share, of[name]
+			o.requests += requests
+			if latency > 0 {
+				o.service += requests * f.CPU[PartService] * d.class(name).Weight / latency
+			}
+			if n := asksOf(name); n > 0 {
+				o.database += requests * f.CPU[PartDatabase] * n / asks
+				if d.RoundTrips.Value > 0 {
+					n = f.RoundTrips * n / asks
+				}
+				o.trips += requests * n
+			}
+			of[name] = o
+		}
+	}
+	var classes []Class
+	for _, c := range d.Classes {
+		o := of[c.Name]
+		if o.requests == 0 {
+			return d
+		}
+		_, locks := load.Asks(c.Name)
+		classes = append(classes, Class{
+			Name: c.Name, Share: c.Share, Weight: o.service / o.requests, Held: o.database / o.requests,
+			Trips: o.trips / o.requests, Locks: locks,
+		})
+	}
+	d.Classes = normal(classes)
+	return d
+}
+
+// asksOf is how often an operation asks the database, as declared.
+func asksOf(operation string) float64 {
+	trips, _ := load.Asks(operation)
+	return float64(trips)
+}
+
+// class is the one of that name; one that takes nothing where there is none.
+func (d Demands) class(name string) Class {
+	for _, c := range d.Classes {
+		if c.Name == name {
+			return c
+		}
+	}
+	return Class{Name: name}
+}
+
+// normal are the classes with shares that add up to one, and weights whose mean is one.
+func normal(classes []Class) []Class {
+	var share, weight, held float64
+	for _, c := range classes {
+		share, weight, held = share+c.Share, weight+c.Share*c.Weight, held+c.Share*c.Held
+	}
+	for i := range classes {
+		c := &classes[i]
+		c.Share /= share
+		if weight > 0 {
+			c.Weight *= share / weight
+		}
+		if held > 0 {
+			c.Held *= share / held
+		}
+	}
+	return classes
+}
+
+// withFlows adds the errands that a stage has steps of.
+func (d Demands) withFlows(st result.Stage, settings *result.Settings) Demands {
+	if settings == nil {
+		return d
+	}
+	d.Flows = flows(st, settings.Mix, d)
+	return d.byErrand()
+}

@@ -1,0 +1,60 @@
+package forecast
+
+// refusal is the seconds that it takes to say no.
+const refusal = 0.0005
+
+// arrival is what every request does first.
+func (n Network) arrival() []op {
+	var to []op
+	if n.Delay > 0 {
+		to = append(to, op{kind: opDelay, demand: n.Delay})
+	}
+	return visits(to, n.Front, 1)
+}
+
+// route is what a request of the class does at the instance, op by op.
+func (n Network) route(in Instance, c Class) []op {
+	k := c.trips()
+	to, held := n.arrival(), []op(nil) // and what it does with each connection
+	held = visits(held, in.Held, c.Held/float64(max(1, k)))
+	if mean, _ := trips(n.classes()); in.HeldDelay > 0 && mean > 0 {
+		held = append(held, op{kind: opDelay, demand: in.HeldDelay / mean})
+	}
+	for _, v := range in.Visits {
+		if v.Part != PartService {
+			to = visits(to, []Visit{v}, 1)
+			continue
+		}
+		to = visits(to, []Visit{v}, c.Weight-float64(k)*c.reading())
+		held = visits(held, []Visit{v}, c.reading())
+	}
+	for i := range k {
+		to = n.hold(to, in, held, c.Locks && i == k-1)
+	}
+	return to
+}
+
+// hold adds what is done with a connection.
+func (n Network) hold(to []op, in Instance, held []op, locks bool) []op {
+	if in.Pool == 0 {
+		return append(to, held...)
+	}
+	if locks {
+		to = append(to, op{kind: opLock})
+	}
+	to = append(append(append(to, op{kind: opAcquire}), held...), op{kind: opRelease})
+	if locks {
+		to = append(to, op{kind: opUnlock})
+	}
+	return to
+}
+
+// visits adds visits of which a request takes so many times the mean.
+func visits(to []op, all []Visit, weight float64) []op {
+	for _, v := range all {
+		if v.Demand*weight > 0 {
+			to = append(to, op{kind: opCPU, machine: v.Machine, demand: v.Demand * weight, growth: v.Growth})
+		}
+	}
+	return to
+}
