@@ -10,15 +10,17 @@ import (
 )
 
 func newReportCommand() *cobra.Command {
-	dir, table := "report", false
+	dir, combined, table := "report", "", false
 	cmd := &cobra.Command{
 		Use:   "report FILE...",
 		Short: "Render results to HTML and Markdown again",
 		Long: `Report renders result files to index.html, one page that needs nothing else, and to report.md with its
 charts in charts/. Of a stage that several files hold, the last counts. --table prints the forecast beside
-what was measured as one Markdown table, and writes no file.`,
+what was measured as one Markdown table, and writes no file. --combine writes one result file of them all, for
+lab forecast and lab advise, without the seconds of each step.`,
 		Example: "  go run ./lab report report/result.json\n  go run ./lab report monday.json tuesday.json --out compared\n" +
-			"  go run ./lab report report/result.json --table",
+			"  go run ./lab report report/result.json --table\n" +
+			"  go run ./lab report monday/result.json tuesday/result.json --combine report/result.json",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			results, err := readResults(args)
@@ -27,6 +29,13 @@ what was measured as one Markdown table, and writes no file.`,
 			}
 			if table {
 				return report.Table(cmd.OutOrStdout(), results...)
+			}
+			if combined != "" {
+				res, err := result.Combine(results...)
+				if err != nil {
+					return err
+				}
+				return result.WriteFile(combined, res)
 			}
 			if !cmd.Flags().Changed("out") {
 				dir = inRepository(dir)
@@ -48,7 +57,8 @@ what was measured as one Markdown table, and writes no file.`,
 	}
 	cmd.Flags().StringVar(&dir, "out", dir, "the `folder` to write to (by default in the repository)")
 	cmd.Flags().BoolVar(&table, "table", false, "print the forecast beside what was measured as a Markdown table")
-	cmd.MarkFlagsMutuallyExclusive("table", "out")
+	cmd.Flags().StringVar(&combined, "combine", "", "write one result `file` of all, and no report")
+	cmd.MarkFlagsMutuallyExclusive("table", "out", "combine")
 	return cmd
 }
 

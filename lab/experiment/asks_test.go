@@ -48,8 +48,7 @@ func TestOperationsAskAsOftenAsDeclared(t *testing.T) {
 		}
 		want, requests := 0.0, 0.0
 		for _, o := range step.Operations {
-			trips, _ := load.Asks(o.Name)
-			want, requests = want+float64(trips*o.Requests), requests+float64(o.Requests)
+			want, requests = want+float64(load.Asks(o.Name).Trips*o.Requests), requests+float64(o.Requests)
 		}
 		got := 0.0
 		for _, u := range step.Usage {

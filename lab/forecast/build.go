@@ -108,6 +108,9 @@ func (b *builder) instances(units float64, home, database, cache int) {
 			own = b.machine(fmt.Sprintf("shop-%d", i+1), cores, left(cores, units, rest), home)
 		}
 		in := Instance{Pool: *b.Config.PoolPerInstance, HeldDelay: hold}
+		if own >= 0 {
+			in.Hashing = b.net.Machines[own].Cores // as the service has it
+		}
 		if b.Topology == string(stage.Lambda) {
 			in.Concurrency = 1
 		}

@@ -1,13 +1,43 @@
 package forecast
 
 import (
+	"slices"
+
 	"shoplab/lab/load"
 	"shoplab/lab/result"
 )
 
+// classes are the operations with what each takes over the mean, by their mean latency in the step with the least load,
+// where latency is demand and little else. A demand step is none of those: between its few requests the CPU falls
+// asleep, and waking up takes every operation the same.
+func classes(steps []result.Step) []Class {
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
+	if len(steps) == 0 {
+		return nil
+	}
+	lightest := slices.MinFunc(steps, func(a, b result.Step) int {
+		switch pa, pb := a.Throughput, b.Throughput; {
+		case pa < pb:
+			return -1
+		case pa > pb:
+			return 1
+		}
+		return 0
+	})
+	var all []Class
+	for _, o := range lightest.Operations {
+		if o.Latency != nil && o.Requests > 0 {
+			mean := o.Latency.MeanMS
+			all = append(all, Class{Name: o.Name, Share: float64(o.Requests), Weight: mean, Held: mean, Trips: 1})
+		}
+	}
+	return normal(all)
+}
+
 // byErrand tells the classes apart by what the errands took that were measured by themselves: the service's CPU of an
 // errand is shared out among its operations by their latency where nothing waits, the database's CPU and its round trips
-// by how often each asks; as often as is declared where the round trips were not counted. Without errands of their own, all classes ask the database alike.
+// by how often each asks; as often as is declared where the round trips were not counted. Without errands of their own,
+// all classes ask the database alike.
 func (d Demands) byErrand() Demands {
 	type sum struct{ requests, service, database, trips float64 }
 	of := map[string]sum{}
@@ -38,10 +68,9 @@ func (d Demands) byErrand() Demands {
 		if o.requests == 0 {
 			return d
 		}
-		_, locks := load.Asks(c.Name)
 		classes = append(classes, Class{
 			Name: c.Name, Share: c.Share, Weight: o.service / o.requests, Held: o.database / o.requests,
-			Trips: o.trips / o.requests, Locks: locks,
+			Trips: o.trips / o.requests, Locks: load.Asks(c.Name).Locks, Hashes: load.Asks(c.Name).Hashes,
 		})
 	}
 	d.Classes = normal(classes)
@@ -50,8 +79,7 @@ func (d Demands) byErrand() Demands {
 
 // asksOf is how often an operation asks the database, as declared.
 func asksOf(operation string) float64 {
-	trips, _ := load.Asks(operation)
-	return float64(trips)
+	return float64(load.Asks(operation).Trips)
 }
 
 // class is the one of that name; one that takes nothing where there is none.

@@ -286,30 +286,3 @@ func growth(steps []result.Step, r result.Resource, d Demand) float64 {
 	}
 	return min(2, max(-.5, te/tt))
 }
-
-// classes are the operations with what each takes over the mean, by their mean latency in the step with the least load,
-// where latency is demand and little else. A demand step is none of those: between its few requests the CPU falls
-// asleep, and waking up takes every operation the same.
-func classes(steps []result.Step) []Class {
-	steps = slices.DeleteFunc(slices.Clone(steps), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
-	if len(steps) == 0 {
-		return nil
-	}
-	lightest := slices.MinFunc(steps, func(a, b result.Step) int {
-		switch pa, pb := a.Throughput, b.Throughput; {
-		case pa < pb:
-			return -1
-		case pa > pb:
-			return 1
-		}
-		return 0
-	})
-	var all []Class
-	for _, o := range lightest.Operations {
-		if o.Latency != nil && o.Requests > 0 {
-			mean := o.Latency.MeanMS
-			all = append(all, Class{Name: o.Name, Share: float64(o.Requests), Weight: mean, Held: mean, Trips: 1})
-		}
-	}
-	return normal(all)
-}

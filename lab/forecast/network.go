@@ -45,6 +45,7 @@ type Visit struct {
 type Instance struct {
 	Visits    []Visit // the sidecar, the service, the cache
 	Pool      int     // connections; 0: as many as are wanted
+	Hashing   int     // how many passwords it hashes at once; 0: any number
 	Held      []Visit // while a connection is held: the database
 	HeldDelay float64 // seconds that a mean request holds connections besides
 	// Concurrency is how many requests it handles at once, 0 for any number. Where all instances have as many, a request
@@ -60,8 +61,9 @@ type Class struct {
 	Held   float64 // what it takes of the database's CPU, over the mean request's
 	// Trips is how often it asks the database, with a connection of its own each time.
 	Trips float64
-	// Locks says that it may wait for a lock, for which an instance has only some of its connections.
-	Locks bool
+	// Locks says that it may wait for a lock, for which an instance has only some of its connections; Hashes that it
+	// hashes a password, of which an instance does a few at once.
+	Locks, Hashes bool
 }
 
 // trips is how often requests of the class ask, as a whole number.

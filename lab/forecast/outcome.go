@@ -45,12 +45,12 @@ func (s *simulation) outcome() Outcome {
 	connections := 0
 	for i, p := range s.pools {
 		out.PoolUse += p.used / seconds
+		out.PoolWait += (p.waited + s.locks[i].waited) / float64(len(s.times))
 		connections += s.net.Instances[i].Pool
 	}
 	if connections > 0 {
 		out.PoolUse /= float64(connections)
 	}
 	out.Refused = float64(s.turnedAway) / float64(len(s.times))
-	out.PoolWait = s.waited / float64(len(s.times))
 	return out
 }

@@ -224,7 +224,8 @@ func TestRefusedRequestsAreErlangB(t *testing.T) {
 	}
 	out := n.Simulate(Load{Rate: load / demand}, 300_000)
 	within(t, "refused", out.Refused, term/sum, .03)
-	if out.Keeps(result.Objective{P95MS: 500, MaxErrorRatio: .1}) || !out.Keeps(result.Objective{P95MS: 500, MaxErrorRatio: .3}) {
+	strict, lax := result.Objective{P95MS: 500, MaxErrorRatio: .1}, result.Objective{P95MS: 500, MaxErrorRatio: .3}
+	if out.Keeps(strict) || !out.Keeps(lax) {
 		t.Errorf("refused %.3f, held against the wrong share", out.Refused)
 	}
 }
@@ -243,8 +244,8 @@ func TestLockingTransactionsHaveSomeOfThePool(t *testing.T) {
 	}
 }
 
-// A request that asks the database three times holds a connection for a third of its database's CPU each time, and reads
-// the answer with a quarter of the service's: nothing is lost or taken twice.
+// A request that asks the database three times holds a connection for a third of its database's CPU each time, and
+// reads the answer with a share of the service's: nothing is lost or taken twice.
 func TestARouteTakesTheDemandsOnce(t *testing.T) {
 	n := Network{
 		Machines: []Machine{{Cores: 2, CPUs: 2, Within: -1}, {Cores: 2, CPUs: 2, Within: -1}},
@@ -278,7 +279,7 @@ func TestARouteTakesTheDemandsOnce(t *testing.T) {
 		within(t, "database", got.database, want.database, 1e-9)
 		within(t, "delay", got.delay, want.delay, 1e-9)
 		if got.acquired != want.acquired || got.locked != want.locked {
-			t.Errorf("class %d: %g connections, %g locks; want %g and %g", i, got.acquired, got.locked, want.acquired, want.locked)
+			t.Errorf("class %d: %+v, want %+v", i, got, want)
 		}
 	}
 }

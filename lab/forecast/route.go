@@ -25,7 +25,11 @@ func (n Network) route(in Instance, c Class) []op {
 			to = visits(to, []Visit{v}, 1)
 			continue
 		}
-		to = visits(to, []Visit{v}, c.Weight-float64(k)*c.reading())
+		first := visits(nil, []Visit{v}, c.Weight-float64(k)*c.reading())
+		if c.Hashes && in.Hashing > 0 {
+			first = append(append([]op{{kind: opHash}}, first...), op{kind: opHashed})
+		}
+		to = append(to, first...)
 		held = visits(held, []Visit{v}, c.reading())
 	}
 	for i := range k {

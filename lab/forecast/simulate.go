@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"math"
 	"math/rand/v2"
 
 	"shoplab/contract"
@@ -39,6 +38,8 @@ const (
 	opAcquire
 	opRelease
 	opUnlock
+	opHash // one of the passwords that are hashed at once
+	opHashed
 )
 
 type op struct {
@@ -59,25 +60,6 @@ type job struct {
 	asked    float64 // when a connection was wanted
 }
 
-type core struct {
-	queue            fifo
-	busy             int
-	tokens           float64 // CPU seconds left of the period
-	in               int     // the period
-	ranOut           bool    // in it
-	woken            bool    // a wake for the next period is due
-	throttled        float64 // lately: moving share of throttled periods
-	periods, stopped float64
-	used             float64 // CPU seconds
-}
-
-// pool is what so many jobs have one of.
-type pool struct {
-	free  int
-	queue fifo
-	used  float64 // connection seconds
-}
-
 // refused is the instance of a request that found no room at any.
 const refused = -1
 
@@ -90,6 +72,7 @@ type simulation struct {
 	cores  []core
 	pools  []pool
 	locks  []pool
+	hashes []pool
 	out    []int // requests at each instance
 	jobs   []job
 	spare  []int
@@ -102,15 +85,14 @@ type simulation struct {
 	warm, want, done, sent int
 	times                  []float64
 	began                  float64 // of what is measured
-	waited                 float64
-	turnedAway             int // of what is measured
+	turnedAway             int     // of what is measured
 }
 
 func newSimulation(n Network, l Load, requests int) *simulation {
 	s := &simulation{
 		net: n, load: l, rng: rand.New(rand.NewPCG(11, 13)), //nolint:gosec // reproducible on purpose
 		cores: make([]core, len(n.Machines)), pools: make([]pool, len(n.Instances)),
-		locks: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
+		locks: make([]pool, len(n.Instances)), hashes: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
 		warm: requests / 10, want: requests, times: make([]float64, 0, requests),
 	}
 	for m := range s.cores {
@@ -123,6 +105,7 @@ func newSimulation(n Network, l Load, requests int) *simulation {
 		}
 		s.routes = append(s.routes, routes)
 		s.pools[i].free, s.locks[i].free = in.Pool, contract.LockingConnections(in.Pool)
+		s.hashes[i].free = in.Hashing
 	}
 	s.away = append(n.arrival(), op{kind: opDelay, demand: refusal})
 	return s
@@ -204,11 +187,10 @@ func (s *simulation) spread() float64 {
 	return (s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64()) / 4
 }
 
-// class draws a request's class. The draws are spread evenly, as multiples of the golden ratio are: a heavy class that is
-// rare would otherwise come up by chance too often or too seldom.
+// class draws a request's class.
 func (s *simulation) class() int {
 	classes := s.net.classes()
-	_, x := math.Modf(float64(s.sent) * (math.Phi - 1))
+	x := s.rng.Float64()
 	for i, c := range classes {
 		if x -= c.Share; x < 0 {
 			return i
@@ -259,39 +241,13 @@ func (s *simulation) next(j int) {
 			s.pools[g.instance].used += s.now - g.asked
 		}
 		s.giveBack(&s.pools[g.instance], j)
+	case opHash:
+		s.take(&s.hashes[g.instance], j)
+	case opHashed:
+		s.giveBack(&s.hashes[g.instance], j)
 	case opUnlock:
 		s.giveBack(&s.locks[g.instance], j)
 	}
-}
-
-// take waits for one of a pool.
-func (s *simulation) take(p *pool, j int) {
-	s.jobs[j].asked = s.now
-	if p.free == 0 {
-		p.queue.push(j)
-		return
-	}
-	p.free--
-	s.lend(j)
-}
-
-// giveBack lets the next one have it.
-func (s *simulation) giveBack(p *pool, j int) {
-	if p.queue.len() > 0 {
-		s.lend(p.queue.pop())
-	} else {
-		p.free++
-	}
-	s.next(j)
-}
-
-// lend gives the job what it waited for.
-func (s *simulation) lend(j int) {
-	if s.measuring() {
-		s.waited += s.now - s.jobs[j].asked
-	}
-	s.jobs[j].asked = s.now // from here on it is held
-	s.next(j)
 }
 
 func (s *simulation) measuring() bool { return s.done >= s.warm }
@@ -317,100 +273,5 @@ func (s *simulation) finish(j int) {
 	s.spare = append(s.spare, j)
 	if s.load.Rate == 0 {
 		s.events.push(event{at: s.exp(s.load.Think + s.net.Pause), job: nextArrival})
-	}
-}
-
-func (s *simulation) throttled(m int) float64 {
-	most := 0.0
-	for ; m >= 0; m = s.net.Machines[m].Within {
-		most = max(most, s.cores[m].throttled)
-	}
-	return most
-}
-
-// dispatch gives free cores with quota left to who waits, in the order of their coming, whichever machine it is on: what
-// shares cores is on a level, as threads are to a kernel.
-func (s *simulation) dispatch() {
-	for s.queued > 0 {
-		next, first := -1, 0
-		for m := range s.cores {
-			q := &s.cores[m].queue
-			if q.len() == 0 {
-				continue
-			}
-			if ticket := s.jobs[q.first()].ticket; next < 0 || ticket < first {
-				if _, ok := s.room(m); ok {
-					next, first = m, ticket
-				}
-			}
-		}
-		if next < 0 {
-			return
-		}
-		s.begin(next)
-	}
-}
-
-// begin starts a slice of the job that waits first for the machine.
-func (s *simulation) begin(machine int) {
-	quota, _ := s.room(machine)
-	j := s.cores[machine].queue.pop()
-	s.queued--
-	ran := min(s.jobs[j].left, slice, quota)
-	for m := machine; m >= 0; m = s.net.Machines[m].Within {
-		c := &s.cores[m]
-		c.busy++
-		c.tokens -= ran
-		c.used += ran
-	}
-	s.events.push(event{at: s.now + ran, job: j, ran: ran})
-}
-
-// enqueue has the job wait for the machine.
-func (s *simulation) enqueue(j, machine int) {
-	s.tickets++
-	s.jobs[j].ticket = s.tickets
-	s.cores[machine].queue.push(j)
-	s.queued++
-}
-
-// room says whether a slice can begin on the machine, and how much quota is left for it.
-func (s *simulation) room(m int) (quota float64, ok bool) {
-	quota = math.Inf(1)
-	for ; m >= 0; m = s.net.Machines[m].Within {
-		c, machine := &s.cores[m], s.net.Machines[m]
-		if c.busy >= machine.Cores {
-			return 0, false
-		}
-		if machine.CPUs >= float64(machine.Cores) {
-			continue
-		}
-		s.refill(c, machine)
-		if c.tokens <= 1e-12 {
-			c.ranOut = true
-			if !c.woken {
-				c.woken = true
-				s.events.push(event{at: float64(c.in+1) * period, job: wake - m})
-			}
-			return 0, false
-		}
-		quota = min(quota, c.tokens)
-	}
-	return quota, true
-}
-
-// refill begins the period that it is now. Nothing is carried over from the last one.
-func (s *simulation) refill(c *core, m Machine) {
-	in := int(s.now/period + 1e-9)
-	for ; c.in < in; c.in++ {
-		c.periods++
-		stopped := 0.0
-		if c.ranOut {
-			stopped = 1
-			c.stopped++
-		}
-		c.throttled = 0.8*c.throttled + 0.2*stopped
-		c.ranOut = false
-		c.tokens = m.CPUs * period
 	}
 }

@@ -70,17 +70,24 @@ func Flows() []string {
 	return names
 }
 
-// Asks is how often an operation asks the database, and whether it may wait for a lock there; 0 for one that is not
-// known.
-func Asks(operation string) (trips int, locks bool) {
+// Work is what an operation has the shop do, beside its CPU. A test counts the trips on a real shop.
+type Work struct {
+	// Trips is how often the shop asks its database for it, those of the webhook that follows included.
+	Trips int
+	// Locks says that the last of them may wait for a lock, Hashes that a password is hashed.
+	Locks, Hashes bool
+}
+
+// Asks is what an operation has the shop do; nothing for one that is not known.
+func Asks(operation string) Work {
 	for _, f := range mix {
 		for _, o := range f.ops {
 			if o.name == operation {
-				return o.trips, o.locks
+				return o.work
 			}
 		}
 	}
-	return 0, false
+	return Work{}
 }
 
 // flowNamed is the errand of that name, nil for none.

@@ -15,11 +15,8 @@ import (
 // for a right answer, or the kind of error; nil means that any 2xx is right. reads says that answer
 // needs the body.
 type op struct {
-	name string
-	// trips is how often the shop asks its database for it, those of the webhook that follows included; locks says that
-	// the last of them may wait for a lock. A test counts them on a real shop.
-	trips  int
-	locks  bool
+	name   string
+	work   Work
 	ask    func(*shopper) vegeta.Target
 	answer func(s *shopper, status int, header http.Header, body []byte) string
 }
@@ -52,7 +49,7 @@ var (
 		return s.get("/api/products/" + s.product.path())
 	}}
 
-	opGuestAdd = op{name: "guest cart add", trips: 1, locks: true, ask: func(s *shopper) vegeta.Target {
+	opGuestAdd = op{name: "guest cart add", work: Work{Trips: 1, Locks: true}, ask: func(s *shopper) vegeta.Target {
 		s.guest = "" // a new visitor: the server hands out the cart
 		return s.send(http.MethodPost, "/api/cart/items", s.itemJSON(1+s.rng.IntN(2)))
 	}, answer: func(s *shopper, _ int, header http.Header, _ []byte) string {
@@ -61,13 +58,15 @@ var (
 		}
 		return ""
 	}}
-	opGuestSet = op{name: "guest cart set", trips: 1, locks: true, ask: func(s *shopper) vegeta.Target {
+	opGuestSet = op{name: "guest cart set", work: Work{Trips: 1, Locks: true}, ask: func(s *shopper) vegeta.Target {
 		return s.send(http.MethodPut, "/api/cart/items/"+s.product.path(),
 			fmt.Appendf(nil, `{"quantity":%d}`, 1+s.rng.IntN(3)))
 	}}
-	opGuestCart = op{name: "guest cart", trips: 1, ask: func(s *shopper) vegeta.Target { return s.get("/api/cart") }}
+	opGuestCart = op{name: "guest cart", work: Work{Trips: 1}, ask: func(s *shopper) vegeta.Target {
+		return s.get("/api/cart")
+	}}
 
-	opLogin = op{name: "login", trips: 2, ask: func(s *shopper) vegeta.Target {
+	opLogin = op{name: "login", work: Work{Trips: 2, Hashes: true}, ask: func(s *shopper) vegeta.Target {
 		s.visitor = s.crowd.accounts.any(s.rng)
 		// strings cannot fail
 		body, _ := json.Marshal(map[string]string{"email": s.visitor.email, "password": s.visitor.password})
@@ -80,12 +79,14 @@ var (
 		s.token = in.Token
 		return ""
 	}}
-	opAccount = op{name: "account", trips: 2, ask: func(s *shopper) vegeta.Target { return s.get("/api/account") }}
+	opAccount = op{name: "account", work: Work{Trips: 2}, ask: func(s *shopper) vegeta.Target {
+		return s.get("/api/account")
+	}}
 
-	opAdd = op{name: "cart add", trips: 2, locks: true, ask: func(s *shopper) vegeta.Target {
+	opAdd = op{name: "cart add", work: Work{Trips: 2, Locks: true}, ask: func(s *shopper) vegeta.Target {
 		return s.send(http.MethodPost, "/api/cart/items", s.itemJSON(1))
 	}}
-	opOrder = op{name: "order", trips: 2, locks: true, ask: func(s *shopper) vegeta.Target {
+	opOrder = op{name: "order", work: Work{Trips: 2, Locks: true}, ask: func(s *shopper) vegeta.Target {
 		if !s.again {
 			s.key = fmt.Sprintf("%s-%d", s.crowd.run, s.crowd.keys.Add(1))
 		}
@@ -93,7 +94,7 @@ var (
 		t.Header.Set("Idempotency-Key", s.key)
 		return t
 	}, answer: (*shopper).placed}
-	opPay = op{name: "pay", trips: 5, ask: func(s *shopper) vegeta.Target {
+	opPay = op{name: "pay", work: Work{Trips: 5}, ask: func(s *shopper) vegeta.Target {
 		return s.send(http.MethodPost, "/api/orders/"+s.order.path()+"/payment", nil)
 	}, answer: func(s *shopper, _ int, _ http.Header, body []byte) string {
 		var in struct {
@@ -107,13 +108,13 @@ var (
 		return ""
 	}}
 	opConfirm = op{
-		name: "confirm payment", trips: 3, ask: (*shopper).confirm,
+		name: "confirm payment", work: Work{Trips: 3}, ask: (*shopper).confirm,
 		answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
 			s.polls = 0
 			return ""
 		},
 	}
-	opAwait = op{name: "await paid", trips: 2, ask: func(s *shopper) vegeta.Target {
+	opAwait = op{name: "await paid", work: Work{Trips: 2}, ask: func(s *shopper) vegeta.Target {
 		return s.get("/api/orders/" + s.order.path())
 	}, answer: (*shopper).settled}
 )
