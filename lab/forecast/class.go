@@ -34,10 +34,10 @@ func classes(steps []result.Step) []Class {
 	return normal(all)
 }
 
-// byErrand tells the classes apart by what the errands took that were measured by themselves: the service's CPU of an
-// errand is shared out among its operations by their latency where nothing waits, the database's CPU and its round trips
-// by how often each asks; as often as is declared where the round trips were not counted. Without errands of their own,
-// all classes ask the database alike.
+// byErrand tells the classes apart by what the errands took that were measured by themselves. The service's CPU of an
+// errand is shared out among its operations by their latency where nothing waits; the database's CPU and its round
+// trips by how often each asks, or as often as is declared where the round trips were not counted. Without errands of
+// their own, all classes ask the database alike.
 func (d Demands) byErrand() Demands {
 	type sum struct{ requests, service, database, trips float64 }
 	of := map[string]sum{}

@@ -19,6 +19,11 @@ type core struct {
 // what shares cores is on a level, as threads are to a kernel.
 func (s *simulation) dispatch() {
 	for s.queued > 0 {
+		if s.shared {
+			if _, ok := s.room(0); !ok {
+				return
+			}
+		}
 		next, first := -1, 0
 		for m := range s.cores {
 			q := &s.cores[m].queue

@@ -70,6 +70,7 @@ type simulation struct {
 	routes [][][]op // by instance and class
 	away   []op     // of what is refused
 	cores  []core
+	shared bool // all machines are within the first one
 	pools  []pool
 	locks  []pool
 	hashes []pool
@@ -95,8 +96,10 @@ func newSimulation(n Network, l Load, requests int) *simulation {
 		locks: make([]pool, len(n.Instances)), hashes: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
 		warm: requests / 10, want: requests, times: make([]float64, 0, requests),
 	}
+	s.shared = len(n.Machines) > 1
 	for m := range s.cores {
 		s.cores[m].tokens = n.Machines[m].CPUs * period
+		s.shared = s.shared && (m == 0 || n.Machines[m].Within == 0)
 	}
 	for i, in := range n.Instances {
 		var routes [][]op
