@@ -19,7 +19,7 @@ const (
 	period = 0.1
 	// slice is how long a request has a core before the next one's turn: Go preempts after 10 ms, the
 	// kernel earlier.
-	slice = 0.005
+	slice = 0.010
 )
 
 // Simulate runs the network with the load, event by event, until so many requests have been answered after
@@ -77,6 +77,7 @@ type simulation struct {
 	out    []int // requests at each instance
 	jobs   []job
 	spare  []int
+	deck   []int // classes of the next requests
 	events events
 	queued int // jobs that wait for a core
 	// tickets are how often one began to.
@@ -190,16 +191,30 @@ func (s *simulation) spread() float64 {
 	return (s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64() + s.rng.ExpFloat64()) / 4
 }
 
-// class draws a request's class.
+// deckSize is how many requests have the classes' shares to within one.
+const deckSize = 1000
+
+// class draws a request's class: from a shuffled deck that has each as often as its share says, so that a heavy class
+// that is rare comes up at random moments, and yet neither too often nor too seldom in the end.
 func (s *simulation) class() int {
-	classes := s.net.classes()
-	x := s.rng.Float64()
-	for i, c := range classes {
-		if x -= c.Share; x < 0 {
-			return i
-		}
+	if len(s.net.Classes) == 0 {
+		return 0
 	}
-	return len(classes) - 1
+	if len(s.deck) == 0 {
+		s.deck = s.deck[:0]
+		upTo := 0.0
+		for i, c := range s.net.Classes {
+			upTo += c.Share * deckSize
+			for len(s.deck) < int(upTo+.5) {
+				s.deck = append(s.deck, i)
+			}
+		}
+		s.rng.Shuffle(len(s.deck), func(i, j int) { s.deck[i], s.deck[j] = s.deck[j], s.deck[i] })
+	}
+	last := len(s.deck) - 1
+	drawn := s.deck[last]
+	s.deck = s.deck[:last]
+	return drawn
 }
 
 // proceed goes on with a job whose delay is over or whose slice has run.
