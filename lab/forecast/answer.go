@@ -56,8 +56,13 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 // MostUsers is the least number of users in a closed loop without thinking at which p95 misses the
 // objective, as the laboratory's searches look for; 0 where more than most keep it.
 func (n Network) MostUsers(o result.Objective, most int) int {
+	var x, y []float64 // users, and by what share p95 misses the objective
+	refuses := false
 	misses := func(users int) bool {
-		return !n.Simulate(Load{Users: users}, max(simulated, 4*users)).Keeps(o)
+		out := n.Simulate(Load{Users: users}, max(simulated, 4*users))
+		x, y = append(x, float64(users)), append(y, out.P95*1000/o.P95MS-1)
+		refuses = refuses || out.Refused > o.MaxErrorRatio
+		return !out.Keeps(o)
 	}
 	// By Little's law so many are in flight when the mean answer takes a third of the objective.
 	good, bad := 0, 1
@@ -83,7 +88,31 @@ func (n Network) MostUsers(o result.Objective, most int) int {
 			good = middle
 		}
 	}
-	return bad
+	if refuses { // which begins at once
+		return bad
+	}
+	return crossing(x, y, bad)
+}
+
+// crossing is where the line through the simulations around a number of users crosses zero, which is less a matter of
+// chance than where one of them did; the number itself, where too few tell a line.
+func crossing(x, y []float64, near int) int {
+	const around = 1.4
+	var n, mx, my, xx, xy float64
+	each := func(do func(x, y float64)) {
+		for i := range x {
+			if x[i]*around >= float64(near) && x[i] <= around*float64(near) {
+				do(x[i], y[i])
+			}
+		}
+	}
+	each(func(x, y float64) { n, mx, my = n+1, mx+x, my+y })
+	mx, my = mx/n, my/n
+	each(func(x, y float64) { xx, xy = xx+(x-mx)*(x-mx), xy+(x-mx)*(y-my) })
+	if n < 4 || xy <= 0 {
+		return near
+	}
+	return int(math.Ceil(max(float64(near)/around, min(float64(near)*around, mx-my*xx/xy))))
 }
 
 // Answer forecasts the setting.

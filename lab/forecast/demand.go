@@ -50,8 +50,8 @@ type Demands struct {
 	Parts []Demand
 	// Instances is how many there were, which share what the service takes at rest.
 	Instances int
-	// Pause is the seconds between an answer and a user's next request, by Little's law from the step of one user: what
-	// shoppers think, and wait for a payment.
+	// Pause is the seconds between an answer and a user's next request, by Little's law: what shoppers think, and wait
+	// between questions whether a payment has arrived.
 	Pause float64
 	// Hold is the seconds that a request holds a pooled connection, all requests' mean, by Little's law.
 	Hold result.Interval
@@ -140,11 +140,18 @@ func calm(free []result.Step) []result.Step {
 	return all
 }
 
-// pause is what one user takes between requests.
+// pause is the median over the steps of the search, whose load is the one to forecast; over the scaling steps, where
+// nothing was searched.
 func pause(steps []result.Step) float64 {
-	for _, s := range steps {
-		if fits(s) && s.Users == 1 && s.Latency != nil {
-			return max(0, 1/s.Throughput-s.Latency.MeanMS/1000)
+	for _, purpose := range []result.Purpose{result.PurposeSearch, result.PurposeScaling} {
+		var all []float64
+		for _, s := range steps {
+			if s.Purpose == purpose && fits(s) && s.Users > 0 && s.Latency != nil {
+				all = append(all, float64(s.Users)/s.Throughput-s.Latency.MeanMS/1000)
+			}
+		}
+		if len(all) > 0 {
+			return max(0, stats.Median(all))
 		}
 	}
 	return 0

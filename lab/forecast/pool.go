@@ -10,7 +10,7 @@ type pool struct {
 
 // take waits for one of a pool.
 func (s *simulation) take(p *pool, j int) {
-	s.jobs[j].asked = s.now
+	s.jobs[j].asked, s.jobs[j].waited = s.now, p.free == 0
 	if p.free == 0 {
 		p.queue.push(j)
 		return

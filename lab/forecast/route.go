@@ -3,6 +3,10 @@ package forecast
 // refusal is the seconds that it takes to say no.
 const refusal = 0.0005
 
+// waking is the CPU seconds that a request takes to go on when it has waited for a connection: assumed. They are few;
+// that it has the connection while it waits for a core is what matters.
+const waking = 20e-6
+
 // arrival is what every request does first.
 func (n Network) arrival() []op {
 	var to []op
@@ -43,10 +47,16 @@ func (n Network) hold(to []op, in Instance, held []op, locks bool) []op {
 	if in.Pool == 0 {
 		return append(to, held...)
 	}
-	if locks {
-		to = append(to, op{kind: opLock})
+	var woken []op
+	for _, v := range in.Visits {
+		if v.Part == PartService {
+			woken = []op{{kind: opWake, machine: v.Machine, demand: waking}}
+		}
 	}
-	to = append(append(append(to, op{kind: opAcquire}), held...), op{kind: opRelease})
+	if locks {
+		to = append(append(to, op{kind: opLock}), woken...)
+	}
+	to = append(append(append(append(to, op{kind: opAcquire}), woken...), held...), op{kind: opRelease})
 	if locks {
 		to = append(to, op{kind: opUnlock})
 	}

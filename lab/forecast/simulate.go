@@ -40,6 +40,7 @@ const (
 	opUnlock
 	opHash // one of the passwords that are hashed at once
 	opHashed
+	opWake // of who had to wait
 )
 
 type op struct {
@@ -56,6 +57,7 @@ type job struct {
 	instance int     // refused: none
 	at       int     // the op
 	left     float64 // CPU seconds of it
+	waited   bool    // for what it has
 	ticket   int     // by which it waits for a core
 	asked    float64 // when a connection was wanted
 }
@@ -220,7 +222,7 @@ func (s *simulation) class() int {
 // proceed goes on with a job whose delay is over or whose slice has run.
 func (s *simulation) proceed(j int, ran float64) {
 	o := s.jobs[j].route[s.jobs[j].at]
-	if o.kind == opCPU {
+	if o.kind == opCPU || o.kind == opWake {
 		for m := o.machine; m >= 0; m = s.net.Machines[m].Within {
 			s.cores[m].busy--
 		}
@@ -249,6 +251,13 @@ func (s *simulation) next(j int) {
 	case opCPU:
 		grown := 1 + o.growth*s.throttled(o.machine)
 		g.left = o.demand * grown * s.spread()
+		s.enqueue(j, o.machine)
+	case opWake:
+		if !g.waited {
+			s.next(j)
+			return
+		}
+		g.left = o.demand
 		s.enqueue(j, o.machine)
 	case opLock:
 		s.take(&s.locks[g.instance], j)
