@@ -38,7 +38,7 @@ func TestForecast(t *testing.T) {
 	file := saved(t)
 	for args, want := range map[string][]string{
 		"": {
-			"stage3", "did not validate", "no changed twin was measured", "connection pool at x6.2", "Assumed:", "no price",
+			"stage3", "did not validate", "no changed twin was measured", "connection pool at x5.3", "Assumed:", "no price",
 		},
 		"--rate 1500":                  {"1500 requests a second take 4 instance(s)"},
 		"--rate 90000":                 {"are too many for it"},

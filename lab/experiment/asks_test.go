@@ -56,8 +56,9 @@ func TestOperationsAskAsOftenAsDeclared(t *testing.T) {
 				got += u.Mean * step.Seconds
 			}
 		}
-		// The shop's own rounds ask now and then, and seconds of the load and of the metrics do not begin together.
-		if math.Abs(got-want) > .25*want+.02*requests+20 {
+		// A word that nobody has searched before asks, so do the shop's own rounds, and the seconds of the load and of the
+		// metrics do not begin together.
+		if math.Abs(got-want) > .25*want+.06*requests+20 {
 			t.Errorf("%s: %.0f requests asked %.0f times, declared are %.0f", flow, requests, got, want)
 		}
 	}
