@@ -1,12 +1,14 @@
 package platform
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"shoplab/contract"
+	"shoplab/platform/awstest"
 )
 
 // TestEndToEnd types what a user types, against an emulated AWS account with the real provider's
@@ -47,6 +49,9 @@ func TestEndToEnd(t *testing.T) {
 				t.Errorf("after %s = %s, output %s is %s, want %s", test.key, test.value, test.output, got, test.want)
 			}
 			account.down(t, test.stack)
+			if test.stack == "stage5" {
+				rightGoesLast(t, account.Calls(t))
+			}
 			if _, err := os.Stat(filepath.Join(account.repository, "Pulumi."+test.stack+".yaml")); err != nil {
 				t.Errorf("the stage's configuration went with its stack: %v", err)
 			}
@@ -54,5 +59,40 @@ func TestEndToEnd(t *testing.T) {
 	}
 	if account.pushes.Load() == 0 {
 		t.Error("no image was pushed")
+	}
+}
+
+// rightGoesLast wants destroy to have deleted the right of a function's role to delete its network interfaces after the
+// groups and subnets that those keep (0167).
+func rightGoesLast(t *testing.T, calls []awstest.Call) {
+	t.Helper()
+	keep, role, gone := map[string]bool{}, "", false
+	for _, call := range calls {
+		param := func(name string) string { return fmt.Sprint(call.Params[name]) }
+		switch {
+		case call.Status >= 300:
+		case call.Action == "CreateFunction":
+			role = param("Role")
+			for name := range call.Params {
+				if strings.HasPrefix(name, "VpcConfig.SecurityGroupIds.") || strings.HasPrefix(name, "VpcConfig.SubnetIds.") {
+					keep[param(name)] = true
+				}
+			}
+			if len(keep) != 3 {
+				t.Errorf("the function is made in the group and subnets %v", keep)
+			}
+		case call.Action == "DeleteSecurityGroup":
+			delete(keep, param("GroupId"))
+		case call.Action == "DeleteSubnet":
+			delete(keep, param("SubnetId"))
+		case call.Action == "DeleteRolePolicy" && strings.HasPrefix(param("PolicyName"), "network-attach-") &&
+			strings.HasSuffix(role, "/"+param("RoleName")):
+			if gone = true; len(keep) > 0 {
+				t.Errorf("destroy deletes the right before %v", keep)
+			}
+		}
+	}
+	if !gone {
+		t.Error("destroy does not delete the right")
 	}
 }

@@ -75,14 +75,15 @@ func NewFunction(
 	return f, ctx.RegisterResourceOutputs(f, pulumi.Map{"function": f.Function.Name})
 }
 
-// function makes the function with its rights.
+// function makes the function, with the rights that its own code has.
 func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs, logs *cloudwatch.LogGroup) error {
-	c := args.Config
-	role, err := newRole(ctx, name, "lambda.amazonaws.com", f)
-	if err != nil {
-		return err
-	}
-	run, err := grant(ctx, name+"-run", role, f, runStatements(c, logs)...)
+	c, role := args.Config, args.Network.Execution
+	// Not logs:CreateLogGroup: a group that outlives the stack would have no retention.
+	write, err := grant(ctx, name+"-log", role, f, pulumi.Map{
+		"Effect":   pulumi.String("Allow"),
+		"Action":   pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:PutLogEvents"}),
+		"Resource": pulumi.Sprintf("%s:*", logs.Arn),
+	})
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs,
 	if c.HTTPS != contract.HTTPSOff {
 		env[contract.EnvPublicURL] = args.URL
 	}
-	needs := append([]pulumi.Resource{run, read, logs, args.Secrets}, args.Network.Online...)
+	needs := append([]pulumi.Resource{write, read, logs, args.Secrets}, args.Network.Online...)
 	if args.Image.policy != nil {
 		needs = append(needs, args.Image.policy)
 	}
@@ -121,27 +122,3 @@ func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs,
 
 // functionName is the physical name, known before the function is there.
 func (c Config) functionName() string { return c.physical() + "shop" }
-
-// runStatements let Lambda attach the function to the VPC and write its log, but not make a log group: one that
-// outlives the stack would have no retention. What Lambda does itself the function's own code may not.
-// Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
-func runStatements(c Config, logs *cloudwatch.LogGroup) []pulumi.Input {
-	attach := pulumi.ToStringArray([]string{
-		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
-		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
-	})
-	return []pulumi.Input{
-		pulumi.Map{"Effect": pulumi.String("Allow"), "Action": attach, "Resource": pulumi.String("*")},
-		pulumi.Map{
-			"Effect": pulumi.String("Deny"), "Action": attach, "Resource": pulumi.String("*"),
-			"Condition": pulumi.Map{"ArnLike": pulumi.Map{
-				"lambda:SourceFunctionArn": pulumi.String("arn:aws:lambda:" + c.Region + ":*:function:" + c.functionName()),
-			}},
-		},
-		pulumi.Map{
-			"Effect":   pulumi.String("Allow"),
-			"Action":   pulumi.ToStringArray([]string{"logs:CreateLogStream", "logs:PutLogEvents"}),
-			"Resource": pulumi.Sprintf("%s:*", logs.Arn),
-		},
-	}
-}

@@ -41,6 +41,7 @@ func (g *graphOf) functions(res registered) {
 		}
 		g.dependsOnTypes(res, "aws:cloudwatch/logGroup:LogGroup", "aws:ssm/parameter:Parameter",
 			"aws:ecr/repositoryPolicy:RepositoryPolicy", "aws:ec2/egressOnlyInternetGateway")
+		g.outlived(res)
 		for _, other := range g.all {
 			if other.Type == "aws:iam/rolePolicy:RolePolicy" && other.Parent == res.Parent &&
 				!slices.Contains(res.DependsOn, other.Name) {
@@ -54,6 +55,35 @@ func (g *graphOf) functions(res registered) {
 		g.dependsOnTypes(res, "aws:lambda/invocation:Invocation")
 		if !slices.Contains(res.DependsOn, "function-trial") {
 			g.violate(res, "names a version that nobody has tried")
+		}
+	}
+}
+
+// outlived: the groups and subnets of a function go before the right of its role to delete network interfaces. Lambda
+// deletes those after the function, with that right, and the groups and subnets wait for it.
+func (g *graphOf) outlived(function registered) {
+	role := function.text("role")
+	role = role[strings.LastIndex(role, ":")+1:]
+	var rights []string
+	for _, res := range g.all {
+		if res.Type == "aws:iam/rolePolicy:RolePolicy" && strings.HasPrefix(res.text("role"), role+"-") &&
+			slices.ContainsFunc(g.statements(res), func(s statement) bool {
+				return s.Effect == "Allow" && slices.Contains(texts(s.Action), "ec2:DeleteNetworkInterface")
+			}) {
+			rights = append(rights, res.Name)
+		}
+	}
+	if len(rights) != 1 {
+		g.violate(function, "may delete its network interfaces by %v, want one policy", rights)
+		return
+	}
+	for _, path := range []string{"vpcConfig.securityGroupIds", "vpcConfig.subnetIds"} {
+		for _, id := range texts(jsonable(function.at(path))) {
+			if !slices.ContainsFunc(g.all, func(res registered) bool {
+				return res.Name+"-id" == id && slices.Contains(res.DependsOn, rights[0])
+			}) {
+				g.violate(function, "its interfaces keep %s, which does not depend on %s", id, rights[0])
+			}
 		}
 	}
 }

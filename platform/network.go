@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -22,12 +23,15 @@ type Network struct {
 	PrivateSubnets pulumi.StringArray
 	// Compute is the security group of whatever runs the service. Data opens to it.
 	Compute *ec2.SecurityGroup
+	// Execution is the role of a function in the private subnets; nil without one.
+	Execution *iam.Role
 	// Online is ready when the public subnets reach the internet and S3. What has a public address
 	// depends on it, so that it is also gone before the gateway goes.
 	Online []pulumi.Resource
 
 	publicRoutes  *ec2.RouteTable
 	privateRoutes *ec2.RouteTable
+	outlive       []pulumi.Resource // what the private subnets and Compute depend on, and go before
 }
 
 // NewNetwork makes the VPC of a stage, in zones where its servers can run.
@@ -58,13 +62,18 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	}, child(n)...); err != nil {
 		return nil, err
 	}
+	if c.Topology == contract.Lambda {
+		if err := n.executionRole(ctx, name, c); err != nil {
+			return nil, err
+		}
+	}
 	if err := n.subnets(ctx, name, zones, c); err != nil {
 		return nil, err
 	}
 	if err := n.storageEndpoint(ctx, name+"-s3", c); err != nil {
 		return nil, err
 	}
-	n.Compute, err = newGroup(ctx, name+"-compute-group", "What runs the service", n.VPC, n)
+	n.Compute, err = newGroup(ctx, name+"-compute-group", "What runs the service", n.VPC, n, pulumi.DependsOn(n.outlive))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +117,7 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string, c Co
 		}
 		n.PublicSubnets = append(n.PublicSubnets, id)
 		if id, err = n.subnet(ctx, fmt.Sprintf("%s-private-%d", name, i), zone, fmt.Sprintf("10.0.%d.0/24", 100+i),
-			n.ipv6(c, i), private); err != nil {
+			n.ipv6(c, i), private, n.outlive...); err != nil {
 			return err
 		}
 		n.PrivateSubnets = append(n.PrivateSubnets, id)
@@ -130,13 +139,15 @@ func (n *Network) storageEndpoint(ctx *pulumi.Context, name string, c Config) er
 	return err
 }
 
-// subnet makes one subnet and returns its id once its routes are in place.
+// subnet makes one subnet after others, and returns its id once its routes are in place.
 func (n *Network) subnet(
 	ctx *pulumi.Context, name, zone, cidr string, ipv6 pulumi.StringPtrInput, routes *ec2.RouteTable,
+	after ...pulumi.Resource,
 ) (pulumi.StringOutput, error) {
 	s, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
 		VpcId: n.VPC.ID(), CidrBlock: pulumi.String(cidr), Ipv6CidrBlock: ipv6, AvailabilityZone: pulumi.String(zone),
-	}, child(n, pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
+	}, child(n, pulumi.DependsOn(after),
+		pulumi.IgnoreChanges([]string{"availabilityZone"}))...) // a subnet stays where it is
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
@@ -154,11 +165,11 @@ func (n *Network) subnet(
 // newGroup makes a security group that lets nothing in or out. Rules are resources of their own, so
 // that groups may name one another and still be destroyed.
 func newGroup(
-	ctx *pulumi.Context, name, about string, in *ec2.Vpc, parent pulumi.Resource,
+	ctx *pulumi.Context, name, about string, in *ec2.Vpc, parent pulumi.Resource, opts ...pulumi.ResourceOption,
 ) (*ec2.SecurityGroup, error) {
 	return ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
 		VpcId: in.ID(), Description: pulumi.String(about), RevokeRulesOnDelete: pulumi.Bool(true),
-	}, child(parent)...)
+	}, child(parent, opts...)...)
 }
 
 // openTo lets the members of one group reach a TCP port of another's.

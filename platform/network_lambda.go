@@ -11,6 +11,38 @@ import (
 	"shoplab/contract"
 )
 
+// executionRole makes the role by which Lambda runs a function and attaches it to the private subnets. It is the
+// network's, not the function's: Lambda deletes the function's network interfaces some time after the function, with
+// the rights of this role, and no subnet or security group can go before. So those depend on the rights, and destroy
+// deletes the rights after them (0167).
+func (n *Network) executionRole(ctx *pulumi.Context, name string, c Config) error {
+	var err error
+	if n.Execution, err = newRole(ctx, name+"-execution", "lambda.amazonaws.com", n); err != nil {
+		return err
+	}
+	attach, err := grant(ctx, name+"-attach", n.Execution, n, attachStatements(c)...)
+	n.outlive = []pulumi.Resource{attach}
+	return err
+}
+
+// attachStatements let Lambda attach the function to the VPC. What Lambda does itself the function's own code may not.
+// Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
+func attachStatements(c Config) []pulumi.Input {
+	attach := pulumi.ToStringArray([]string{
+		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+	})
+	return []pulumi.Input{
+		pulumi.Map{"Effect": pulumi.String("Allow"), "Action": attach, "Resource": pulumi.String("*")},
+		pulumi.Map{
+			"Effect": pulumi.String("Deny"), "Action": attach, "Resource": pulumi.String("*"),
+			"Condition": pulumi.Map{"ArnLike": pulumi.Map{
+				"lambda:SourceFunctionArn": pulumi.String("arn:aws:lambda:" + c.Region + ":*:function:" + c.functionName()),
+			}},
+		},
+	}
+}
+
 // waysOut let a function in the private subnets reach what it needs beyond the VPC. Over IPv6, through an egress-only
 // gateway that costs nothing: Parameter Store, whose endpoints have IPv6 addresses too (0140). Over IPv4, through a NAT
 // gateway, only where payments are Stripe's, whose API has none.

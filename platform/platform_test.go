@@ -364,8 +364,14 @@ func TestInvariantsCanFail(t *testing.T) {
 		"function first": {
 			"stage5", "function-shop", without("function-parameters"), "function-parameters, which goes first",
 		},
+		"function's group last": {
+			"stage5", "network-compute-group", without("network-attach"), "keep network-compute-group-id",
+		},
+		"function's subnet last": {
+			"stage5", "network-private-1", without("network-attach"), "keep network-private-1-id",
+		},
 		"function's code in EC2": {
-			"stage5", "function-run",
+			"stage5", "network-attach",
 			set("policy", `{"Statement":[{"Effect":"Allow","Action":["ec2:CreateNetworkInterface"],"Resource":"*"}]}`),
 			"ec2:CreateNetworkInterface on all",
 		},

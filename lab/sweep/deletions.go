@@ -119,11 +119,13 @@ var deletionsRest = map[string]deletion{
 		},
 	},
 	"iam:instance-profile": {after: runs, ask: deleteProfile},
-	// Lambda deletes a function's network interfaces with the rights of the function's role.
-	// Source: awslabs/aws-support-tools#174.
+	// Lambda deletes a function's network interfaces with the rights of the function's role. None is left, whether an
+	// inventory has listed it or not, when the subnets are gone. Source: awslabs/aws-support-tools#174.
 	"iam:role": {
-		after: append([]string{"ec2:network-interface", "scheduler:schedule", "scheduler:schedule-group"}, runs...),
-		ask:   deleteRole,
+		after: append([]string{
+			"ec2:network-interface", "ec2:subnet", "scheduler:schedule", "scheduler:schedule-group",
+		}, runs...),
+		ask: deleteRole,
 	},
 	"lambda:function": {
 		after: []string{"lambda:event-source-mapping", "scheduler:schedule", "scheduler:schedule-group"},

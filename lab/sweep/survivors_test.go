@@ -1,12 +1,15 @@
 package sweep
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -95,4 +98,27 @@ func TestRemoveBucket(t *testing.T) {
 		t.Errorf("%v, the receipt:\n%s", err, receipt)
 	}
 	account.Leftovers(t)
+}
+
+// TestRemoveRoleAfterSubnets: a subnet that stays for a while, as it does while Lambda has an interface in it, keeps
+// the roles, by which Lambda deletes the interface.
+func TestRemoveRoleAfterSubnets(t *testing.T) {
+	ctx, account, cfg := emulated(t)
+	network(t, ec2.NewFromConfig(cfg), "stage1")
+	if _, err := iam.NewFromConfig(cfg).CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: aws.String("execution"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[]}`),
+		Tags: []iamtypes.Tag{
+			{Key: aws.String("project"), Value: aws.String(Project)}, {Key: aws.String("stage"), Value: aws.String("stage1")},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	account.Fault(t, "delete-fails-once", "DeleteSubnet")
+	receipt, err := Remove(ctx, cfg, Removal{Filter: Filter{Stages: []string{"stage1"}}, Say: func(s string) { t.Log(s) }})
+	at := func(kind string) int {
+		return slices.IndexFunc(receipt.Removed, func(r Resource) bool { k, _ := r.Kind(); return k == kind })
+	}
+	if subnet, role := at("ec2:subnet"), at("iam:role"); err != nil || !receipt.Clean() || subnet < 0 || role < subnet {
+		t.Errorf("%v, the receipt, with the subnet at %d and the role at %d:\n%s", err, subnet, role, receipt)
+	}
 }
