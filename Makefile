@@ -23,7 +23,7 @@ e2e: ## the stages on an emulated AWS account (../shared/emulator); with the Pul
 
 teardown-test: ## up and destroy ended by SIGKILL at 20 places each: hours. SHOPLAB_TEARDOWN_PART=2/5 is a fifth
 	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} \
-	  go test ./platform -run "TestTeardown|TestExpires" -count=1 -v -timeout 10h
+	  go test ./platform -run "TestTeardown|TestExpires|TestBackups" -count=1 -v -timeout 10h
 
 boot-test: ## user data on a booted Debian 13 (../shared/machines), as root; SHOPLAB_BOOT=bare installs every package
 	SHOPLAB_BOOT=$${SHOPLAB_BOOT:-1} go test ./platform ./platform/boot -run TestBoot -count=1 -v -timeout 30m

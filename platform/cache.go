@@ -52,15 +52,16 @@ func NewCache(ctx *pulumi.Context, name string, args CacheArgs, opts ...pulumi.R
 		return nil, err
 	}
 	cache.Group, err = elasticache.NewReplicationGroup(ctx, name+"-nodes", &elasticache.ReplicationGroupArgs{
-		Description: pulumi.String(fmt.Sprintf("Shoplab %s: catalogue cache and rate limits", c.Stack)),
-		Engine:      pulumi.String("valkey"), EngineVersion: pulumi.String(c.CacheVersion),
+		ReplicationGroupId: pulumi.String(c.owner()), // nothing else tells whose a snapshot of it is
+		Description:        pulumi.String(fmt.Sprintf("Shoplab %s: catalogue cache and rate limits", c.Stack)),
+		Engine:             pulumi.String("valkey"), EngineVersion: pulumi.String(c.CacheVersion),
 		NodeType: pulumi.String(c.CacheNodeType), NumCacheClusters: pulumi.Int(1),
 		Port: pulumi.Int(redisPort), AutomaticFailoverEnabled: pulumi.Bool(false),
 		SubnetGroupName: subnets.Name, SecurityGroupIds: pulumi.StringArray{group.ID()},
 		AuthToken: password.Result, AuthTokenUpdateStrategy: pulumi.String("ROTATE"),
 		TransitEncryptionEnabled: pulumi.Bool(true), AtRestEncryptionEnabled: pulumi.Bool(true),
 		SnapshotRetentionLimit: pulumi.Int(0), ApplyImmediately: pulumi.Bool(true),
-	}, child(cache)...)
+	}, child(cache, pulumi.DeleteBeforeReplace(true))...)
 	if err != nil {
 		return nil, err
 	}

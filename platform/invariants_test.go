@@ -320,8 +320,10 @@ func (g *graphOf) destroyable(res registered) {
 		g.expect(res, "skipFinalSnapshot", true)
 		g.expect(res, "deletionProtection", false)
 		g.expect(res, "deleteAutomatedBackups", true)
+		g.expect(res, "identifierPrefix", g.stack()+"-") // a snapshot of it tells nothing else of whose it is
 	case "aws:elasticache/replicationGroup:ReplicationGroup":
 		g.expect(res, "snapshotRetentionLimit", 0.0)
+		g.expect(res, "replicationGroupId", g.stack())
 	case "aws:lb/loadBalancer:LoadBalancer":
 		g.expect(res, "enableDeletionProtection", false)
 	case "aws:lb/targetGroup:TargetGroup":

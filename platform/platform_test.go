@@ -321,6 +321,8 @@ func TestInvariantsCanFail(t *testing.T) {
 		},
 		"secret in user data": {"stage1", "server-instance", set("userData", "x "+mockSecret+" y"), "secret in the clear"},
 		"plain parameter":     {"stage2", "secrets-DATABASE_URL", set("type", "String"), "SecureString"},
+		"nobody's database":   {"stage3", "database-instance", set("identifierPrefix", nil), "identifierPrefix"},
+		"nobody's cache":      {"stage3", "cache-nodes", set("replicationGroupId", "mine"), "replicationGroupId"},
 		"final snapshot":      {"stage3", "database-instance", set("skipFinalSnapshot", false), "skipFinalSnapshot"},
 		"all on Spot": {
 			"stage3", "tasks-service",

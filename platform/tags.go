@@ -18,8 +18,10 @@ func (c Config) tags(component string) map[string]string {
 	return tags
 }
 
-// physical begins the names of what an inventory finds by name alone.
-func (c Config) physical() string { return "shoplab-" + c.Stack + "-" }
+// owner is the name in AWS of what there is one of in a stage, and physical how other names begin: an inventory finds
+// by its name, or by the name of what it was made of, what may have no tags.
+func (c Config) owner() string    { return "shoplab-" + c.Stack }
+func (c Config) physical() string { return c.owner() + "-" }
 
 // tagEverything makes every AWS resource registered from here on carry its tags. The component is
 // the first word of the resource's name: children are named after their component.

@@ -41,32 +41,81 @@ func remove(ctx context.Context, r aws.Request, t terminal) error {
 	if err != nil {
 		return err
 	}
-	state, err := readState(ctx, r.Root, stage)
+	state, unread := readState(ctx, r.Root, stage)
+	if rest, _ := divided(receipt.Found); len(rest) > 0 || r.Backups && !receipt.Clean() {
+		if err := allowed(r, state, unread); err != nil {
+			return err
+		}
+	}
 	if !receipt.Clean() {
-		if err := allowed(r, state, err); err != nil {
+		if err := offer(ctx, cfg, r, receipt, t); err != nil {
 			return err
 		}
-		for _, res := range receipt.Found {
-			t.say("  %s", res)
-		}
-		t.say("%d resources of %s in account %s, region %s, would be deleted, with all their data. %s",
-			len(receipt.Found), stage, receipt.Account, receipt.Region, priceOf(ctx, cfg, receipt.Found))
-		if err := confirm(ctx, r, t); err != nil {
-			return err
-		}
-		receipt, err = sweep.Remove(ctx, cfg, sweep.Removal{Filter: filter(r), Say: func(s string) { t.say("%s", s) }})
-	} else {
-		err = nil
+		receipt, err = sweep.Remove(ctx, cfg, sweep.Removal{
+			Filter: filter(r), Backups: r.Backups, Say: func(s string) { t.say("%s", s) },
+		})
 	}
 	err = errors.Join(err, printReceipt(t.out, receipt, r.JSON))
 	if text := state.forget(stage); text != "" {
 		t.say("%s", text)
 	}
 	if err == nil && !receipt.Clean() {
-		err = fmt.Errorf("%d resources are left, for the reasons above: mend those and type the same again",
-			len(receipt.Found))
+		err = notClean(receipt, r.Backups)
 	}
 	return err
+}
+
+// offer lists what was found, and what of it would be deleted and what it costs, and asks whether it is to be. Where
+// nothing would be deleted, nobody is asked.
+func offer(ctx context.Context, cfg awssdk.Config, r aws.Request, receipt sweep.Receipt, t terminal) error {
+	going, saved := divided(receipt.Found)
+	price := ""
+	if len(going) > 0 {
+		price = " " + priceOf(ctx, cfg, going)
+	}
+	if r.Backups {
+		going = receipt.Found
+	}
+	for _, res := range receipt.Found {
+		t.say("  %s", res)
+	}
+	if len(saved) > 0 {
+		fate := "kept; --backups deletes them too"
+		if r.Backups {
+			fate = "to go too"
+		}
+		t.say("%d of these are snapshots and machine images that somebody made: %s. %s", len(saved), fate,
+			priceOfBackups(ctx, cfg, saved))
+	}
+	if len(going) == 0 {
+		return nil
+	}
+	t.say("%d resources of %s in account %s, region %s, would be deleted, with all their data.%s", len(going), r.Stages[0],
+		receipt.Account, receipt.Region, price)
+	return confirm(ctx, r, t)
+}
+
+// divided tells snapshots and machine images, which somebody saved, from the rest.
+func divided(found []sweep.Resource) (rest, saved []sweep.Resource) {
+	for _, res := range found {
+		if res.Backup() {
+			saved = append(saved, res)
+		} else {
+			rest = append(rest, res)
+		}
+	}
+	return rest, saved
+}
+
+// notClean says what to do about what a removal has left.
+func notClean(receipt sweep.Receipt, backups bool) error {
+	rest, saved := divided(receipt.Found)
+	if len(rest) > 0 || backups {
+		return fmt.Errorf("%d resources are left, for the reasons above: mend those and type the same again",
+			len(receipt.Found))
+	}
+	return fmt.Errorf("nothing is left but %d snapshots and machine images, which cost something as long as they are "+
+		"there: the same with --backups deletes them too", len(saved))
 }
 
 // allowed refuses a stage that Pulumi manages: pulumi destroy is the way to end that. unread is why the state could
@@ -120,6 +169,20 @@ func priceOf(ctx context.Context, cfg awssdk.Config, found []sweep.Resource) str
 		least = "at least "
 	}
 	return fmt.Sprintf("They cost %s%.2f USD a day (list prices of %s, %s).", least, e.Daily(), e.PriceDate, e.Region)
+}
+
+// priceOfBackups says what backups cost at most, as far as that is known.
+func priceOfBackups(ctx context.Context, cfg awssdk.Config, kept []sweep.Resource) string {
+	e, err := bill.Backups(ctx, cfg, kept)
+	if err != nil {
+		return fmt.Sprintf("What they cost is not known: %v.", err)
+	}
+	unknown := ""
+	if n := len(e.Unknown); n > 0 {
+		unknown = fmt.Sprintf(", beside %d whose size is not told", n)
+	}
+	return fmt.Sprintf("They cost up to %.2f USD a day%s (list prices of %s, %s).", e.Daily(), unknown, e.PriceDate,
+		e.Region)
 }
 
 // removeLeft deletes what a run's stages left. The run brought them up itself, so nobody is asked, and Pulumi had its

@@ -18,7 +18,7 @@ import (
 
 // errNotEmpty makes the exit status tell a script that something is left.
 var errNotEmpty = errors.New("the account is not empty: pulumi destroy the stacks above, or lab sweep --remove what " +
-	"they left")
+	"they left, with --backups the snapshots and machine images too")
 
 // inventory carries out lab sweep and prints the receipt.
 func inventory(ctx context.Context, r aws.Request, stdout, stderr io.Writer) error {
@@ -73,16 +73,17 @@ const (
 	sweepEvery    = 20 * time.Second
 )
 
-// settled sweeps until nothing is found or patience ends.
+// settled sweeps until nothing is found but backups, which stay, or patience ends.
 func settled(
 	ctx context.Context, take func(context.Context) (sweep.Receipt, error), say func(string),
 ) (sweep.Receipt, error) {
 	for deadline := time.Now().Add(sweepPatience); ; {
 		r, err := take(ctx)
-		if err != nil || r.Clean() || !time.Now().Before(deadline) {
+		going, _ := divided(r.Found)
+		if err != nil || len(going) == 0 || !time.Now().Before(deadline) {
 			return r, err
 		}
-		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(r.Found), r.Found[0].ID))
+		say(fmt.Sprintf("%d resources are still listed, such as %s; asking again", len(going), going[0].ID))
 		if !watch.Until(ctx, time.Now().Add(sweepEvery)) {
 			return r, nil
 		}

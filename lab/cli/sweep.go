@@ -22,12 +22,15 @@ as the AWS CLI does.
 With --remove it deletes what it finds of one stage, in the order that AWS asks for, and waits until it
 is gone, which may take half an hour where there is a CloudFront distribution. First it lists what it
 would delete and what that costs a day, and has the stage's name typed. It refuses a stage of which
-Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the same command goes on.`,
+Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the same command goes on.
+Snapshots and machine images, which no stage makes but somebody by hand, it keeps and names, with what
+they cost, and exits with 1; --backups deletes them too.`,
 		Example: `  go run ./lab sweep
   go run ./lab sweep stage3
   go run ./lab sweep --expired
   go run ./lab sweep --remove stage3
   go run ./lab sweep --remove stage3 --ignore-state --yes     whatever Pulumi thinks, without a question
+  go run ./lab sweep --remove stage3 --backups                  snapshots that somebody took, too
   go run ./lab sweep --remove generator                         what a load from AWS left
   go run ./lab sweep --kubeconfig ~/.kube/config                what stage 4 left in a cluster of yours`,
 		RunE: func(cmd *cobra.Command, stages []string) error {
@@ -46,8 +49,8 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 			if r.Remove && len(stages) != 1 {
 				return errors.New("--remove deletes one stage: name it")
 			}
-			if !r.Remove && (r.Yes || r.IgnoreState) {
-				return errors.New("--yes and --ignore-state belong to --remove")
+			if !r.Remove && (r.Yes || r.IgnoreState || r.Backups) {
+				return errors.New("--yes, --ignore-state and --backups belong to --remove")
 			}
 			root, err := findRoot()
 			if err == nil {
@@ -79,6 +82,7 @@ Pulumi's state lists resources: pulumi destroy is for that. Ctrl-C stops it; the
 	fl.BoolVar(&r.Remove, "remove", false, "delete what is found of the stage that is named")
 	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
 	fl.BoolVar(&r.IgnoreState, "ignore-state", false, "with --remove: whatever Pulumi's state lists")
+	fl.BoolVar(&r.Backups, "backups", false, "with --remove: snapshots and machine images too, which somebody made")
 	return cmd
 }
 

@@ -30,6 +30,9 @@ type rule struct {
 	usage []string
 }
 
+// CacheSnapshot is the type of a snapshot of ElastiCache, of which Pulumi has none.
+const CacheSnapshot = "aws:elasticache/snapshot:Snapshot"
+
 // rules holds a rule for every type that may cost something and that the package knows. How the types
 // were chosen is in docs/cost.md.
 var rules map[string]rule
@@ -49,10 +52,12 @@ func init() { //nolint:funlen // a table; the rules of elastic addresses and ins
 		nodeGroupType:                   {price: nodeGroup},
 
 		dbInstance:                        {price: database, usage: []string{"additional_backup_storage_gb"}},
+		"aws:rds/snapshot:Snapshot":       {price: meter("rds/backup", "storage_gb", 1), usage: []string{"storage_gb"}},
 		dbCluster:                         {price: aurora, usage: []string{"storage_gb", "monthly_io_requests"}},
 		auroraInstance:                    {price: auroraMember, usage: []string{"capacity_units_per_hr"}},
 		cacheGroup:                        {price: cache, usage: []string{"snapshot_storage_size_gb"}},
 		"aws:elasticache/cluster:Cluster": {price: cacheCluster, usage: []string{"snapshot_storage_size_gb"}},
+		CacheSnapshot:                     {price: meter("elasticache/backup", "storage_gb", 1), usage: []string{"storage_gb"}},
 		"aws:elasticache/serverlessCache:ServerlessCache": {
 			price: serverlessCache, usage: []string{"storage_gb", "monthly_ecpus", "snapshot_storage_size_gb"},
 		},

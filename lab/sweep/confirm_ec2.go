@@ -27,6 +27,12 @@ var looksEC2 = map[string]look{
 		}
 		return len(out.EgressOnlyInternetGateways) > 0, nil
 	},
+	"ec2:image": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
+		out, err := ec2.NewFromConfig(cfg).DescribeImages(ctx, &ec2.DescribeImagesInput{
+			Owners: []string{"self"}, Filters: []ec2types.Filter{{Name: aws.String("image-id"), Values: []string{id}}},
+		})
+		return err == nil && len(out.Images) > 0, err
+	},
 	"ec2:natgateway": func(ctx context.Context, cfg aws.Config, _, id string) (bool, error) {
 		out, err := ec2.NewFromConfig(cfg).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{
 			NatGatewayIds: []string{id},

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -31,8 +30,8 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"rds:snapshot": {after: []string{"rds:db"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
-		if strings.HasPrefix(id, "rds:") {
-			return errBelongs // an automated one, which only its database's deletion takes
+		if automatic(id) {
+			return errBelongs // only its database's deletion takes it
 		}
 		_, err := rds.NewFromConfig(cfg).DeleteDBSnapshot(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: &id})
 		return err
@@ -70,6 +69,9 @@ var deletionsData = map[string]deletion{
 		return err
 	}},
 	"elasticache:snapshot": {after: caches, ask: func(ctx context.Context, cfg aws.Config, _, name string) error {
+		if automatic(name) {
+			return errBelongs
+		}
 		_, err := elasticache.NewFromConfig(cfg).DeleteSnapshot(ctx, &elasticache.DeleteSnapshotInput{SnapshotName: &name})
 		return err
 	}},

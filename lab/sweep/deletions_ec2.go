@@ -34,7 +34,11 @@ var deletionsEC2 = map[string]deletion{
 			return err
 		},
 	},
-	"ec2:snapshot": {ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+	"ec2:image": {ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
+		_, err := ec2.NewFromConfig(cfg).DeregisterImage(ctx, &ec2.DeregisterImageInput{ImageId: &id})
+		return err
+	}},
+	"ec2:snapshot": {after: []string{"ec2:image"}, ask: func(ctx context.Context, cfg aws.Config, _, id string) error {
 		_, err := ec2.NewFromConfig(cfg).DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: &id})
 		return err
 	}},

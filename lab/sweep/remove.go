@@ -44,6 +44,8 @@ const (
 // Removal says what Remove deletes.
 type Removal struct {
 	Filter Filter
+	// Backups says that what somebody saved of the stage is to go too: snapshots and machine images.
+	Backups bool
 	// Last are ARNs that are deleted when nothing else is left: what the caller itself runs as.
 	Last []string
 	// Wanted, if set, is asked before each step whether the stage is still to go: an error of its ends the removal. What
@@ -60,10 +62,10 @@ type Removal struct {
 // is interrupted is ended by it.
 const expiry = "expires"
 
-// Remove deletes what an inventory finds, until one finds nothing. It asks for everything at once whose dependents are
-// gone, waits for what takes time, and tries again what AWS refuses. The receipt says what was deleted, and what is
-// left and why, also with an error: when ctx ends, AWS cannot be asked, or it is not wanted any more. Remove gives up
-// when AWS refuses all that is left, or when nothing was gone for a while.
+// Remove deletes what an inventory finds, until one finds nothing but backups that stay. It asks for everything at once
+// whose dependents are gone, waits for what takes time, and tries again what AWS refuses. The receipt says what was
+// deleted, and what is left and why, also with an error: when ctx ends, AWS cannot be asked, or it is not wanted any
+// more. Remove gives up when AWS refuses all that is left, or when nothing was gone for a while.
 func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) {
 	if len(what.Filter.Stages) != 1 || what.Filter.Stages[0] == "" {
 		return Receipt{}, errors.New("a removal is of one stage")
@@ -74,7 +76,11 @@ func Remove(ctx context.Context, cfg aws.Config, what Removal) (Receipt, error) 
 		if err != nil {
 			return r.sign(receipt), err
 		}
-		switch rank := r.take(receipt.Found); {
+		going, err := r.keep(ctx, receipt.Found)
+		if err != nil {
+			return r.sign(receipt), err
+		}
+		switch rank := r.take(going); {
 		case len(r.left) == 0:
 			return r.sign(receipt), nil
 		case rank == itself:
@@ -105,6 +111,7 @@ type remover struct {
 	cfg     aws.Config
 	left    map[string]*leaving // by ARN: what is to go now
 	held    []Resource          // what goes when that is gone
+	kept    []Resource          // backups that do not go
 	removed []Resource
 }
 
@@ -143,7 +150,7 @@ func (r *remover) take(found []Resource) (rank int) {
 
 // sign is the receipt of what is gone and left.
 func (r *remover) sign(receipt Receipt) Receipt {
-	receipt.Removed, receipt.Found = r.removed, slices.Clone(r.held)
+	receipt.Removed, receipt.Found = r.removed, slices.Concat(r.kept, r.held)
 	for _, id := range r.order() {
 		receipt.Found = append(receipt.Found, r.left[id].Resource)
 	}

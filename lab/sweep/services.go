@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -48,7 +49,15 @@ func finders(cfg aws.Config, account string) []finder {
 			return logGroups(ctx, cloudwatchlogs.NewFromConfig(cfg))
 		}},
 		{"rds", func(ctx context.Context) ([]Resource, error) { return databases(ctx, rds.NewFromConfig(cfg)) }},
-		{"rds backups", func(ctx context.Context) ([]Resource, error) { return backups(ctx, rds.NewFromConfig(cfg)) }},
+		{"rds backups", func(ctx context.Context) ([]Resource, error) {
+			return databaseBackups(ctx, rds.NewFromConfig(cfg))
+		}},
+		{"elasticache snapshots", func(ctx context.Context) ([]Resource, error) {
+			return cacheSnapshots(ctx, elasticache.NewFromConfig(cfg))
+		}},
+		{"ec2 snapshots and images", func(ctx context.Context) ([]Resource, error) {
+			return serverBackups(ctx, cfg, account)
+		}},
 		{"ec2", func(ctx context.Context) ([]Resource, error) { return inEC2(ctx, cfg, account) }},
 		{"vpc", func(ctx context.Context) ([]Resource, error) { return inNetworks(ctx, cfg, account) }},
 		{"ec2 volumes", func(ctx context.Context) ([]Resource, error) { return volumesOfServers(ctx, cfg, account) }},
@@ -204,40 +213,6 @@ func logGroups(ctx context.Context, c *cloudwatchlogs.Client) ([]Resource, error
 			if name := aws.ToString(g.LogGroupName); named(name) {
 				// The tagging API's form of the ARN, so that a group that both list counts once.
 				out = append(out, Resource{Service: "logs", ID: strings.TrimSuffix(aws.ToString(g.Arn), ":*"), Owner: byName})
-			}
-		}
-	}
-	return out, nil
-}
-
-// backups finds automated backups and snapshots: they outlive their instance, and backups are not tagged.
-func backups(ctx context.Context, c *rds.Client) ([]Resource, error) {
-	var out []Resource
-	for p := rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c,
-		&rds.DescribeDBInstanceAutomatedBackupsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range page.DBInstanceAutomatedBackups {
-			// Those of a database that is there go with it. Source: Amazon RDS API Reference, DBInstanceAutomatedBackup.
-			if id := aws.ToString(b.DBInstanceIdentifier); named(id) && aws.ToString(b.Status) != "active" {
-				out = append(out, Resource{
-					Service: "rds", ID: aws.ToString(b.DBInstanceAutomatedBackupsArn), name: id, Owner: "of database " + id,
-				})
-			}
-		}
-	}
-	for p := rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{
-		SnapshotType: aws.String("manual"),
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range page.DBSnapshots {
-			if id := aws.ToString(s.DBInstanceIdentifier); named(id) {
-				out = append(out, Resource{Service: "rds", ID: aws.ToString(s.DBSnapshotArn), name: id, Owner: "of database " + id})
 			}
 		}
 	}

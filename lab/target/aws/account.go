@@ -45,10 +45,11 @@ type Request struct {
 	Expired bool `json:",omitempty"`
 	JSON    bool `json:",omitempty"`
 	// Remove deletes what a sweep of one stage finds: after a question unless Yes, and if Pulumi's state lists none of
-	// it unless IgnoreState.
+	// it unless IgnoreState. It keeps snapshots and machine images unless Backups.
 	Remove      bool `json:",omitempty"`
 	Yes         bool `json:",omitempty"`
 	IgnoreState bool `json:",omitempty"`
+	Backups     bool `json:",omitempty"`
 }
 
 // Sweep carries out lab sweep, with the command's own input and output. It ends with a program.Exit unless
