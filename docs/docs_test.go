@@ -96,17 +96,59 @@ func documents(t *testing.T) (files []string) {
 	return files
 }
 
-// TestLinksLead: what a document links to in this repository is there.
+// TestLinksLead: what a document links to in this repository is there, and so is the heading in it.
 func TestLinksLead(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	for _, file := range documents(t) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, found := range link.FindAllSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), string(found[1]))); err != nil {
+			target := file
+			if len(found[1]) > 0 {
+				target = filepath.Join(filepath.Dir(file), string(found[1]))
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s: %v", file, found[1], err)
+			} else if len(found[2]) > 0 && !headings(t, target)[string(found[2])] {
+				t.Errorf("%s links to %s%s, and no heading there has that name", file, found[1], found[2])
+			}
+		}
+	}
+}
+
+// headings are those of a document, by the fragments that GitHub makes of them.
+func headings(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragments := map[string]bool{}
+	for _, found := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(strings.ToLower(string(found[1])), "")
+		fragments["#"+strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return fragments
+}
+
+// TestMakeTargetsAreThere: what a document has somebody make is a target of the Makefile.
+func TestMakeTargetsAreThere(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile("(?m)`[^`\n]+`|^    .+$")
+	command := regexp.MustCompile("(?:^|[` ])make ([a-z][a-z0-9-]*)")
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range command.FindAllSubmatch(bytes.Join(code.FindAll(text, -1), []byte("\n")), -1) {
+			if !bytes.Contains(makefile, []byte("\n"+string(found[1])+": ")) {
+				t.Errorf("%s says make %s, which the Makefile does not have", file, found[1])
 			}
 		}
 	}

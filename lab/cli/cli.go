@@ -55,7 +55,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "lab",
-		Short:         "Run one shop on four infrastructures and measure what each can do",
+		Short:         "Run one shop on five infrastructures and measure what each can do",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"math"
+	"os"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,25 @@ resource_usage:
     monthly_tier_1_requests: 1000
     monthly_tier_2_requests: 10000
 `
+
+// TestTheDocumentedUsageFileIsOne: docs/cost.md shows a usage file that can be read, with each number of the stack.
+func TestTheDocumentedUsageFileIsOne(t *testing.T) {
+	page, err := os.ReadFile("../../docs/cost.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	file, _, _ := strings.Cut(rest, "```")
+	u, err := ReadUsage(strings.NewReader(file), Usage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range u.fields() {
+		if *value == 0 {
+			t.Errorf("docs/cost.md has no %s", name)
+		}
+	}
+}
 
 func TestAUsageFilePricesWhatDependsOnUse(t *testing.T) {
 	u, err := ReadUsage(strings.NewReader("\ufeff"+usageYAML), DefaultUsage())

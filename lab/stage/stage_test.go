@@ -47,7 +47,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// The four stages of this repository can be read, and every machine they name has a known size.
+// The stages of this repository can be read, and every machine they name has a known size.
 func TestEveryStageIsKnown(t *testing.T) {
 	names, err := Names("../..")
 	if err != nil || len(names) < 4 {
