@@ -32,7 +32,8 @@ type Config struct {
 	// MaxConns is the size of the pool. Zero means pgxpool's default: 4, or the number of CPUs.
 	MaxConns int
 	// AcquireTimeout is how long a call waits for a connection before it gives up with
-	// shop.CodeOverloaded. Zero means one second.
+	// shop.CodeOverloaded: until one of the pool is free, or a database that restarts is back. Zero
+	// means one second.
 	AcquireTimeout time.Duration
 	// StatementTimeout is how long a statement may run, waiting for locks included. Zero means five
 	// seconds.
@@ -54,7 +55,8 @@ type DB struct {
 	trigram        atomic.Bool  // pg_trgm is there
 	version        atomic.Int64 // of the schema that Migrate left; 0 before
 	newer          bool         // the probe has said that the database's is newer
-	down           atomic.Pointer[error]
+	down           atomic.Pointer[loss]
+	again          chan struct{} // holds who tries to connect again
 	stopProbe      context.CancelFunc
 	probeDone      chan struct{}
 }
@@ -97,6 +99,7 @@ func openPool(ctx context.Context, c Config, pc *pgxpool.Config) (*DB, error) {
 		acquireTimeout: cmp.Or(c.AcquireTimeout, time.Second),
 		lockers:        newLockers(pc.MaxConns),
 		log:            cmp.Or(c.Log, slog.Default()),
+		again:          make(chan struct{}, 1),
 		stopProbe:      stop,
 		probeDone:      make(chan struct{}),
 	}
@@ -119,6 +122,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.PingTimeout = 2 * time.Second
+	pc.ShouldPing = suspect
 	timeout := cmp.Or(c.StatementTimeout, 5*time.Second).Milliseconds()
 	settings := fmt.Sprintf("SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d; SET lock_timeout "+
 		"= %d",
@@ -159,75 +163,6 @@ func (db *DB) Close() {
 	db.stopProbe()
 	<-db.probeDone
 	db.pool.Close()
-}
-
-// Ready returns nil when the database answered the last time that it was asked, at most a few
-// seconds ago, and has the schema. It asks nothing itself, so that probes cost no connection.
-func (db *DB) Ready(context.Context) error {
-	if err := db.down.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// probe asks the database each second whether it is there and has the schema, which it brings up to date if
-// not. What refuses is lost at once, what does not answer in time only when it happens three times in a row: on
-// a machine under load the database may be slow, and to take an instance away then makes it worse.
-func (db *DB) probe(ctx context.Context) {
-	defer close(db.probeDone)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for late := 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		pingCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := db.look(pingCtx)
-		cancel()
-		stale, lacking := errors.AsType[*staleSchema](err)
-		switch s := db.pool.Stat(); {
-		case ctx.Err() != nil:
-			return
-		case lacking:
-			late = 0
-			db.restore(ctx, stale)
-			continue
-		case err == nil:
-			late = 0
-			if db.down.Swap(nil) != nil {
-				db.log.Info("database back")
-			}
-			continue
-		case s.AcquiredConns() >= s.MaxConns():
-			continue // nor is a pool that is busy a sign of anything
-		case errors.Is(err, context.DeadlineExceeded):
-			if late++; late < 3 {
-				continue
-			}
-		}
-		err = fmt.Errorf("ask the database whether it is there: %w", err)
-		if db.down.Swap(&err) == nil {
-			db.log.Error("database lost", "error", err)
-		}
-	}
-}
-
-// do runs fn on a connection. It waits at most the acquire timeout for one.
-func (db *DB) do(ctx context.Context, what string, fn func(*pgxpool.Conn) error) error {
-	acquireCtx, cancel := context.WithTimeout(ctx, db.acquireTimeout)
-	conn, err := db.pool.Acquire(acquireCtx)
-	cancel()
-	if err != nil {
-		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return overloaded(what, err)
-		}
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer conn.Release()
-	err = fn(conn)
-	return explain(what, err, conn.Conn().IsClosed())
 }
 
 // exec runs a statement that returns nothing.

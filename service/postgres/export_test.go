@@ -27,6 +27,18 @@ func OpenTraced(ctx context.Context, c Config, tracer pgx.QueryTracer) (*DB, err
 	return openPool(ctx, c, pc)
 }
 
+// Fill has the pool make all the connections that it may have.
+func (db *DB) Fill(ctx context.Context) error {
+	for range db.pool.Config().MaxConns {
+		conn, err := db.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+	}
+	return nil
+}
+
 // Roots are the authorities that a connection with this URL trusts.
 func Roots(u string) (*x509.CertPool, error) {
 	pc, err := poolConfig(Config{URL: u})

@@ -68,7 +68,7 @@ func (db *DB) restore(ctx context.Context, stale *staleSchema) {
 
 // lose makes Ready return err, and logs it unless that was said last.
 func (db *DB) lose(err error) {
-	if before := db.down.Swap(&err); before == nil || (*before).Error() != err.Error() {
+	if before := db.lost(err); before == nil || before.Error() != err.Error() {
 		db.log.Error("database lost", "error", err)
 	}
 }
