@@ -2,6 +2,7 @@ package platform
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,29 +102,35 @@ func (n *node) loadShop(t *testing.T) {
 	}
 }
 
-// addVolumes gives the cluster a default StorageClass with one volume, on the node's disk.
+// addVolumes gives the cluster a default StorageClass with two volumes, on the node's disk: for the stage, and for its
+// copy without mesh.
 func (n *node) addVolumes(t *testing.T) {
 	t.Helper()
-	n.sh(t, n.kit, "exec", "--dir", n.dir, "--", "mkdir", "-p", "/var/lib/volumes/1")
+	n.sh(t, n.kit, "exec", "--dir", n.dir, "--", "mkdir", "-p", "/var/lib/volumes/1", "/var/lib/volumes/2")
 	n.must(t, []byte(`
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: disk, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
----
+`+volume(1)+volume(2)), "apply", "-f", "-")
+}
+
+// volume is one of them.
+func volume(number int) string {
+	return fmt.Sprintf(`---
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: disk-1}
+metadata: {name: disk-%[1]d}
 spec:
   storageClassName: disk
   capacity: {storage: 20Gi}
   accessModes: [ReadWriteOnce]
   persistentVolumeReclaimPolicy: Retain
-  local: {path: /var/lib/volumes/1}
+  local: {path: /var/lib/volumes/%[1]d}
   nodeAffinity:
     required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}]}
-`), "apply", "-f", "-")
+`, number)
 }
 
 // installKubernetes gives an account the official Kubernetes plugin, where this machine has it, or the bed's.

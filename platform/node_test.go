@@ -44,6 +44,7 @@ func TestNode(t *testing.T) {
 	t.Run("disturbances", func(t *testing.T) { n.disturbances(t, a, url) })
 	t.Run("faults", func(t *testing.T) { long(t); n.bedOnly(t); n.faults(t, a, url) })
 	t.Run("second stack", func(t *testing.T) { long(t); n.second(t, a, url) })
+	t.Run("with and without mesh", func(t *testing.T) { long(t); n.bedOnly(t); n.compares(t, a) })
 	t.Run("image that cannot be pulled", func(t *testing.T) { long(t); n.unpullable(t, a, url) })
 	t.Run("interrupted", func(t *testing.T) { long(t); n.interrupted(t, a) })
 	t.Run("database replaced", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,14 +14,18 @@ import (
 )
 
 func newFindingsCommand() *cobra.Command {
-	p := findings.Plan{Repeats: 3, Seconds: 10}
+	p := findings.Plan{Repeats: 3, Seconds: 10, Stack: "stage4"}
 	out, quick := "report", false
 	cmd := &cobra.Command{
 		Use:   "findings [" + strings.Join(findings.Names(), "|") + "]...",
 		Short: "Replay the original experiment's lessons, each by turning one knob",
 		Long: "Findings replays what the original experiment claimed to have learned:\n" + findings.About() +
-			"Each gives before, after and their ratio with the raw data, and says plainly when a claim is\nnot reproduced.",
-		Example:   "  go run ./lab findings\n  go run ./lab findings index pool --quick",
+			"Each gives before, after and their ratio with the raw data, and says plainly when a claim is\nnot reproduced.\n\n" +
+			"With --kubeconfig the finding mesh is measured on a stage 4 that is up on a cluster of yours, all on one\n" +
+			"node: its gateway, against a copy of its shop, database and cache without mesh. The copy is made with\n" +
+			"kubectl in a namespace of its own, with the secrets, at the port after the gateway's, and removed in the end.",
+		Example: "  go run ./lab findings\n  go run ./lab findings index pool --quick\n" +
+			"  go run ./lab findings mesh --kubeconfig ~/.kube/config",
 		ValidArgs: findings.Names(),
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -29,6 +34,9 @@ func newFindingsCommand() *cobra.Command {
 			}
 			if p.Names = args; len(args) == 0 {
 				p.Names = findings.Names()
+			}
+			if err := checkCluster(cmd, p, args); err != nil {
+				return err
 			}
 			if quick {
 				p.Repeats, p.Seconds = 1, 3
@@ -67,9 +75,28 @@ func newFindingsCommand() *cobra.Command {
 	fl.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each side is measured, alternately")
 	fl.IntVar(&p.Seconds, "seconds", p.Seconds, "`seconds` of one measurement under load")
 	fl.BoolVar(&quick, "quick", false, "one repeat of 3 s: a first impression")
+	fl.StringVar(&p.Kubeconfig, "kubeconfig", "", "measure the finding mesh in the cluster of this `file`, with kubectl")
+	fl.StringVar(&p.Stack, "stack", p.Stack, "with --kubeconfig: the `stack` that is up there")
 	fl.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its findings.json, or a "+
 		"file that ends in .json")
 	return cmd
+}
+
+// checkCluster refuses what cannot be measured in a cluster.
+func checkCluster(cmd *cobra.Command, p findings.Plan, args []string) error {
+	if p.Kubeconfig == "" {
+		if cmd.Flags().Changed("stack") {
+			return errors.New("--stack belongs to --kubeconfig")
+		}
+		return nil
+	}
+	if len(args) != 1 || args[0] != "mesh" {
+		return errors.New("--kubeconfig: only the finding mesh is measured in a cluster: lab findings mesh --kubeconfig FILE")
+	}
+	if _, err := os.Stat(p.Kubeconfig); err != nil {
+		return fmt.Errorf("--kubeconfig: %w", err)
+	}
+	return nil
 }
 
 func printFinding(w io.Writer, f result.Finding) {

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
+
+	"shoplab/lab/cluster"
 )
 
 // errClusterNotEmpty makes the exit status tell a script that something is left.
@@ -133,16 +134,5 @@ func (s *clusterSweep) list(ctx context.Context, into any, kind string) error {
 }
 
 func (s *clusterSweep) kubectl(ctx context.Context, args ...string) ([]byte, error) {
-	args = append([]string{"--kubeconfig", s.kubeconfig, "--request-timeout", "30s"}, args...)
-	cmd := exec.CommandContext(ctx, "kubectl", args...) //nolint:gosec // the file that a user names
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("kubectl is not installed: kubernetes.io/docs/tasks/tools")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(complaints.Bytes()))
-	}
-	return out, nil
+	return cluster.Kubectl{Kubeconfig: s.kubeconfig}.Run(ctx, nil, append(args, "--request-timeout", "30s")...)
 }

@@ -134,11 +134,17 @@ func gate(f *result.Finding, steps ...[]result.Step) {
 	for _, list := range steps {
 		f.Steps = append(f.Steps, list...)
 	}
-	if v := verdict.Valid(f.Steps, nil, nil); !v.Valid {
-		f.Notes = append(f.Notes, v.Reasons...)
-		f.Conclusion = fmt.Sprintf("INVALID on this machine (%s). What was seen: %s", v.Reasons[0], f.Conclusion)
-		f.Status = result.FindingInvalid
+	invalid(f, verdict.Valid(f.Steps, nil, nil).Reasons)
+}
+
+// invalid marks a finding INVALID where there are reasons.
+func invalid(f *result.Finding, reasons []string) {
+	if len(reasons) == 0 {
+		return
 	}
+	f.Notes = append(f.Notes, reasons...)
+	f.Conclusion = fmt.Sprintf("INVALID on this machine (%s). What was seen: %s", reasons[0], f.Conclusion)
+	f.Status = result.FindingInvalid
 }
 
 // byRatio says what became of a claimed ratio, lower being better or not: reproduced with at least

@@ -12,64 +12,93 @@ import (
 // meshStage is the stage with a mesh.
 const meshStage = "stage4"
 
+// The loads of the comparison, what the original claims that a mesh adds at least, in ms, and Istio's own figures.
+const (
+	meshUsers, meshRate = 50, 100
+	meshClaimed         = 50.0
+	meshByIstio         = "Istio's own figures for two proxies: 1.7 ms at p90, 2.7 ms at p99 (Istio 1.12, performance " +
+		"and scalability)"
+)
+
 // mesh: the same pods on the same node with a gateway and sidecars that speak mutual TLS, and without, behind nginx.
-// First as much as 50 users get, then the latency at a rate that both carry with ease.
+// First as much as 50 users get, then the latency at a rate that both carry with ease. With a kubeconfig it is a real
+// stage 4, see meshnode.go.
 func (r *runner) mesh(ctx context.Context) (result.Finding, error) {
-	const users, rate = 50, 100
-	const claimed = 50.0 // ms at least
+	if r.plan.Kubeconfig != "" {
+		return r.meshOnNode(ctx)
+	}
 	before := trial{label: "no mesh: nginx", turn: func(o *stage.Stage) { o.WithoutMesh = true }}
 	after := trial{label: "mesh: gateway and sidecars, mutual TLS", turn: func(*stage.Stage) {}}
-	fullB, fullA, err := r.both(ctx, meshStage, before, after, load.Load{Users: users})
+	fullB, fullA, err := r.both(ctx, meshStage, before, after, load.Load{Users: meshUsers})
 	if err != nil {
 		return result.Finding{}, err
 	}
-	calmB, calmA, err := r.both(ctx, meshStage, before, after, load.Load{Rate: rate})
+	calmB, calmA, err := r.both(ctx, meshStage, before, after, load.Load{Rate: meshRate})
 	if err != nil {
 		return result.Finding{}, err
 	}
-	at, calm := fmt.Sprintf(" at %d users", users), fmt.Sprintf(" at %d requests a second", rate)
 	full := func(measure, unit string, lower bool, of func(result.Step) *float64) result.Comparison {
-		return compare(measure+at, unit, lower, before, after, fullB, fullA, of)
+		return compare(atUsers(measure), unit, lower, before, after, fullB, fullA, of)
 	}
+	f := meshFinding([]result.Comparison{
+		full("goodput", "1/s", false, goodput),
+		full("CPU of the proxies a request", "ms", true, cpuOf(result.ResourceProxyCPU, result.ResourceSidecarCPU)),
+		full("CPU of the shop a request", "ms", true, cpuOf(result.ResourceInstanceCPU)),
+	}, meshLatencies(before, after, calmB, calmA))
+	f.Notes = append(f.Notes, "Envoys on this machine stand for Istio's: a gateway, and a sidecar beside each instance, "+
+		"not beside database and cache; without Istio's filters and metrics")
+	gate(&f, fullB, fullA, calmB, calmA)
+	return f, nil
+}
+
+// atUsers and atRate say under which of the two loads something was measured.
+func atUsers(measure string) string { return fmt.Sprintf("%s at %d users", measure, meshUsers) }
+
+func atRate(measure string) string {
+	return fmt.Sprintf("%s at %d requests a second", measure, meshRate)
+}
+
+// meshLatencies are the comparisons at the fixed rate: p50, p90 and p99.
+func meshLatencies(before, after trial, b, a []result.Step) []result.Comparison {
+	var all []result.Comparison
+	for _, p := range []struct {
+		name string
+		of   func(result.Latency) float64
+	}{
+		{"p50", func(l result.Latency) float64 { return l.P50MS }},
+		{"p90", func(l result.Latency) float64 { return l.P90MS }},
+		{"p99", func(l result.Latency) float64 { return l.P99MS }},
+	} {
+		all = append(all, compare(atRate(p.name), "ms", true, before, after, b, a, latency(p.of)))
+	}
+	return all
+}
+
+// meshFinding draws the conclusion from the latencies, which come after what else is compared.
+func meshFinding(full, latencies []result.Comparison) result.Finding {
 	f := result.Finding{
-		Claim: "Istio adds 50 to 80 ms to a request.",
-		Knob:  "mesh",
-		Comparisons: []result.Comparison{
-			full("goodput", "1/s", false, goodput),
-			full("CPU of the proxies a request", "ms", true, cpuOf(result.ResourceProxyCPU, result.ResourceSidecarCPU)),
-			full("CPU of the shop a request", "ms", true, cpuOf(result.ResourceInstanceCPU)),
-			compare("p50"+calm, "ms", true, before, after, calmB, calmA,
-				latency(func(l result.Latency) float64 { return l.P50MS })),
-			compare("p90"+calm, "ms", true, before, after, calmB, calmA,
-				latency(func(l result.Latency) float64 { return l.P90MS })),
-			compare("p99"+calm, "ms", true, before, after, calmB, calmA,
-				latency(func(l result.Latency) float64 { return l.P99MS })),
-		},
-		Notes: []string{
-			"Envoys on this machine stand for Istio's: a gateway, and a sidecar beside each instance, not beside database and " +
-				"cache; without Istio's filters and metrics",
-			"Istio's own figures for two proxies: 1.7 ms at p90, 2.7 ms at p99 (Istio 1.12, performance and scalability)",
-		},
+		Claim: "Istio adds 50 to 80 ms to a request.", Knob: "mesh", Comparisons: append(full, latencies...),
+		Notes: []string{meshByIstio},
 	}
-	added := func(c result.Comparison) float64 {
+	var added [3]float64
+	for i, c := range latencies {
 		if c.Before.Median == nil || c.After.Median == nil {
-			return 0
+			f.Status, f.Conclusion = result.FindingInvalid, "No latency was measured."
+			return f
 		}
-		return *c.After.Median - *c.Before.Median
+		added[i] = *c.After.Median - *c.Before.Median
 	}
-	p50, p90, p99 := added(f.Comparisons[3]), added(f.Comparisons[4]), added(f.Comparisons[5])
 	switch {
-	case p50 >= claimed:
+	case added[0] >= meshClaimed:
 		f.Status = result.FindingReproduced
-	case p99 >= claimed:
+	case added[2] >= meshClaimed:
 		f.Status = result.FindingWeaker
 	default:
 		f.Status = result.FindingNotReproduced
 	}
-	f.Conclusion = fmt.Sprintf("The mesh adds %.1f ms at p50, %.1f at p90 and %.1f at p99; claimed were 50 to 80.", p50,
-		p90, p99)
-	gate(&f, fullB, fullA, calmB, calmA)
-	return f, nil
+	f.Conclusion = fmt.Sprintf("The mesh adds %.1f ms at p50, %.1f at p90 and %.1f at p99; claimed were 50 to 80.",
+		added[0], added[1], added[2])
+	return f
 }
 
 // cpuOf is what some parts of a stage used for a request, in ms of a core.

@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"shoplab/lab/watch"
+)
+
+// Unmeshed is where the stage's copy without mesh goes: a namespace that lab sweep knows for the stack's, reached at
+// the port after the gateway's.
+func (m Mesh) Unmeshed() Place {
+	return Place{
+		Namespace: m.Namespace + "-plain", Labels: map[string]string{"shoplab/stack": m.Stack, "istio-injection": "disabled"},
+		Hostname: m.Hostname, Entry: Shop, NodePort: m.NodePort + 1,
+	}
+}
+
+// readyWithin is how long the copy's pods may take: their images are on the node.
+const readyWithin = 2 * time.Minute
+
+// Prepare makes the namespace of a copy, which the caller removes after it is made.
+func (k Kubectl) Prepare(ctx context.Context, to Place) error {
+	namespace, err := json.Marshal(object{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": to.Namespace, "labels": to.Labels},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := k.Run(ctx, namespace, "create", "-f", "-"); err != nil {
+		return fmt.Errorf("%w; kubectl delete namespace %s removes what an earlier measurement left", err, to.Namespace)
+	}
+	return nil
+}
+
+// CopyMesh makes a copy of the stage in the namespace that Prepare made, and waits until its shop answers.
+func (k Kubectl) CopyMesh(ctx context.Context, m Mesh, to Place) error {
+	list, err := k.Run(ctx, nil, "get", "secrets,serviceaccounts,services,deployments,statefulsets", "-n", m.Namespace,
+		"-l", fmt.Sprintf("app in (%s,%s,%s)", Shop, Database, Cache), "-o", "json")
+	if err != nil {
+		return err
+	}
+	objects, err := Copy(list, to)
+	if err != nil {
+		return err
+	}
+	if _, err := k.Run(ctx, objects, "create", "-f", "-"); err != nil {
+		return fmt.Errorf("copy the shop to the namespace %s: %w", to.Namespace, err)
+	}
+	for _, what := range []string{"statefulset/" + Database, "deployment/" + Cache, "deployment/" + Shop} {
+		if _, err := k.Run(ctx, nil, "rollout", "status", what, "-n", to.Namespace, "--timeout",
+			readyWithin.String()); err != nil {
+			return errors.Join(err, k.warnings(ctx, to.Namespace))
+		}
+	}
+	return await(ctx, fmt.Sprintf("http://%s:%d/api/products?limit=1", m.Host, to.NodePort))
+}
+
+// warnings are what the cluster complains about in a namespace, such as pods that do not fit the node.
+func (k Kubectl) warnings(ctx context.Context, namespace string) error {
+	text, err := k.Run(ctx, nil, "get", "events", "-n", namespace, "--field-selector", "type=Warning", "-o",
+		`jsonpath={range .items[*]}{.involvedObject.name}: {.message}{"\n"}{end}`)
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	return errors.New(strings.TrimSpace(string(text)))
+}
+
+// await asks until the answer is 200: a port of a node works a moment after its pods are ready.
+func await(ctx context.Context, url string) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	for end := time.Now().Add(readyWithin); ; {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(request)
+		status := "no answer"
+		if err == nil {
+			status = answer.Status
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if time.Now().After(end) {
+			return errors.Join(fmt.Errorf("GET %s for %s: %s; is that port of the node reached from here?", url, readyWithin,
+				status), err)
+		}
+		if err := watch.Pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// Remove deletes a namespace and waits until it is gone, unless ctx has ended; an error says what is left.
+func (k Kubectl) Remove(ctx context.Context, namespace string) error {
+	wait := fmt.Sprintf("--wait=%t", ctx.Err() == nil)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyWithin)
+	defer cancel()
+	if _, err := k.Run(ctx, nil, "delete", "namespace", namespace, "--ignore-not-found", wait); err != nil {
+		return fmt.Errorf("the namespace %s may be left; remove it with: kubectl delete namespace %s\n%w", namespace,
+			namespace, err)
+	}
+	return nil
+}
