@@ -12,8 +12,10 @@ import (
 
 // Names of stage 4's objects in a cluster: those of its pods' label app, and the container that Istio adds.
 const (
-	Shop, Database, Cache = "shop", "database", "cache"
-	Sidecar               = "istio-proxy"
+	Shop     = "shop"
+	Database = "database"
+	Cache    = "cache"
+	Sidecar  = "istio-proxy"
 )
 
 // Mesh is a stage 4 on a cluster of the user's, all of its pods on one node.

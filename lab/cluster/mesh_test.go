@@ -53,7 +53,6 @@ func TestFindMesh(t *testing.T) {
 		if err := os.Mkdir(program, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		//nolint:gosec // it is run
 		if err := os.WriteFile(filepath.Join(program, "kubectl"), []byte(kubectl), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,8 @@ import (
 // lie far enough apart to tell the slope of use over throughput.
 var demandShares = []float64{.15, .3, .45, .6, .75}
 
-// demands holds arrival rates below saturation, from which a forecast takes what a request costs. Users who do not think
-// are no substitute: the second of them uses up a stage with little CPU. A quick run has no time for it.
+// demands holds arrival rates below saturation, from which a forecast takes what a request costs. Users who do not
+// think are no substitute: the second of them uses up a stage with little CPU. A quick run has no time for it.
 func (r *stageRun) demands(ctx context.Context) error {
 	if r.settings.Quick {
 		return nil

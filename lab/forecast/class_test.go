@@ -12,7 +12,8 @@ func TestClassesByErrand(t *testing.T) {
 	d := Demands{
 		RoundTrips: result.Interval{Value: .1},
 		Classes: []Class{
-			{Name: "list", Share: .8, Weight: .5}, {Name: "guest cart add", Share: .1, Weight: 4},
+			{Name: "list", Share: .8, Weight: .5},
+			{Name: "guest cart add", Share: .1, Weight: 4},
 			{Name: "guest cart", Share: .1, Weight: 2},
 		},
 		Flows: []Flow{
