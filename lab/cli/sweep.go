@@ -75,15 +75,21 @@ they cost, and exits with 1; --backups deletes them too.`,
 	if err := fl.MarkDeprecated("stage", "name the stages as arguments"); err != nil {
 		panic(err) // the flag is defined above
 	}
+	fl.StringVar(&kubeconfig, "kubeconfig", "", "look into the cluster of this `file` instead, with kubectl")
+	sweepFlags(cmd, &r)
+	return cmd
+}
+
+// sweepFlags are the flags of what is asked of an account.
+func sweepFlags(cmd *cobra.Command, r *aws.Request) {
+	fl := cmd.Flags()
 	fl.StringVar(&r.Region, "region", "us-east-1", "the region to look in")
 	fl.BoolVar(&r.Expired, "expired", false, "only what carries an expires tag in the past")
-	fl.StringVar(&kubeconfig, "kubeconfig", "", "look into the cluster of this `file` instead, with kubectl")
 	fl.BoolVar(&r.JSON, "json", false, "print the receipt as JSON")
 	fl.BoolVar(&r.Remove, "remove", false, "delete what is found of the stage that is named")
 	fl.BoolVar(&r.Yes, "yes", false, "with --remove: do not ask for the stage's name")
 	fl.BoolVar(&r.IgnoreState, "ignore-state", false, "with --remove: whatever Pulumi's state lists")
 	fl.BoolVar(&r.Backups, "backups", false, "with --remove: snapshots and machine images too, which somebody made")
-	return cmd
 }
 
 // checkSwept refuses a name that is no stack's: it would find nothing, and look like a clean account.

@@ -57,7 +57,9 @@ func init() { //nolint:funlen // a table; the rules of elastic addresses and ins
 		auroraInstance:                    {price: auroraMember, usage: []string{"capacity_units_per_hr"}},
 		cacheGroup:                        {price: cache, usage: []string{"snapshot_storage_size_gb"}},
 		"aws:elasticache/cluster:Cluster": {price: cacheCluster, usage: []string{"snapshot_storage_size_gb"}},
-		CacheSnapshot:                     {price: meter("elasticache/backup", "storage_gb", 1), usage: []string{"storage_gb"}},
+		CacheSnapshot: {
+			price: meter("elasticache/backup", "storage_gb", 1), usage: []string{"storage_gb"},
+		},
 		"aws:elasticache/serverlessCache:ServerlessCache": {
 			price: serverlessCache, usage: []string{"storage_gb", "monthly_ecpus", "snapshot_storage_size_gb"},
 		},
