@@ -26,6 +26,10 @@ const (
 	forwardButHost = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 )
 
+// cachedErrors are the errors that CloudFront would answer others with for ten seconds. Source: its API reference,
+// CustomErrorResponse; 416 it never keeps.
+var cachedErrors = []int{400, 403, 404, 405, 414, 500, 501, 502, 503, 504}
+
 // privateOrigin says that CloudFront reaches the stage's load balancer inside the VPC. A stage of one server
 // is reached at its public address (0090).
 func (c Config) privateOrigin() bool {
@@ -106,7 +110,7 @@ func (e *Edge) Admit(ctx *pulumi.Context, name string, group *ec2.SecurityGroup,
 	if e.Closed() {
 		args.PrefixListId = pulumi.String(e.prefixList)
 	} else {
-		args.CidrIpv4 = pulumi.String("0.0.0.0/0")
+		args.CidrIpv4 = pulumi.String(everywhere)
 	}
 	// EC2 refuses to give a rule a source of another kind, which is what a change of shoplab:https asks for.
 	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, args,
@@ -220,7 +224,7 @@ func (e *Edge) distribute(ctx *pulumi.Context, origin cloudfront.DistributionOri
 	return url, ctx.RegisterResourceOutputs(e, pulumi.Map{"url": url})
 }
 
-// distribution forwards every request with every header and cookie. It caches nothing: what a
+// distribution forwards every request with every header and cookie. It caches nothing, errors (0170) included: what a
 // shopper sees depends on who asks, and the stages are compared by what the origin carries. Accept-Encoding is
 // one of the headers: CachingDisabled has both of its EnableAcceptEncoding flags off, and CloudFront then
 // treats the header like any other (API reference, ParametersInCacheKeyAndForwardedToOrigin). The shop
@@ -229,6 +233,12 @@ func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfron
 	forward := forwardEverything
 	if e.config.Topology == contract.Lambda {
 		forward = forwardButHost
+	}
+	var kept cloudfront.DistributionCustomErrorResponseArray
+	for _, code := range cachedErrors {
+		kept = append(kept, cloudfront.DistributionCustomErrorResponseArgs{
+			ErrorCode: pulumi.Int(code), ErrorCachingMinTtl: pulumi.Int(0),
+		})
 	}
 	return &cloudfront.DistributionArgs{
 		Enabled: pulumi.Bool(true), Comment: pulumi.String("Shoplab " + e.config.Stack),
@@ -242,6 +252,7 @@ func (e *Edge) distribution(origin cloudfront.DistributionOriginArgs) *cloudfron
 			CachePolicyId:  pulumi.String(cachingDisabled), OriginRequestPolicyId: pulumi.String(forward),
 			Compress: pulumi.Bool(false),
 		},
+		CustomErrorResponses: kept,
 		Restrictions: cloudfront.DistributionRestrictionsArgs{
 			GeoRestriction: cloudfront.DistributionRestrictionsGeoRestrictionArgs{RestrictionType: pulumi.String("none")},
 		},

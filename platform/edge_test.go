@@ -58,6 +58,13 @@ func (g *graphOf) frontDoor(res registered) {
 			g.violate(res, "is changed in place when the kind of its source changes, which EC2 refuses")
 		}
 	case distributionType:
+		for _, code := range cachedErrors {
+			if !slices.ContainsFunc(res.list("customErrorResponses"), func(of map[string]any) bool {
+				return of["errorCode"] == float64(code) && of["errorCachingMinTtl"] == 0.0 && len(of) == 2
+			}) {
+				g.violate(res, "answers others with one shopper's error %d", code)
+			}
+		}
 		for _, origin := range res.list("origins") {
 			_, public := origin["customOriginConfig"]
 			_, private := origin["vpcOriginConfig"]
