@@ -16,6 +16,8 @@ const (
 	ReadyPath = "/readyz"
 	// MetricsPath is served on the admin listener only, in Prometheus' text format.
 	MetricsPath = "/metrics"
+	// WebhooksPath takes Stripe's events.
+	WebhooksPath = "/api/webhooks/stripe"
 	// UID is the user and group id that the image runs as.
 	UID = 65532
 )

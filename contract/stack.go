@@ -43,6 +43,7 @@ const (
 	OutputCapacity   = "capacity"   // map of the Capacity names to numbers
 	OutputDatabase   = "database"   // whether a cluster's own database has a volume; with kubeconfig only
 	OutputKubeconfig = "kubeconfig" // secret, with topology mesh only
+	OutputWebhooks   = "webhooks"   // the URL of the endpoint to add at Stripe; with payments stripe only
 )
 
 // Names in the stack output capacity.

@@ -42,7 +42,7 @@ func NewBalancer(
 	if err := args.Edge.Admit(ctx, name+"-in", group, b); err != nil {
 		return nil, err
 	}
-	if err := openOut(ctx, name+"-out", group, b); err != nil {
+	if err := openOut(ctx, name+"-out", group, anyIPv4, b); err != nil {
 		return nil, err
 	}
 	if err := openTo(ctx, name+"-to-compute", args.Network.Compute, group, contract.Port, b); err != nil {

@@ -126,6 +126,9 @@ func TestConfigProblems(t *testing.T) {
 			}, "is not in the zone",
 		},
 		"Stripe without keys": {"stage3", map[string]string{"shoplab:payments": "stripe"}, "needs shoplab:stripeSecretKey"},
+		"Stripe over plain HTTP": {
+			"stage3", map[string]string{"shoplab:payments": "stripe", "shoplab:https": "off"}, "needs HTTPS",
+		},
 		"expiry in the past": {
 			"stage3", map[string]string{"shoplab:expires": "2026-01-01T00:00:00+02:00"}, "which has passed",
 		},

@@ -110,7 +110,7 @@ func (e *Edge) Admit(ctx *pulumi.Context, name string, group *ec2.SecurityGroup,
 	if e.Closed() {
 		args.PrefixListId = pulumi.String(e.prefixList)
 	} else {
-		args.CidrIpv4 = pulumi.String(everywhere)
+		args.CidrIpv4 = pulumi.String(anyIPv4)
 	}
 	// EC2 refuses to give a rule a source of another kind, which is what a change of shoplab:https asks for.
 	_, err := vpc.NewSecurityGroupIngressRule(ctx, name, args,

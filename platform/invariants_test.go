@@ -27,6 +27,7 @@ func violations(all []registered) []string {
 		g.named, g.tagged, g.closed, g.encrypted, g.secretive, g.serves, g.measured, g.destroyable, g.afterGateway,
 		g.inCluster, g.granted, g.alerting,
 		g.frontDoor, g.balanced, g.trusting, g.onDemand, g.rolledOut, g.lasting, g.settled, g.functions, g.invoked,
+		g.outbound,
 	} {
 		for _, res := range all {
 			rule(res)

@@ -91,8 +91,9 @@ func (f *Function) function(ctx *pulumi.Context, name string, args FunctionArgs,
 	if err != nil {
 		return err
 	}
+	// By version, so that another secret is another version of the function: what runs has read its secrets (0169).
 	env := pulumi.StringMap{
-		contract.EnvParameters: pulumi.String(args.Secrets.Path), contract.EnvDrainDelay: pulumi.String("0s"),
+		contract.EnvParameters: args.Secrets.Pinned, contract.EnvDrainDelay: pulumi.String("0s"),
 	}
 	maps.Copy(env, pulumi.ToStringMap(args.Env))
 	if c.HTTPS != contract.HTTPSOff {

@@ -1,11 +1,15 @@
 package platform
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"shoplab/contract"
+	"shoplab/lab/cost"
 )
 
 // functions: a function is bounded, private, logged where logs end, and knows no secret but where secrets are.
@@ -31,6 +35,12 @@ func (g *graphOf) functions(res registered) {
 		}
 		g.expect(res, "tracingConfig.mode", "PassThrough")
 		g.expect(res, "publish", true)
+		for _, other := range g.all {
+			if other.Type == "aws:ssm/parameter:Parameter" && !slices.Contains(
+				strings.Split(res.text("environment.variables."+contract.EnvParameters), ","), other.text("name")+":1") {
+				g.violate(res, "does not name a version of %s: it would not learn of another", other.text("name"))
+			}
+		}
 		for name := range res.at("environment.variables").ObjectValue() {
 			if !slices.Contains(contract.Env, string(name)) {
 				g.violate(res, "sets %s, which the service does not read", name)
@@ -88,6 +98,20 @@ func (g *graphOf) outlived(function registered) {
 	}
 }
 
+// outbound: beyond the VPC a function asks servers on port 443 only.
+func (g *graphOf) outbound(res registered) {
+	if res.Type != "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule" || !slices.ContainsFunc(g.all,
+		func(other registered) bool {
+			return other.Type == "aws:lambda/function:Function" && other.text("packageType") == "Image"
+		}) {
+		return
+	}
+	world := res.text("cidrIpv4") == anyIPv4 || res.text("cidrIpv6") == "::/0"
+	if world && (res.text("ipProtocol") != "tcp" || res.number("fromPort") != 443 || res.number("toPort") != 443) {
+		g.violate(res, "lets the function out to more than port 443 of the world")
+	}
+}
+
 // invoked: nobody invokes the function but the stage's API, with requests, and its schedule, with work.
 func (g *graphOf) invoked(res registered) {
 	switch res.Type {
@@ -107,6 +131,41 @@ func (g *graphOf) invoked(res registered) {
 		if strings.Contains(policy, "lambda:InvokeFunction") && strings.Contains(policy, `"Resource":"*"`) {
 			g.violate(res, "may invoke any function")
 		}
+	}
+}
+
+// TestStripeCosts: what up says of the NAT gateway is what lab cost adds for it, and the budget has room for it.
+func TestStripeCosts(t *testing.T) {
+	prices, err := cost.Prices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := deploy(t, "stage5", map[string]string{
+		"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+		"shoplab:stripeSecretKey": mockSecret + "sk",
+	})
+	graph, err := cost.ReadGraph(bytes.NewReader(golden(t, r)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var month cost.Money
+	estimate := prices.Of(graph, cost.DefaultUsage())
+	for _, line := range estimate.Lines {
+		if strings.HasPrefix(line.Resource, "network-nat") {
+			month += line.USD
+		}
+	}
+	for _, want := range []string{
+		fmt.Sprintf(" %s USD a month", month), fmt.Sprintf(" %v USD a GB", prices.Prices["nat/gb"].USD), prices.Date,
+	} {
+		if !strings.Contains(translationPrice, want) {
+			t.Errorf("up says %q, without %q", translationPrice, want)
+		}
+	}
+	i := slices.IndexFunc(r.resources, func(res registered) bool { return res.Type == "aws:budgets/budget:Budget" })
+	limit, err := strconv.ParseFloat(r.resources[i].text("limitAmount"), 64)
+	if err != nil || estimate.Gross().Dollars() > 0.8*limit {
+		t.Errorf("the stage costs %s USD a month, and its budget of %v (%v) warns at 80%%", estimate.Gross(), limit, err)
 	}
 }
 

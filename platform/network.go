@@ -14,8 +14,12 @@ import (
 // vpcCIDR is the address range of every stage; k3s' own ranges (10.42 and 10.43) lie outside it.
 const vpcCIDR = "10.0.0.0/16"
 
-// Network is a VPC over two zones without a NAT gateway. Servers and tasks are in public subnets behind a security
-// group that lets nothing in; data are in private subnets without a route to the internet.
+// anyIPv4 is each IPv4 address.
+const anyIPv4 = "0.0.0.0/0"
+
+// Network is a VPC over two zones. Servers and tasks are in public subnets behind a security group that lets nothing
+// in. Data are in private subnets, which have no route to the internet but for a function's (waysOut); the data's
+// security groups let nothing out.
 type Network struct {
 	pulumi.ResourceState
 	VPC            *ec2.Vpc
@@ -77,7 +81,11 @@ func NewNetwork(ctx *pulumi.Context, name string, c Config, opts ...pulumi.Resou
 	if err != nil {
 		return nil, err
 	}
-	if err := openOut(ctx, name+"-compute-out", n.Compute, n); err != nil {
+	out := anyIPv4
+	if c.Topology == contract.Lambda {
+		out = vpcCIDR // and as far as waysOut says
+	}
+	if err := openOut(ctx, name+"-compute-out", n.Compute, out, n); err != nil {
 		return nil, err
 	}
 	if c.Topology == contract.Lambda {
@@ -99,7 +107,7 @@ func (n *Network) subnets(ctx *pulumi.Context, name string, zones []string, c Co
 		return err
 	}
 	route, err := ec2.NewRoute(ctx, name+"-public-route", &ec2.RouteArgs{
-		RouteTableId: public.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), GatewayId: gateway.ID(),
+		RouteTableId: public.ID(), DestinationCidrBlock: pulumi.String(anyIPv4), GatewayId: gateway.ID(),
 	}, child(n)...)
 	if err != nil {
 		return err
@@ -192,10 +200,10 @@ func openToNetwork(
 	return err
 }
 
-// openOut lets the members of a group reach anything.
-func openOut(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, parent pulumi.Resource) error {
+// openOut lets the members of a group reach anything in a network.
+func openOut(ctx *pulumi.Context, name string, group *ec2.SecurityGroup, cidr string, parent pulumi.Resource) error {
 	_, err := vpc.NewSecurityGroupEgressRule(ctx, name, &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: group.ID(), CidrIpv4: pulumi.String("0.0.0.0/0"), IpProtocol: pulumi.String("-1"),
+		SecurityGroupId: group.ID(), CidrIpv4: pulumi.String(cidr), IpProtocol: pulumi.String("-1"),
 	}, child(parent)...)
 	return err
 }

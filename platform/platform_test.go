@@ -107,7 +107,11 @@ func TestInvariants(t *testing.T) {
 		},
 		"stage5 Stripe": {"stage5", map[string]string{
 			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
-			"shoplab:stripeSecretKey": mockSecret + "sk",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:stripeWebhookSecret": mockSecret + "whsec",
+		}},
+		"stage5 Stripe, open": {"stage5", map[string]string{
+			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
+			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:https": contract.HTTPSOff,
 		}},
 		"stage1 dumps":  {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
 		"stage2 alerts": {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
@@ -127,8 +131,12 @@ func TestInvariants(t *testing.T) {
 			}
 			want := []string{"capacity", "costTags", "dashboards", "image", "region", "stage", "topology", "url"}
 			if test.stack == "stage4" {
-				want = []string{"capacity", "costTags", "dashboards", "image", "kubeconfig", "region", "stage", "topology", "url"}
+				want = append(want, "kubeconfig")
 			}
+			if test.change["shoplab:payments"] == contract.PaymentsStripe {
+				want = append(want, "webhooks")
+			}
+			slices.Sort(want)
 			if !slices.Equal(outputs, want) {
 				t.Errorf("outputs %v, want %v", outputs, want)
 			}

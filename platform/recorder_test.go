@@ -99,6 +99,7 @@ func (r *recorder) outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 		out["output"] = args.Inputs["input"]
 	case "aws:ssm/parameter:Parameter":
 		out["arn"] = resource.NewProperty("arn:aws:ssm:us-east-1:123456789012:parameter" + args.Inputs["name"].StringValue())
+		out["version"] = resource.NewProperty(1.0)
 	case "tls:index/privateKey:PrivateKey":
 		out["privateKeyPem"] = resource.MakeSecret(resource.NewProperty(mockSecret + name))
 	case "tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert":

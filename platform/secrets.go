@@ -23,6 +23,8 @@ type Secrets struct {
 	Path string
 	// ARNs of the parameters by name.
 	ARNs map[string]pulumi.StringOutput
+	// Pinned are the names of the parameters with their versions, as Parameter Store takes them, joined by commas.
+	Pinned pulumi.StringOutput
 	// Folder is the ARN of Path, for policies.
 	Folder pulumi.StringOutput
 	// Values by name, all of them secret outputs.
@@ -52,6 +54,7 @@ func NewSecrets(ctx *pulumi.Context, name string, args SecretsArgs, opts ...pulu
 		return nil, err
 	}
 	maps.Copy(s.Values, own)
+	var pinned pulumi.StringArray
 	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
 		parameter, err := ssm.NewParameter(ctx, fmt.Sprintf("%s-%s", name, key), &ssm.ParameterArgs{
 			Name: pulumi.String(s.Path + "/" + key), Type: pulumi.String("SecureString"), Value: s.Values[key],
@@ -60,10 +63,14 @@ func NewSecrets(ctx *pulumi.Context, name string, args SecretsArgs, opts ...pulu
 			return nil, err
 		}
 		s.ARNs[key] = parameter.Arn
+		pinned = append(pinned, pulumi.Sprintf("%s/%s:%d", s.Path, key, parameter.Version))
 		s.Folder = parameter.Arn.ApplyT(func(arn string) string {
 			return strings.TrimSuffix(arn, "/"+key)
 		}).(pulumi.StringOutput)
 	}
+	s.Pinned = pinned.ToStringArrayOutput().ApplyT(func(names []string) string {
+		return strings.Join(names, ",")
+	}).(pulumi.StringOutput)
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"path": pulumi.String(s.Path)})
 }
 

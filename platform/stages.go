@@ -235,6 +235,9 @@ func export(ctx *pulumi.Context, c Config, s stage) {
 		contract.CapacityInstances: c.Instances, contract.CapacityMaxInstances: c.MaxInstances,
 		contract.CapacityPoolPerInstance: c.PoolPerInstance, contract.CapacityDatabaseConnections: c.DatabaseConnections,
 	}))
+	if c.Payments == contract.PaymentsStripe {
+		ctx.Export(contract.OutputWebhooks, pulumi.Sprintf("%s%s", s.url, contract.WebhooksPath))
+	}
 	if c.Topology == contract.Mesh {
 		ctx.Export(contract.OutputKubeconfig, pulumi.ToSecret(s.kubeconfig))
 	}

@@ -144,8 +144,8 @@ func (c *config) variables() []variable { //nolint:funlen // a table
 		{name: contract.EnvLogLevel, fallback: "info", doc: "debug, info, warn or error", read: level(&c.logLevel)},
 		{name: contract.EnvAccessLog, fallback: "on", doc: "on or off: a line for each request", read: onOff(&c.accessLog)},
 		{
-			name: contract.EnvParameters, doc: "folder of AWS Parameter Store, such as /shoplab/stage5, with the secrets that " +
-				"are not set here", read: text(&c.parameters),
+			name: contract.EnvParameters, doc: "parameters of AWS Parameter Store with secrets that are not set here, by " +
+				"version, such as /shoplab/stage5/SESSION_KEY:2,/shoplab/stage5/REDIS_URL:1", read: text(&c.parameters),
 		},
 		{
 			name: contract.EnvOriginSecret, doc: "on AWS Lambda: what CloudFront proves itself with; without it anybody is " +

@@ -212,12 +212,14 @@ func from127002(t *testing.T, url string, header ...string) *http.Response {
 func TestLambdaBehindCloudFront(t *testing.T) {
 	const secret = "a secret between CloudFront and the function"
 	parameters := parameterStore(t, map[string]string{
-		contract.EnvOriginSecret: secret, contract.EnvSessionKey: sessionKey,
+		"/shoplab/test/ORIGIN_SECRET:2": secret, "/shoplab/test/ORIGIN_SECRET": "a secret of a later deployment",
+		"/shoplab/test/SESSION_KEY:1": sessionKey, "/shoplab/test/SESSION_KEY": sessionKey,
+		"/shoplab/test/" + contract.EnvStripeSecretKey: "of a deployment that has been replaced",
 	})
 	p, out := host(t, map[string]string{
-		contract.EnvSessionKey: "", contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": parameters,
-		"AWS_REGION":        "eu-west-1",
-		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token",
+		contract.EnvSessionKey: "", "AWS_ENDPOINT_URL_SSM": parameters, "AWS_REGION": "eu-west-1",
+		contract.EnvParameters: "/shoplab/test/ORIGIN_SECRET:2,/shoplab/test/SESSION_KEY:1",
+		"AWS_ACCESS_KEY_ID":    "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token",
 		contract.EnvPublicURL: "https://d1.cloudfront.net", contract.EnvAccessLog: "on",
 	})
 	s := &shopper{url: p.url}
@@ -227,6 +229,17 @@ func TestLambdaBehindCloudFront(t *testing.T) {
 		s.do(t, want, "POST", "/api/cart/items", object{"product_id": 1, "quantity": 1}, contract.OriginHeader, secret,
 			"Origin", origin, "X-Forwarded-For", "198.51.100.1, 203.0.113.9", "X-Request-Id", "cloudfront")
 	}
+	// Stripe knows neither the secret nor the function's own host: it asks CloudFront, which passes its signature on.
+	event := object{
+		"id": "evt_1", "object": "event", "type": "customer.created", "created": 1, "data": object{"object": object{}},
+	}
+	raw, err := json.Marshal(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := []string{"Stripe-Signature", sign(raw, webhookSecret, time.Now())}
+	s.do(t, 200, "POST", contract.WebhooksPath, event, append(signed, contract.OriginHeader, secret)...)
+	s.do(t, 403, "POST", contract.WebhooksPath, event, signed...)
 	await(t, "line in the log", func() bool { return strings.Contains(out.String(), `"request_id":"cloudfront"`) })
 	if text := out.String(); !strings.Contains(text, `"client":"203.0.113.9"`) || strings.Contains(text, "198.51.100.1") {
 		t.Errorf("the client is logged as %s", text)
@@ -236,7 +249,8 @@ func TestLambdaBehindCloudFront(t *testing.T) {
 	}
 }
 
-// parameterStore is as much of Systems Manager as answers GetParameters.
+// parameterStore is as much of Systems Manager as answers GetParameters. Values are by name, or by name and version, of
+// which an answer has the name alone.
 func parameterStore(t *testing.T, values map[string]string) (url string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -255,13 +269,16 @@ func parameterStore(t *testing.T, values map[string]string) (url string) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		var found []object
-		for _, name := range in.Names {
-			if value, ok := values[strings.TrimPrefix(name, "/shoplab/test/")]; ok {
-				found = append(found, object{"Name": name, "Value": value})
+		found, invalid := []object{}, []string{}
+		for _, asked := range in.Names {
+			name, version, _ := strings.Cut(asked, ":")
+			if value, ok := values[asked]; ok {
+				found = append(found, object{"Name": name, "Selector": ":" + version, "Value": value})
+			} else {
+				invalid = append(invalid, asked)
 			}
 		}
-		if err := json.NewEncoder(w).Encode(object{"Parameters": found, "InvalidParameters": []string{}}); err != nil {
+		if err := json.NewEncoder(w).Encode(object{"Parameters": found, "InvalidParameters": invalid}); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -283,20 +300,30 @@ func TestLambdaIsSmall(t *testing.T) {
 	}
 }
 
-// TestParametersRefused: an error of Parameter Store says what and where, and ends the program.
+// TestParametersRefused: an error of Parameter Store says what and where, and ends the program. So does a secret that
+// it does not have: without the origin's the function would serve everybody.
 func TestParametersRefused(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"__type":"AccessDeniedException","message":"not authorized to perform ssm:GetParameters"}`)
 	}))
 	t.Cleanup(server.Close)
-	env := map[string]string{
-		contract.EnvParameters: "/shoplab/test", "AWS_ENDPOINT_URL_SSM": server.URL, "AWS_REGION": "eu-west-1",
-	}
-	err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard)
-	for _, want := range []string{"/shoplab/test", contract.EnvParameters, "AccessDeniedException", "ssm:GetParameters"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, want it to have %s", err, want)
+	for endpoint, want := range map[string][]string{
+		server.URL: {"AccessDeniedException", "ssm:GetParameters"},
+		parameterStore(t, map[string]string{"/shoplab/test/SESSION_KEY:1": sessionKey}): {
+			"does not have /shoplab/test/ORIGIN_SECRET:1",
+		},
+	} {
+		env := map[string]string{
+			contract.EnvParameters: "/shoplab/test/ORIGIN_SECRET:1,/shoplab/test/SESSION_KEY:1",
+			"AWS_ENDPOINT_URL_SSM": endpoint, "AWS_REGION": "eu-west-1",
+			"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token",
+		}
+		err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard)
+		for _, text := range append(want, "/shoplab/test/ORIGIN_SECRET:1", contract.EnvParameters) {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("the error is %v, want it to have %s", err, text)
+			}
 		}
 	}
 }

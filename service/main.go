@@ -79,13 +79,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	return serve(ctx, c, log)
 }
 
-// withParameters is the environment with the secrets that only Parameter Store has, where it names a folder of it.
+// withParameters is the environment with the secrets that only Parameter Store has, where it names some.
 func withParameters(ctx context.Context, getenv func(string) string) (func(string) string, error) {
-	folder := getenv(contract.EnvParameters)
-	if folder == "" {
+	list := getenv(contract.EnvParameters)
+	if list == "" {
 		return getenv, nil
 	}
-	values, err := lambda.Parameters(ctx, folder, getenv)
+	values, err := lambda.Parameters(ctx, list, getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (p *problems) checkOptions(c Config) {
 				p.add("shoplab:payments stripe needs shoplab:%s", name)
 			}
 		}
-		if c.HTTPS == contract.HTTPSOff {
+		if c.HTTPS == contract.HTTPSOff && c.Topology != contract.Lambda { // whose HTTP API speaks HTTPS by itself
 			p.add("shoplab:payments stripe needs HTTPS, but shoplab:https is off")
 		}
 	}

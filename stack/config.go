@@ -230,7 +230,7 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 		},
 		{
 			name: "monthlyBudget", kind: "integer", value: "0",
-			about: "Monthly AWS Budget in USD; 0: by topology 30, 100, 90, 120 or 50",
+			about: "Monthly AWS Budget in USD; 0: by topology 30, 100, 90, 120 or 50, and 40 more for lambda's NAT gateway",
 			read:  number(&c.MonthlyBudget, 0, 1_000_000),
 		},
 		{
@@ -303,6 +303,9 @@ func (c *Config) byTopology() {
 		c.MonthlyBudget = map[string]int{
 			contract.Single: 30, contract.Balanced: 100, contract.Fargate: 90, contract.Mesh: 120, contract.Lambda: 50,
 		}[c.Topology]
+		if c.Topology == contract.Lambda && c.Payments == contract.PaymentsStripe {
+			c.MonthlyBudget += 40
+		}
 	}
 }
 

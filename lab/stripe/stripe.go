@@ -106,7 +106,7 @@ func (s *Stripe) Env() []string {
 // Notify has events sent to the shop at this address from now on. An event is sent once: Stripe tries again for days,
 // but the shop is not to depend on it.
 func (s *Stripe) Notify(shop string) {
-	address := shop + "/api/webhooks/stripe"
+	address := shop + contract.WebhooksPath
 	s.webhook.Store(&address)
 }
 

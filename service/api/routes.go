@@ -153,7 +153,7 @@ func (s *Server) operations() []operation { //nolint:funlen // a table
 		},
 
 		{
-			method: http.MethodPost, path: "/api/webhooks/stripe", id: "stripeWebhook",
+			method: http.MethodPost, path: contract.WebhooksPath, id: "stripeWebhook",
 			summary: "Takes Stripe's events. The signature is checked on the raw body.",
 			handler: s.webhook, signed: true,
 			params: []*huma.Param{

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -24,10 +25,13 @@ const (
 	parametersTimeout  = 2 * time.Second // for one of them
 )
 
-// Parameters reads the secrets that lie in folder of Parameter Store, such as /shoplab/stage5, by the names of
-// their environment variables: one request, signed with the credentials in the environment, to the endpoint that
-// also has IPv6 addresses. AWS's own client for it would double the binary, which every cold start loads.
-func Parameters(ctx context.Context, folder string, getenv func(string) string) (map[string]string, error) {
+// Parameters reads secrets from Parameter Store and returns them by the names of their environment variables. list
+// names the parameters with their versions, such as /shoplab/stage5/SESSION_KEY:2,/shoplab/stage5/REDIS_URL:1; the
+// last part of a name is the variable's. One request (of at most ten parameters), signed with the credentials in the
+// environment, goes to the endpoint that also has IPv6 addresses. AWS's own client for it would double the binary,
+// which every cold start loads.
+// Source: AWS Systems Manager API Reference, GetParameters ("to query by parameter version, use name:version").
+func Parameters(ctx context.Context, list string, getenv func(string) string) (map[string]string, error) {
 	var err error
 	for attempt := range parametersAttempts {
 		if attempt > 0 {
@@ -38,20 +42,16 @@ func Parameters(ctx context.Context, folder string, getenv func(string) string) 
 			}
 		}
 		var values map[string]string
-		if values, err = getParameters(ctx, folder, getenv); err == nil {
+		if values, err = getParameters(ctx, strings.Split(list, ","), getenv); err == nil {
 			return values, nil
 		}
 	}
-	return nil, fmt.Errorf("read the secrets in %s of Parameter Store (%s): %w", folder, contract.EnvParameters, err)
+	return nil, fmt.Errorf("read %s from Parameter Store (%s): %w", list, contract.EnvParameters, err)
 }
 
-func getParameters(ctx context.Context, folder string, getenv func(string) string) (map[string]string, error) {
+func getParameters(ctx context.Context, names []string, getenv func(string) string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, parametersTimeout)
 	defer cancel()
-	var names []string
-	for _, name := range contract.SecretEnv {
-		names = append(names, folder+"/"+name)
-	}
 	request, err := signedRequest(ctx, getenv, map[string]any{"Names": names, "WithDecryption": true})
 	if err != nil {
 		return nil, err
@@ -66,16 +66,21 @@ func getParameters(ctx context.Context, folder string, getenv func(string) strin
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	var answer struct {
-		Parameters []struct{ Name, Value string }
-		Type       string `json:"__type"`
-		Message    string `json:"message"`
+		Parameters        []struct{ Name, Value string }
+		InvalidParameters []string
+		Type              string `json:"__type"`
+		Message           string `json:"message"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s %s", response.Status, answer.Type, answer.Message) // never the body, which has secrets
 	}
+	if len(answer.InvalidParameters) > 0 {
+		return nil, fmt.Errorf("it does not have %s", strings.Join(answer.InvalidParameters, ", "))
+	}
 	values := map[string]string{}
 	for _, p := range answer.Parameters {
-		values[strings.TrimPrefix(p.Name, folder+"/")] = p.Value
+		name, _, _ := strings.Cut(path.Base(p.Name), ":")
+		values[name] = p.Value
 	}
 	return values, nil
 }
