@@ -43,7 +43,11 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	switch at := b.at.(type) {
 	case *local.Local:
-		b.ground = &twins{at: at, name: b.st.Name, policy: b.policy, longest: b.plan.Longest}
+		here := &twins{at: at, name: b.st.Name, policy: b.policy, longest: b.plan.Longest}
+		if b.plan.untilFelt {
+			here.felt = b.seen.failedSince
+		}
+		b.ground = here
 	default:
 		b.ground = &cloud{
 			at: at, name: b.st.Name, policy: b.policy, newImage: b.plan.NewImage, longest: b.plan.Longest, say: b.say,
@@ -179,7 +183,7 @@ func (b *bench) steadyRate(ctx context.Context) error {
 		if !errors.Is(err, errUnsteady) || b.plan.Rate > 0 || try == mostTries || b.rate < 2 {
 			return fmt.Errorf("without any fault: %w", err)
 		}
-		lower := math.Round(b.rate * 3 / 4)
+		lower := math.Floor(b.rate * 3 / 4)
 		b.st.Notes = append(b.st.Notes,
 			fmt.Sprintf("%.0f requests a second were too many without any fault: %.0f were held", b.rate, lower))
 		b.rate = lower

@@ -39,6 +39,8 @@ type Plan struct {
 	// may take at first.
 	objective      result.Objective
 	steady, within time.Duration
+	// untilFelt, for tests too, has a fault last until a request failed: how many come meanwhile is chance.
+	untilFelt bool
 	// Save is called after each stage; nil means nobody wants to know.
 	Save func(result.Result) error
 }

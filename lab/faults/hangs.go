@@ -21,8 +21,7 @@ var hangs = fault{
 	},
 	inflict: func(ctx context.Context, i *infliction) error {
 		if i.policy.keeper == function {
-			i.rely(placement)
-			return i.twin.Function.Strike(ctx, syscall.SIGSTOP)
+			return i.strike(ctx, syscall.SIGSTOP)
 		}
 		victim, began := i.twin.Instances[0], time.Now()
 		if err := i.twin.Hang(victim); err != nil {

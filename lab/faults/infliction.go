@@ -21,6 +21,7 @@ type infliction struct {
 	twin    *twin.Twin
 	bank    *stripe.Stripe
 	longest time.Duration // of a wait; 0: in full
+	felt    func() bool   // nil, or what waits last until
 	clock   clock
 	assumed []string
 }
@@ -65,6 +66,11 @@ func (i *infliction) wait(ctx context.Context, what string, d time.Duration) err
 	}
 	if !watch.Until(ctx, from.Add(i.short(d))) {
 		return ctx.Err()
+	}
+	for i.felt != nil && !i.felt() {
+		if !watch.Until(ctx, time.Now().Add(50*time.Millisecond)) {
+			return ctx.Err()
+		}
 	}
 	if i.short(d) < d {
 		i.stretch(what, from, time.Now(), d)
@@ -158,6 +164,16 @@ func (w *watcher) take() []load.Seen {
 	all := w.all
 	w.all = nil
 	return all
+}
+
+// failedSince says whether a request has.
+func (w *watcher) failedSince(since time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.all, func(o load.Seen) bool {
+		bad, _ := failed(o)
+		return bad && o.End.After(since)
+	})
 }
 
 // steady says whether the objective was kept lately, for so long, by nearly all that were due.

@@ -19,8 +19,7 @@ var killed = fault{
 	},
 	inflict: func(ctx context.Context, i *infliction) error {
 		if i.policy.keeper == function {
-			i.rely(placement)
-			return i.twin.Function.Strike(ctx, syscall.SIGKILL)
+			return i.strike(ctx, syscall.SIGKILL)
 		}
 		victim := i.twin.Instances[0]
 		i.twin.Kill(victim)
@@ -52,4 +51,15 @@ var killed = fault{
 		boot, assumption := i.boot()
 		return i.replaceInstance(ctx, victim, boot, assumption)
 	},
+}
+
+// strike sends a signal to the execution environment that takes the next event. That may be a webhook or the
+// schedule's, whose failure no shopper feels.
+func (i *infliction) strike(ctx context.Context, sig syscall.Signal) error {
+	i.rely(placement)
+	for {
+		if err := i.twin.Function.Strike(ctx, sig); err != nil || i.felt == nil || i.felt() {
+			return err
+		}
+	}
 }

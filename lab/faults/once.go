@@ -57,8 +57,7 @@ func (b *bench) once(ctx context.Context, f *result.Fault) error {
 	return err
 }
 
-// readBack reads the orders back. A shop that has just recovered may refuse once more: an instance that nobody has
-// asked since has its connections of before.
+// readBack reads the orders back. A shop that has just recovered may refuse once more.
 func (b *bench) readBack(ctx context.Context) (result.Orders, error) {
 	deadline := time.Now().Add(b.ground.patience())
 	for {

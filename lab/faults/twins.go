@@ -44,6 +44,8 @@ type twins struct {
 	name    string
 	policy  policy
 	longest time.Duration // of a wait; 0: in full
+	// felt says whether a request has failed since; nil but where a fault is to last until then.
+	felt func(since time.Time) bool
 
 	bank  *stripe.Stripe
 	site  target.Site
@@ -87,6 +89,9 @@ func (t *twins) probes() []watch.Probe {
 
 func (t *twins) inflict(ctx context.Context, f fault) (clock, []string, error) {
 	i := &infliction{policy: t.policy, twin: t.twin, bank: t.bank, longest: t.longest}
+	if began := time.Now(); t.felt != nil {
+		i.felt = func() bool { return t.felt(began) }
+	}
 	err := f.inflict(ctx, i)
 	return i.clock, i.assumed, err
 }

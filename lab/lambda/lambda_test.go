@@ -250,15 +250,14 @@ func TestFailures(t *testing.T) {
 // TestStruck: an event whose process is killed or hangs fails, its environment is gone, and the next event is served.
 func TestStruck(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
-		f, _ := function(t, func(o *Options) {
-			if sig == syscall.SIGSTOP {
-				o.Timeout = 2 * time.Second // of the events that succeed too
-			}
-		})
+		f, _ := function(t, nil)
 		if _, err := run(f, job{}); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "idle environment", func() bool { return f.Stats().Busy == 0 })
+		if sig == syscall.SIGSTOP { // the events before and after have a minute
+			f.warm[0].options.Timeout = time.Second
+		}
 		struck := make(chan error, 1)
 		go func() { struck <- f.Strike(t.Context(), sig) }()
 		await(t, "strike that waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.strikes) == 1 })
@@ -319,8 +318,9 @@ func TestPublished(t *testing.T) {
 	if pid, err := run(f, job{}); err != nil || pid == old {
 		t.Errorf("process %d (%v) of the old version serves", pid, err)
 	}
-	await(t, "end of the old version", func() bool {
-		return f.Stats().Environments == 1 && strings.Contains(out.String(), "bye")
+	await(t, "end of the old version, and an idle new one", func() bool {
+		s := f.Stats()
+		return s.Environments == 1 && s.Busy == 0 && strings.Contains(out.String(), "bye")
 	})
 
 	waiting, release := make(chan struct{}), make(chan struct{})

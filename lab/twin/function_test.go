@@ -33,22 +33,26 @@ func TestFunctionRuns(t *testing.T) {
 	// Many at once: the rest is refused, and nothing else goes wrong.
 	var asking sync.WaitGroup
 	var mu sync.Mutex
-	statuses := map[int]int{}
-	for range 60 {
-		asking.Go(func() {
-			status, err := statusOf(tw.URL + "/api/products")
-			mu.Lock()
-			defer mu.Unlock()
-			statuses[status]++
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	asking.Wait()
+	statuses, asked := map[int]int{}, 0
+	eventually(t, "some are refused", func() bool { // a busy machine may ask one after the other
+		for range 60 {
+			asking.Go(func() {
+				status, err := statusOf(tw.URL + "/api/products")
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[status]++
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asking.Wait()
+		asked += 60
+		return statuses[503] > 0
+	})
 	st := tw.Function.Stats()
-	if statuses[200] == 0 || statuses[200]+statuses[503] != 60 || st.Most != 3 || int64(statuses[503]) != st.Throttles {
-		t.Errorf("answers %v with %+v", statuses, st)
+	if statuses[200] == 0 || statuses[200]+statuses[503] != asked || st.Most != 3 || int64(statuses[503]) != st.Throttles {
+		t.Errorf("%d answers %v with %+v", asked, statuses, st)
 	}
 	if len(st.Starts) != int(st.ColdStarts) || st.Starts[0] < Placement || st.Billed <= 0 {
 		t.Errorf("cold starts %v, %s billed", st.Starts, st.Billed)

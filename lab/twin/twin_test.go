@@ -110,17 +110,15 @@ func TestLimitsHold(t *testing.T) {
 	if i.Group == nil {
 		t.Skipf("this machine permits no control groups (needs root, or a delegated cgroup v2): %v", tw.Limits)
 	}
-	before := usage(t, i.Group)
-	began := time.Now()
-	eventually(t, "a busy instance is throttled", func() bool { // a busy machine may not get that far at once
+	began, before := time.Now(), usage(t, i.Group)
+	// In the long run: what the kernel lets it overdraw it pays back, and a busy machine may not get that far at once.
+	eventually(t, "a busy instance is throttled to a quarter of a CPU", func() bool {
 		get(t, i.URL+"/burn")
 		now := usage(t, i.Group)
-		return now.ThrottledPeriods > before.ThrottledPeriods && now.ThrottledTime > before.ThrottledTime
+		wall, used := time.Since(began), now.CPU-before.CPU
+		return now.ThrottledPeriods > before.ThrottledPeriods && now.ThrottledTime > before.ThrottledTime &&
+			used.Seconds() <= .25*(wall+2*cpuPeriod).Seconds()
 	})
-	share := (usage(t, i.Group).CPU - before.CPU).Seconds() / time.Since(began).Seconds()
-	if share > 0.4 {
-		t.Errorf("an instance with a quarter of a CPU used %.2f of one", share)
-	}
 	for range 3 { // 192 MiB of 128
 		if resp, err := http.Get(i.URL + "/eat"); err == nil {
 			_ = resp.Body.Close()
