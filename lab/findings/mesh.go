@@ -3,6 +3,8 @@ package findings
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"shoplab/lab/load"
 	"shoplab/lab/result"
@@ -81,12 +83,19 @@ func meshFinding(full, latencies []result.Comparison) result.Finding {
 		Notes: []string{meshByIstio},
 	}
 	var added [3]float64
+	var told, untold []string
 	for i, c := range latencies {
 		if c.Before.Median == nil || c.After.Median == nil {
 			f.Status, f.Conclusion = result.FindingInvalid, "No latency was measured."
 			return f
 		}
+		percentile, _, _ := strings.Cut(c.Measure, " ")
+		if !apart(c) {
+			untold = append(untold, percentile)
+			continue
+		}
 		added[i] = *c.After.Median - *c.Before.Median
+		told = append(told, fmt.Sprintf("%.1f ms at %s", added[i], percentile))
 	}
 	switch {
 	case added[0] >= meshClaimed:
@@ -96,9 +105,20 @@ func meshFinding(full, latencies []result.Comparison) result.Finding {
 	default:
 		f.Status = result.FindingNotReproduced
 	}
-	f.Conclusion = fmt.Sprintf("The mesh adds %.1f ms at p50, %.1f at p90 and %.1f at p99; claimed were 50 to 80.",
-		added[0], added[1], added[2])
+	f.Conclusion = fmt.Sprintf("The mesh adds %s; claimed were 50 to 80.", strings.Join(told, ", "))
+	if len(told) == 0 {
+		f.Conclusion = "Of latencies nothing can be told; claimed were 50 to 80 ms."
+	}
+	if len(untold) > 0 {
+		f.Conclusion += fmt.Sprintf(" What it adds at %s cannot be told: repeats of one side lie among the other's.",
+			strings.Join(untold, ", "))
+	}
 	return f
+}
+
+// apart says that all repeats of one side are below all of the other.
+func apart(c result.Comparison) bool {
+	return slices.Max(c.Before.Raw) < slices.Min(c.After.Raw) || slices.Max(c.After.Raw) < slices.Min(c.Before.Raw)
 }
 
 // cpuOf is what some parts of a stage used for a request, in ms of a core.

@@ -64,12 +64,22 @@ func TestMeshOnANode(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"adds 2.0 ms at p50, 4.0 at p90 and 16.0 at p99", "1000 requests a second, and 2000 without mesh",
+		"adds 2.0 ms at p50, 4.0 ms at p90, 16.0 ms at p99", "1000 requests a second, and 2000 without mesh",
 		"0.50 ms CPU of the proxies (gateway 0.20, the shop's sidecars 0.20, the database's and the cache's 0.10)",
 	} {
 		if !strings.Contains(f.Conclusion, want) {
 			t.Errorf("%q is not in %q", want, f.Conclusion)
 		}
+	}
+}
+
+// TestLatenciesThatOverlap: a percentile whose repeats of one side lie among the other's has no difference.
+func TestLatenciesThatOverlap(t *testing.T) {
+	m := aMesh()
+	m.sides[0].calm[0].Latency.P99MS = 40
+	if f := m.finding(); !strings.Contains(f.Conclusion, "adds 2.0 ms at p50, 4.0 ms at p90; claimed") ||
+		!strings.Contains(f.Conclusion, "What it adds at p99 cannot be told") {
+		t.Error(f.Conclusion)
 	}
 }
 
