@@ -33,12 +33,12 @@ import (
 
 // gaps are what the emulator answers, and what AWS does. A replication group with a password has members
 // that say they have none, and the default group of a database's parameters has no version in its name; the provider
-// would set both again and again. The ARN of a distribution lacks its empty region, and that of a NAT gateway, which is
-// natgateway/ID by the service authorization reference of EC2, has a hyphen too many.
+// would set both again and again. The ARN of a distribution lacks its empty region. DescribeTags calls a NAT gateway
+// nat-gateway, which is natgateway in EC2's API (ResourceType).
 var gaps = strings.NewReplacer(
 	"<AuthTokenEnabled>false<", "<AuthTokenEnabled>true<",
 	"<DBParameterGroupName>default.postgres<", "<DBParameterGroupName>default.postgres17<",
-	emulatedDistribution, "arn:aws:cloudfront::123456789012:distribution/", ":nat-gateway/nat-", ":natgateway/nat-",
+	emulatedDistribution, "arn:aws:cloudfront::123456789012:distribution/", ">nat-gateway<", ">natgateway<",
 	// The state of a subnet's IPv6 range, as Python prints it.
 	"{'State': 'associated'}", "associated", "{&apos;State&apos;: &apos;associated&apos;}", "associated",
 	"{&#39;State&#39;: &#39;associated&#39;}", "associated", "{&#x27;State&#x27;: &#x27;associated&#x27;}", "associated",
