@@ -14,6 +14,7 @@ import (
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
+	"shoplab/lab/paging"
 	"shoplab/lab/stage"
 	"shoplab/lab/sweep"
 	"shoplab/lab/target/aws"
@@ -120,19 +121,8 @@ func (b breaker) restartProxy(ctx context.Context) (string, error) {
 
 // servers are the stage's in a state, by id.
 func (b breaker) servers(ctx context.Context, state ec2types.InstanceStateName) (found []ec2types.Instance, err error) {
-	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
-		{Name: awssdk.String("tag:project"), Values: []string{sweep.Project}},
-		{Name: awssdk.String("tag:stage"), Values: []string{b.stage.Name}},
-		{Name: awssdk.String("instance-state-name"), Values: []string{string(state)}},
-	}}
-	for p := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(b.cfg), in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("find the stage's servers: %w", err)
-		}
-		for _, r := range page.Reservations {
-			found = append(found, r.Instances...)
-		}
+	if found, err = instances(ctx, b.cfg, b.stage.Name, state); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(found, func(x, y ec2types.Instance) int { return compare(x.InstanceId, y.InstanceId) })
 	return found, nil
@@ -165,8 +155,7 @@ func (b breaker) tagged(ctx context.Context, kind string) (arns []string, err er
 		{Key: awssdk.String("project"), Values: []string{sweep.Project}},
 		{Key: awssdk.String("stage"), Values: []string{b.stage.Name}},
 	}}
-	for p := tagging.NewGetResourcesPaginator(tagging.NewFromConfig(b.cfg), in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, tagging.NewGetResourcesPaginator(tagging.NewFromConfig(b.cfg), in)) {
 		if err != nil {
 			return nil, fmt.Errorf("find the stage's resources by their tags: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,7 @@ func TestBreakOnAnEmulatedAccount(t *testing.T) {
 			}
 			with = with || strings.Contains(string(params), one.with)
 		}
+		actions = slices.Compact(actions) // the SDK asks again when the emulator's answer breaks off
 		if strings.Join(actions, " ") != one.calls || !with {
 			t.Errorf("%s on %s calls %v, with %q: %t; want %s", one.act, one.stage, actions, one.with, with, one.calls)
 		}

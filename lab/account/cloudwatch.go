@@ -13,11 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
+	"shoplab/lab/paging"
 	"shoplab/lab/result"
 	"shoplab/lab/stage"
 	"shoplab/lab/sweep"
@@ -89,9 +89,8 @@ func cloudSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series,
 	in := &resourcegroupstaggingapi.GetResourcesInput{TagFilters: []tagtypes.TagFilter{
 		{Key: aws.String("project"), Values: []string{sweep.Project}}, {Key: aws.String("stage"), Values: []string{st.Name}},
 	}}
-	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg),
-		in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	client := resourcegroupstaggingapi.NewFromConfig(cfg)
+	for page, err := range paging.Pages(ctx, resourcegroupstaggingapi.NewGetResourcesPaginator(client, in)) {
 		if err != nil {
 			return nil, fmt.Errorf("find the stage's resources by their tags: %w", err)
 		}
@@ -105,35 +104,26 @@ func cloudSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series,
 // serverSeries are the running servers' CPU. Without detailed monitoring EC2 has a point every five
 // minutes. Source: docs.aws.amazon.com/AWSEC2/latest/UserGuide/manage-detailed-monitoring.html.
 func serverSeries(ctx context.Context, cfg aws.Config, st stage.Stage) ([]series, error) {
-	in := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
-		{Name: aws.String("tag:project"), Values: []string{sweep.Project}},
-		{Name: aws.String("tag:stage"), Values: []string{st.Name}},
-		{Name: aws.String("instance-state-name"), Values: []string{"running"}},
-	}}
+	running, err := instances(ctx, cfg, st.Name, ec2types.InstanceStateNameRunning)
+	if err != nil {
+		return nil, err
+	}
 	resource := result.ResourceServerCPU
 	if st.Topology == stage.Balanced {
 		resource = result.ResourceInstanceCPU // a server has one instance of the shop and nothing else
 	}
 	var all []series
-	for p := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(cfg), in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, err
+	for _, i := range running {
+		id, unit, cores, period := aws.ToString(i.InstanceId), "ratio", 1.0, 5*time.Minute
+		if o := i.CpuOptions; o != nil && o.CoreCount != nil {
+			unit, cores = "cores", float64(*o.CoreCount*max(1, aws.ToInt32(o.ThreadsPerCore)))
 		}
-		for _, r := range page.Reservations {
-			for _, i := range r.Instances {
-				id, unit, cores, period := aws.ToString(i.InstanceId), "ratio", 1.0, 5*time.Minute
-				if o := i.CpuOptions; o != nil && o.CoreCount != nil {
-					unit, cores = "cores", float64(*o.CoreCount*max(1, aws.ToInt32(o.ThreadsPerCore)))
-				}
-				if i.Monitoring != nil && i.Monitoring.State == ec2types.MonitoringStateEnabled {
-					period = time.Minute
-				}
-				s := percent("AWS/EC2", "CPUUtilization", map[string]string{"InstanceId": id}, resource, id, unit, cores)
-				s.period = period
-				all = append(all, s)
-			}
+		if i.Monitoring != nil && i.Monitoring.State == ec2types.MonitoringStateEnabled {
+			period = time.Minute
 		}
+		s := percent("AWS/EC2", "CPUUtilization", map[string]string{"InstanceId": id}, resource, id, unit, cores)
+		s.period = period
+		all = append(all, s)
 	}
 	return all, nil
 }
@@ -223,8 +213,7 @@ func readSeries(
 		})
 	}
 	points := map[string]map[time.Time]float64{}
-	for p := cloudwatch.NewGetMetricDataPaginator(client, in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, cloudwatch.NewGetMetricDataPaginator(client, in)) {
 		if err != nil {
 			return nil, false, fmt.Errorf("read CloudWatch's metrics: %w", err)
 		}

@@ -17,6 +17,7 @@ import (
 
 	labaws "shoplab/lab/target/aws"
 
+	"shoplab/lab/paging"
 	"shoplab/lab/watch"
 )
 
@@ -115,8 +116,7 @@ func (b box) await(ctx context.Context, n int) (found labaws.Shards, err error) 
 // names lists what is in a folder, and says how far S3's clock is ahead of this one.
 func (b box) names(ctx context.Context, folder string) (names []string, ahead time.Duration, err error) {
 	pages := s3.NewListObjectsV2Paginator(b.s3, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &folder})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, pages) {
 		if err != nil {
 			return nil, 0, fmt.Errorf("list %s: %w", folder, err)
 		}

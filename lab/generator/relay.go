@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"shoplab/lab/load/shard"
+	"shoplab/lab/paging"
 )
 
 // relay passes on what is said between lab and one shard.
@@ -112,8 +113,7 @@ func (r *relay) alive(ctx context.Context) error {
 	pages := ecs.NewListTasksPaginator(r.tasks, &ecs.ListTasksInput{
 		Cluster: &r.cluster, DesiredStatus: types.DesiredStatusRunning,
 	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, pages) {
 		if err != nil || slices.Contains(page.TaskArns, r.task) {
 			return nil //nolint:nilerr // said above
 		}

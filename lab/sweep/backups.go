@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"shoplab/lab/paging"
 )
 
 // backupKinds are the kinds of what somebody saved of a stage. No stage makes any.
@@ -59,9 +61,8 @@ func (r *remover) keep(ctx context.Context, found []Resource) (going []Resource,
 // and neither has to have its tags.
 func databaseBackups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 	var out []Resource
-	for p := rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c,
-		&rds.DescribeDBInstanceAutomatedBackupsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, rds.NewDescribeDBInstanceAutomatedBackupsPaginator(c,
+		&rds.DescribeDBInstanceAutomatedBackupsInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -74,10 +75,9 @@ func databaseBackups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			}
 		}
 	}
-	for p := rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{
+	for page, err := range paging.Pages(ctx, rds.NewDescribeDBSnapshotsPaginator(c, &rds.DescribeDBSnapshotsInput{
 		SnapshotType: aws.String("manual"),
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	})) {
 		if err != nil {
 			return nil, err
 		}
@@ -95,8 +95,8 @@ func databaseBackups(ctx context.Context, c *rds.Client) ([]Resource, error) {
 // Source: AWS CLI Command Reference, elasticache describe-snapshots.
 func cacheSnapshots(ctx context.Context, c *elasticache.Client) ([]Resource, error) {
 	var out []Resource
-	for p := elasticache.NewDescribeSnapshotsPaginator(c, &elasticache.DescribeSnapshotsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, elasticache.NewDescribeSnapshotsPaginator(c,
+		&elasticache.DescribeSnapshotsInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -119,10 +119,9 @@ func serverBackups(ctx context.Context, cfg aws.Config, account string) ([]Resou
 		return nil, err
 	}
 	var out []Resource
-	for p := ec2.NewDescribeSnapshotsPaginator(c, &ec2.DescribeSnapshotsInput{
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeSnapshotsPaginator(c, &ec2.DescribeSnapshotsInput{
 		OwnerIds: []string{"self"},
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	})) {
 		if err != nil {
 			return nil, fmt.Errorf("snapshots: %w", err)
 		}
@@ -132,8 +131,8 @@ func serverBackups(ctx context.Context, cfg aws.Config, account string) ([]Resou
 			}
 		}
 	}
-	for p := ec2.NewDescribeImagesPaginator(c, &ec2.DescribeImagesInput{Owners: []string{"self"}}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeImagesPaginator(c,
+		&ec2.DescribeImagesInput{Owners: []string{"self"}})) {
 		if err != nil {
 			return nil, fmt.Errorf("machine images: %w", err)
 		}
@@ -149,25 +148,21 @@ func serverBackups(ctx context.Context, cfg aws.Config, account string) ([]Resou
 // serversAndVolumes are the stages of the project's servers and volumes, by their ids.
 func serversAndVolumes(ctx context.Context, c *ec2.Client) (map[string]string, error) {
 	stages := map[string]string{}
-	for p := ec2.NewDescribeInstancesPaginator(c, &ec2.DescribeInstancesInput{Filters: ours()}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("servers: %w", err)
-		}
-		for _, reservation := range page.Reservations {
-			for _, i := range reservation.Instances {
-				stage := tagMap(i.Tags)["stage"]
-				stages[aws.ToString(i.InstanceId)] = stage
-				for _, d := range i.BlockDeviceMappings {
-					if d.Ebs != nil {
-						stages[aws.ToString(d.Ebs.VolumeId)] = stage
-					}
-				}
+	servers, err := Instances(ctx, c, ours()...)
+	if err != nil {
+		return nil, fmt.Errorf("servers: %w", err)
+	}
+	for _, i := range servers {
+		stage := tagMap(i.Tags)["stage"]
+		stages[aws.ToString(i.InstanceId)] = stage
+		for _, d := range i.BlockDeviceMappings {
+			if d.Ebs != nil {
+				stages[aws.ToString(d.Ebs.VolumeId)] = stage
 			}
 		}
 	}
-	for p := ec2.NewDescribeVolumesPaginator(c, &ec2.DescribeVolumesInput{Filters: ours()}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeVolumesPaginator(c,
+		&ec2.DescribeVolumesInput{Filters: ours()})) {
 		if err != nil {
 			return nil, fmt.Errorf("volumes: %w", err)
 		}

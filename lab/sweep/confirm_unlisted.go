@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -124,19 +123,13 @@ func accountIn(arn string) string {
 func scalableTarget(
 	ctx context.Context, c *applicationautoscaling.Client, arn string,
 ) (*aastypes.ScalableTarget, error) {
-	p := applicationautoscaling.NewDescribeScalableTargetsPaginator(c,
-		&applicationautoscaling.DescribeScalableTargetsInput{
-			ServiceNamespace: aastypes.ServiceNamespaceEcs,
-		})
-	for p.HasMorePages() {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list scalable targets: %w", err)
-		}
-		for _, t := range page.ScalableTargets {
-			if aws.ToString(t.ScalableTargetARN) == arn {
-				return &t, nil
-			}
+	targets, err := scalableTargets(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		if aws.ToString(t.ScalableTargetARN) == arn {
+			return &t, nil
 		}
 	}
 	return nil, nil

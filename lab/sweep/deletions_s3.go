@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"shoplab/lab/paging"
 )
 
 // lookBucket asks for a bucket's tags. HeadBucket would need the right to list what is in it.
@@ -19,8 +21,8 @@ func lookBucket(ctx context.Context, cfg aws.Config, _, name string) (bool, erro
 // deleteBucket deletes a bucket and what is in it, of which a versioned bucket has more than it lists.
 func deleteBucket(ctx context.Context, cfg aws.Config, _, name string) error {
 	c := s3.NewFromConfig(cfg)
-	for p := s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: &name}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, s3.NewListObjectVersionsPaginator(c,
+		&s3.ListObjectVersionsInput{Bucket: &name})) {
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	"shoplab/lab/paging"
 )
 
 // inEC2 finds what carries the project's tag by EC2's own list of tags, which knows a resource from its first second,
@@ -23,8 +25,7 @@ func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, err
 	in := &ec2.DescribeTagsInput{
 		Filters: []ec2types.Filter{{Name: aws.String("key"), Values: []string{"project", "stage", "component", "expires"}}},
 	}
-	for p := ec2.NewDescribeTagsPaginator(ec2.NewFromConfig(cfg), in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeTagsPaginator(ec2.NewFromConfig(cfg), in)) {
 		if err != nil {
 			return nil, err
 		}
@@ -62,8 +63,8 @@ func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			out = append(out, r)
 		}
 	}
-	for p := rds.NewDescribeDBInstancesPaginator(c, &rds.DescribeDBInstancesInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, rds.NewDescribeDBInstancesPaginator(c,
+		&rds.DescribeDBInstancesInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -71,8 +72,8 @@ func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			add(d.DBInstanceArn, d.TagList)
 		}
 	}
-	for p := rds.NewDescribeDBSubnetGroupsPaginator(c, &rds.DescribeDBSubnetGroupsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, rds.NewDescribeDBSubnetGroupsPaginator(c,
+		&rds.DescribeDBSubnetGroupsInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -93,8 +94,8 @@ func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 // edge finds the project's distributions and VPC origins by CloudFront's own lists.
 func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
 	var arns []*string
-	for p := cloudfront.NewListDistributionsPaginator(c, &cloudfront.ListDistributionsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, cloudfront.NewListDistributionsPaginator(c,
+		&cloudfront.ListDistributionsInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -139,8 +140,8 @@ func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
 func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 	prefix := aws.String(Project + "-")
 	var out []Resource
-	for p := scheduler.NewListSchedulesPaginator(c, &scheduler.ListSchedulesInput{NamePrefix: prefix}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, scheduler.NewListSchedulesPaginator(c,
+		&scheduler.ListSchedulesInput{NamePrefix: prefix})) {
 		if err != nil {
 			return nil, err
 		}
@@ -148,10 +149,10 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 			out = append(out, Resource{Service: "scheduler", ID: aws.ToString(s.Arn), name: aws.ToString(s.Name), Owner: byName})
 		}
 	}
-	for p := scheduler.NewListScheduleGroupsPaginator(c, &scheduler.ListScheduleGroupsInput{
-		NamePrefix: prefix,
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, scheduler.NewListScheduleGroupsPaginator(c,
+		&scheduler.ListScheduleGroupsInput{
+			NamePrefix: prefix,
+		})) {
 		if err != nil {
 			return nil, err
 		}

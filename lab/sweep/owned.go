@@ -15,6 +15,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"shoplab/lab/paging"
 )
 
 // makers are who makes security groups in a VPC of somebody's, and how those groups' names begin. CloudFront's are for
@@ -62,8 +64,8 @@ func ownedBy(cfg aws.Config, account, kind, id string, tags []ec2types.Tag, stag
 func inNetworks(ctx context.Context, cfg aws.Config, account string) ([]Resource, error) {
 	c := ec2.NewFromConfig(cfg)
 	var out []Resource
-	for p := ec2.NewDescribeVpcsPaginator(c, &ec2.DescribeVpcsInput{Filters: ours()}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeVpcsPaginator(c,
+		&ec2.DescribeVpcsInput{Filters: ours()})) {
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +99,8 @@ func madeIn(
 	ctx context.Context, c *ec2.Client, in []ec2types.Filter,
 	add func(kind string, id *string, tags []ec2types.Tag, maker string),
 ) error {
-	for p := ec2.NewDescribeSecurityGroupsPaginator(c, &ec2.DescribeSecurityGroupsInput{Filters: in}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeSecurityGroupsPaginator(c,
+		&ec2.DescribeSecurityGroupsInput{Filters: in})) {
 		if err != nil {
 			return err
 		}
@@ -110,8 +112,8 @@ func madeIn(
 			}
 		}
 	}
-	for p := ec2.NewDescribeVpcEndpointsPaginator(c, &ec2.DescribeVpcEndpointsInput{Filters: in}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeVpcEndpointsPaginator(c,
+		&ec2.DescribeVpcEndpointsInput{Filters: in})) {
 		if err != nil {
 			return err
 		}
@@ -127,10 +129,10 @@ func madeIn(
 func allInterfaces(
 	ctx context.Context, c *ec2.Client, filters []ec2types.Filter,
 ) (all []ec2types.NetworkInterface, err error) {
-	for p := ec2.NewDescribeNetworkInterfacesPaginator(c, &ec2.DescribeNetworkInterfacesInput{
-		Filters: filters,
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeNetworkInterfacesPaginator(c,
+		&ec2.DescribeNetworkInterfacesInput{
+			Filters: filters,
+		})) {
 		if err != nil {
 			return nil, err
 		}
@@ -160,26 +162,35 @@ func describe(n ec2types.NetworkInterface) string {
 func volumesOfServers(ctx context.Context, cfg aws.Config, account string) ([]Resource, error) {
 	c := ec2.NewFromConfig(cfg)
 	var out []Resource
-	for p := ec2.NewDescribeInstancesPaginator(c, &ec2.DescribeInstancesInput{Filters: ours()}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	servers, err := Instances(ctx, c, ours()...)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range servers {
+		found, err := volumesOf(ctx, c, i)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("volumes of %s: %w", aws.ToString(i.InstanceId), err)
 		}
-		for _, reservation := range page.Reservations {
-			for _, i := range reservation.Instances {
-				found, err := volumesOf(ctx, c, i)
-				if err != nil {
-					return nil, fmt.Errorf("volumes of %s: %w", aws.ToString(i.InstanceId), err)
-				}
-				for _, v := range found {
-					owner := "of " + aws.ToString(i.InstanceId)
-					out = append(out, ownedBy(cfg, account, "volume", aws.ToString(v.VolumeId), v.Tags, tagMap(i.Tags)["stage"],
-						owner))
-				}
-			}
+		for _, v := range found {
+			owner := "of " + aws.ToString(i.InstanceId)
+			out = append(out, ownedBy(cfg, account, "volume", aws.ToString(v.VolumeId), v.Tags, tagMap(i.Tags)["stage"], owner))
 		}
 	}
 	return out, nil
+}
+
+// Instances are the EC2 instances that filters let through.
+func Instances(ctx context.Context, c *ec2.Client, filters ...ec2types.Filter) (all []ec2types.Instance, err error) {
+	in := &ec2.DescribeInstancesInput{Filters: filters}
+	for page, err := range paging.Pages(ctx, ec2.NewDescribeInstancesPaginator(c, in)) {
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Reservations {
+			all = append(all, r.Instances...)
+		}
+	}
+	return all, nil
 }
 
 // volumesOf are the volumes that an instance has, which a terminated one has not.
@@ -219,28 +230,26 @@ func scaling(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 		return nil, err
 	}
 	var out []Resource
-	targets := applicationautoscaling.NewDescribeScalableTargetsPaginator(applicationautoscaling.NewFromConfig(cfg),
-		&applicationautoscaling.DescribeScalableTargetsInput{ServiceNamespace: aastypes.ServiceNamespaceEcs})
-	for targets.HasMorePages() {
-		page, err := targets.NextPage(ctx)
-		if err != nil {
-			return nil, err
+	targets, err := scalableTargets(ctx, applicationautoscaling.NewFromConfig(cfg))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets { // service/CLUSTER/SERVICE
+		id := aws.ToString(t.ResourceId)
+		if parts := strings.Split(id, "/"); len(parts) == 3 && clusters[parts[1]] != "" {
+			owners[id] = clusters[parts[1]]
+			out = append(out, Resource{
+				Service: "application-autoscaling", ID: aws.ToString(t.ScalableTargetARN), Stage: clusters[parts[1]],
+				Owner: "of " + id,
+			})
 		}
-		for _, t := range page.ScalableTargets { // service/CLUSTER/SERVICE
-			id := aws.ToString(t.ResourceId)
-			if parts := strings.Split(id, "/"); len(parts) == 3 && clusters[parts[1]] != "" {
-				owners[id] = clusters[parts[1]]
-				out = append(out, Resource{
-					Service: "application-autoscaling", ID: aws.ToString(t.ScalableTargetARN), Stage: clusters[parts[1]],
-					Owner: "of " + id,
-				})
-			}
-		}
+	}
+	if len(owners) == 0 {
+		return out, nil
 	}
 	alarms := cloudwatch.NewDescribeAlarmsPaginator(cloudwatch.NewFromConfig(cfg),
 		&cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("TargetTracking-")})
-	for len(owners) > 0 && alarms.HasMorePages() {
-		page, err := alarms.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, alarms) {
 		if err != nil {
 			return nil, err
 		}
@@ -257,11 +266,24 @@ func scaling(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 	return out, nil
 }
 
+// scalableTargets are the account's ECS services that scale.
+func scalableTargets(
+	ctx context.Context, c *applicationautoscaling.Client,
+) (all []aastypes.ScalableTarget, err error) {
+	for page, err := range paging.Pages(ctx, applicationautoscaling.NewDescribeScalableTargetsPaginator(c,
+		&applicationautoscaling.DescribeScalableTargetsInput{ServiceNamespace: aastypes.ServiceNamespaceEcs})) {
+		if err != nil {
+			return nil, fmt.Errorf("list scalable targets: %w", err)
+		}
+		all = append(all, page.ScalableTargets...)
+	}
+	return all, nil
+}
+
 // clusters are the stages of the project's ECS clusters, by the clusters' names.
 func clusters(ctx context.Context, c *ecs.Client) (map[string]string, error) {
 	var arns []string
-	for p := ecs.NewListClustersPaginator(c, &ecs.ListClustersInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, ecs.NewListClustersPaginator(c, &ecs.ListClustersInput{})) {
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"shoplab/lab/paging"
 )
 
 // global is the region in which the tagging API lists what belongs to no region, such as CloudFront's
@@ -91,8 +93,7 @@ func accountOf(ctx context.Context, cfg aws.Config) (string, error) {
 
 func roles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 	var out []Resource
-	for p := iam.NewListRolesPaginator(c, &iam.ListRolesInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, iam.NewListRolesPaginator(c, &iam.ListRolesInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -119,8 +120,8 @@ func roles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 
 func profiles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 	var out []Resource
-	for p := iam.NewListInstanceProfilesPaginator(c, &iam.ListInstanceProfilesInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, iam.NewListInstanceProfilesPaginator(c,
+		&iam.ListInstanceProfilesInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -151,8 +152,7 @@ func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {
 		Filters: []autoscalingtypes.Filter{{Name: aws.String("tag:project"), Values: []string{Project}}},
 	}
 	var out []Resource
-	for p := autoscaling.NewDescribeAutoScalingGroupsPaginator(c, in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, autoscaling.NewDescribeAutoScalingGroupsPaginator(c, in)) {
 		if err != nil {
 			return nil, err
 		}
@@ -169,10 +169,9 @@ func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {
 
 func budgetsOf(ctx context.Context, c *budgets.Client, account string) ([]Resource, error) {
 	var out []Resource
-	for p := budgets.NewDescribeBudgetsPaginator(c, &budgets.DescribeBudgetsInput{
+	for page, err := range paging.Pages(ctx, budgets.NewDescribeBudgetsPaginator(c, &budgets.DescribeBudgetsInput{
 		AccountId: &account,
-	}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	})) {
 		if err != nil {
 			return nil, err
 		}
@@ -188,8 +187,8 @@ func budgetsOf(ctx context.Context, c *budgets.Client, account string) ([]Resour
 
 func dashboards(ctx context.Context, c *cloudwatch.Client) ([]Resource, error) {
 	var out []Resource
-	for p := cloudwatch.NewListDashboardsPaginator(c, &cloudwatch.ListDashboardsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, cloudwatch.NewListDashboardsPaginator(c,
+		&cloudwatch.ListDashboardsInput{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -204,8 +203,8 @@ func dashboards(ctx context.Context, c *cloudwatch.Client) ([]Resource, error) {
 
 func logGroups(ctx context.Context, c *cloudwatchlogs.Client) ([]Resource, error) {
 	var out []Resource
-	for p := cloudwatchlogs.NewDescribeLogGroupsPaginator(c, &cloudwatchlogs.DescribeLogGroupsInput{}); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	for page, err := range paging.Pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(c,
+		&cloudwatchlogs.DescribeLogGroupsInput{})) {
 		if err != nil {
 			return nil, err
 		}

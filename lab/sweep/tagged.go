@@ -12,6 +12,8 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	tagtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+
+	"shoplab/lab/paging"
 )
 
 // tagged lists what carries the project's tag and is confirmed by its own service.
@@ -20,9 +22,8 @@ func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 		TagFilters: []tagtypes.TagFilter{{Key: aws.String("project"), Values: []string{Project}}},
 	}
 	var out []Resource
-	for p := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg),
-		in); p.HasMorePages(); {
-		page, err := p.NextPage(ctx)
+	client := resourcegroupstaggingapi.NewFromConfig(cfg)
+	for page, err := range paging.Pages(ctx, resourcegroupstaggingapi.NewGetResourcesPaginator(client, in)) {
 		if err != nil {
 			return nil, err
 		}
@@ -70,8 +71,7 @@ func inactive(ctx context.Context, c *ecs.Client, arn string) (bool, error) {
 	case "task":
 		cluster, _, _ := strings.Cut(name, "/")
 		// Those that are to run. One that stops is known for an hour more; what it still has is a network interface.
-		for p := ecs.NewListTasksPaginator(c, &ecs.ListTasksInput{Cluster: &cluster}); p.HasMorePages(); {
-			page, err := p.NextPage(ctx)
+		for page, err := range paging.Pages(ctx, ecs.NewListTasksPaginator(c, &ecs.ListTasksInput{Cluster: &cluster})) {
 			var noCluster *ecstypes.ClusterNotFoundException
 			if errors.As(err, &noCluster) {
 				return true, nil
