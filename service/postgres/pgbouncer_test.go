@@ -16,11 +16,7 @@ import (
 // TestPgBouncer runs migrations, orders and payments through PgBouncer in transaction mode.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	pg, err := backing.StartPostgres(t.Context(), backing.PostgresOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, pg.Stop) })
+	pg := startPostgres(t)
 	const poolSize = 3
 	pooler, err := backing.StartPgBouncer(t.Context(), backing.PgBouncerOptions{
 		Postgres: pg, Mode: "transaction", PoolSize: poolSize,

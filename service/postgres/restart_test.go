@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"shoplab/lab/backing"
 	"shoplab/service/postgres"
 	"shoplab/service/shop"
 )
@@ -81,11 +80,7 @@ func endSessions(t *testing.T, db *postgres.DB, u string) {
 // waits any more.
 func TestARestartIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	pg, err := backing.StartPostgres(t.Context(), backing.PostgresOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, pg.Stop) })
+	pg := startPostgres(t)
 	db := open(t, postgres.Config{URL: pg.URL(), MaxConns: 4, AcquireTimeout: 10 * time.Minute})
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

@@ -87,6 +87,17 @@ func open(tb testing.TB, c postgres.Config) *postgres.DB {
 	return db
 }
 
+// startPostgres starts a server of the test's own, which runs until its end.
+func startPostgres(t *testing.T) *backing.Postgres {
+	t.Helper()
+	pg, err := backing.StartPostgres(t.Context(), backing.PostgresOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, pg.Stop) })
+	return pg
+}
+
 // openNew returns a migrated, empty database and its URL, which has the extra parameters.
 func openNew(tb testing.TB, params string) (*postgres.DB, string) {
 	tb.Helper()
