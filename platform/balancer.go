@@ -55,7 +55,9 @@ func NewBalancer(
 	b.TargetGroup, err = lb.NewTargetGroup(ctx, name+"-targets", &lb.TargetGroupArgs{
 		VpcId: args.Network.VPC.ID(), TargetType: pulumi.String(args.TargetType),
 		Port: pulumi.Int(contract.Port), Protocol: pulumi.String("HTTP"),
-		DeregistrationDelay: pulumi.Int(15), // longer than any request; the default of 300 slows every deploy
+		// A sign-in takes many times the CPU of a page, and an instance that hangs keeps what it has (0172).
+		LoadBalancingAlgorithmType: pulumi.String("least_outstanding_requests"),
+		DeregistrationDelay:        pulumi.Int(15), // longer than any request; the default of 300 slows every deploy
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Path: pulumi.String(contract.ReadyPath), Matcher: pulumi.String("200"),
 			Interval: pulumi.Int(interval), Timeout: pulumi.Int(min(5, interval-1)),

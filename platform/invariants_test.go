@@ -265,6 +265,7 @@ func (g *graphOf) serves(res registered) {
 	case "aws:lb/targetGroup:TargetGroup":
 		g.expect(res, "port", float64(contract.Port))
 		g.expect(res, "healthCheck.path", contract.ReadyPath)
+		g.expect(res, "loadBalancingAlgorithmType", "least_outstanding_requests") // as on the twins
 	case "aws:ecs/service:Service":
 		for _, b := range res.list("loadBalancers") {
 			if b["containerPort"] != float64(contract.Port) {

@@ -262,8 +262,8 @@ func (b *bench) sumUp() {
 	b.st.UnavailableSecondsAYear = unavailable(b.st.Faults)
 	_, here := b.ground.(*twins)
 	if here && (b.policy.keeper == group || b.policy.keeper == ecs) {
-		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it takes turns, "+
-			"and keeps connections when its targets change")
+		b.st.Notes = append(b.st.Notes, "the load balancer is the laboratory's own proxy: like an ALB it keeps "+
+			"connections when its targets change, and sends where the fewest requests are outstanding")
 	}
 	if here && b.policy.keeper == function {
 		b.st.Notes = append(b.st.Notes, "environments that start cold at the same time share this machine's CPUs; on AWS "+

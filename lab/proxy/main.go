@@ -1,7 +1,7 @@
 // Command proxy is the local twin's small reverse proxy: its load balancer where nginx is not
 // installed or would drop connections, and the stand-in for Envoy. It sends each request to the backend
-// with the fewest requests outstanding, or to each in its turn. The twin tells it on standard input which backends to
-// use, one line of host:port words at a time, and it ends when standard input does.
+// with the fewest requests outstanding. The twin tells it on standard input which backends to use, one line of
+// host:port words at a time, and it ends when standard input does.
 package main
 
 import (
@@ -26,21 +26,19 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
-	turns := flag.Bool("round-robin", false, "send to each backend in its turn, whatever it has outstanding")
 	flag.Parse()
 	// Its own process group keeps Ctrl-C away; SIGTERM and the end of standard input stop it.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *listen, *turns, os.Stdin); err != nil {
+	if err := run(ctx, *listen, os.Stdin); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, listen string, roundRobin bool, backends io.Reader) error {
+func run(ctx context.Context, listen string, backends io.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := newProxy()
-	p.roundRobin = roundRobin
 	go func() {
 		defer cancel()
 		for lines := bufio.NewScanner(backends); lines.Scan(); {
@@ -72,8 +70,7 @@ type backend struct {
 }
 
 type proxy struct {
-	reverse    httputil.ReverseProxy
-	roundRobin bool
+	reverse httputil.ReverseProxy
 
 	mu       sync.Mutex
 	backends []*backend
@@ -133,7 +130,7 @@ func (p *proxy) use(hosts []string) {
 	}
 }
 
-// acquire takes the backend with the fewest outstanding requests, or the next, nil when there is none.
+// acquire takes the backend with the fewest outstanding requests, nil when there is none.
 func (p *proxy) acquire() *backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +140,7 @@ func (p *proxy) acquire() *backend {
 	}
 	p.next = (p.next + 1) % n
 	best := p.backends[p.next]
-	for i := 1; i < n && !p.roundRobin; i++ {
+	for i := 1; i < n; i++ {
 		if b := p.backends[(p.next+i)%n]; b.outstanding < best.outstanding {
 			best = b
 		}

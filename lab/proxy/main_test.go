@@ -47,26 +47,6 @@ func TestEqualsTakeTurns(t *testing.T) {
 	}
 }
 
-// An ALB takes turns, whatever a target has outstanding: one that hangs gets its share.
-func TestRoundRobin(t *testing.T) {
-	p := newProxy()
-	p.roundRobin = true
-	p.use([]string{"a", "b"})
-	got := map[string]int{}
-	for range 6 {
-		got[p.acquire().host]++ // and none is released
-	}
-	if got["a"] != 3 || got["b"] != 3 {
-		t.Errorf("six requests went to %v, want turns", got)
-	}
-	p.release(p.backends[0])
-	p.release(p.backends[0])
-	first := p.acquire().host
-	if second := p.acquire().host; first == second {
-		t.Errorf("two in a row went to %s, the one with fewer outstanding", first)
-	}
-}
-
 func TestForwards(t *testing.T) {
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Seen-Host", r.Host)
@@ -123,7 +103,7 @@ func TestEndsWithStandardInput(t *testing.T) {
 	r, w := io.Pipe()
 	var wg sync.WaitGroup
 	var err error
-	wg.Go(func() { err = run(t.Context(), "127.0.0.1:0", false, r) })
+	wg.Go(func() { err = run(t.Context(), "127.0.0.1:0", r) })
 	if _, err := io.WriteString(w, "127.0.0.1:1\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -131,8 +131,8 @@ http {
 }
 `))
 
-// startProxy starts the lab's own proxy, see lab/proxy; turns has it take turns among the hosts.
-func startProxy(h hop, path string, turns bool) (*started, error) {
+// startProxy starts the lab's own proxy, see lab/proxy.
+func startProxy(h hop, path string) (*started, error) {
 	stdin, control, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -143,7 +143,7 @@ func startProxy(h hop, path string, turns bool) (*started, error) {
 	}
 	proc, err := process.Start(process.Spec{
 		Name: h.name, Path: path,
-		Args:  []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port), fmt.Sprintf("-round-robin=%t", turns)},
+		Args:  []string{"-listen", fmt.Sprintf("127.0.0.1:%d", h.port)},
 		Stdin: stdin, Log: h.log, Enter: h.enter,
 	})
 	if err = errors.Join(err, stdin.Close()); err != nil {

@@ -35,7 +35,7 @@ var proxies = map[string]func(t *testing.T, h hop) (*started, error){
 		if err != nil {
 			t.Fatal(err)
 		}
-		return startProxy(h, path, true)
+		return startProxy(h, path)
 	},
 	"envoy": func(t *testing.T, h hop) (*started, error) {
 		path := os.Getenv("SHOPLAB_ENVOY")

@@ -104,7 +104,7 @@ func (r *run) startHop(ctx context.Context, h hop, as *identity, group *Group) (
 	var err error
 	switch {
 	case r.proxy != "":
-		s, err = startProxy(h, r.proxy, r.opts.AsALB && !mesh)
+		s, err = startProxy(h, r.proxy)
 	case mesh:
 		s, err = startEnvoy(h, r.balancer)
 	default:

@@ -36,8 +36,8 @@ type Options struct {
 	Abort <-chan struct{}
 	// Check is how instances are found to be well; what is zero is the stage's interval and an ALB's defaults.
 	Check Check
-	// AsALB takes the lab's own proxy for the load balancer of the stages that have one on AWS: it takes turns among
-	// its targets, ALB's default, and keeps shoppers' connections when they change; nginx drops some then.
+	// AsALB takes the lab's own proxy for the load balancer of the stages that have one on AWS: it keeps shoppers'
+	// connections when its targets change; nginx drops some then.
 	AsALB bool
 	// Timeout is how long a function may take over one event; 0: lambda.Options'.
 	Timeout time.Duration
