@@ -29,12 +29,12 @@ type Usage struct {
 // DefaultUsage is the original experiment's volume, with sizes that lab load reports for a mix of
 // pages, pictures and API calls, and CPU times as local runs of stages 1, 2 and 4 measured them
 // (0.7 to 1.7 ms of the servers, 0.3 ms of the database). A function's time is what `lab findings lambda` measured on
-// 2026-11-27, on a twin; on AWS it may be 2 to 17 ms (decision 0155). Two cache commands a request, each of up to a
+// 2026-11-28, on a twin; on AWS it may be 2.4 to 18 ms (decision 0155). Two cache commands a request, each of up to a
 // kilobyte, are a guess. They are assumptions: every one can be set on the command line or by a usage file.
 func DefaultUsage() Usage {
 	return Usage{
 		Requests: 500_000, BytesPerRequest: 8 << 10, LogBytes: 400,
-		CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003, FunctionSeconds: 0.0023, CacheECPUs: 2, ImageGB: 0.05,
+		CPUSeconds: 0.001, DatabaseCPUSeconds: 0.0003, FunctionSeconds: 0.0028, CacheECPUs: 2, ImageGB: 0.05,
 	}
 }
 

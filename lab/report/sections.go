@@ -48,28 +48,39 @@ func findingsSection(m measured) section {
 	if len(m.findings) == 0 {
 		return s
 	}
-	t := &table{Head: []string{"Lesson", "Claim", "Before", "After", "After / before", "Outcome"}}
-	for _, f := range m.findings {
-		row := []cell{text(f.Name), text(f.Claim), absent(), absent(), absent(), text(string(f.Status))}
-		if len(f.Comparisons) > 0 {
-			c := f.Comparisons[0]
-			row[2], row[3] = side(c.Before, c.Unit), side(c.After, c.Unit)
-			if c.Ratio != nil {
-				row[4] = number(fmt.Sprintf("%.3g", *c.Ratio))
-			}
-			if c.ClaimedRatio != nil {
-				row[4] = row[4].beside(fmt.Sprintf("%.3g", *c.ClaimedRatio))
-			}
-		}
-		t.Rows = append(t.Rows, row)
+	claims := &table{Head: []string{"Lesson", "Claim", "Outcome"}}
+	measures := &table{
+		Caption: "With and without what each lesson is about: the median of the repeats (lowest to highest)",
+		Head:    []string{"Lesson", "Measure", "Before", "After", "After / before"},
+		Cards:   true,
 	}
-	s.Blocks = append(s.Blocks, block{Table: t})
+	for _, f := range m.findings {
+		claims.Rows = append(claims.Rows, []cell{text(f.Name), text(f.Claim), text(string(f.Status))})
+		for _, c := range f.Comparisons {
+			measures.Rows = append(measures.Rows, comparison(f.Name, c))
+		}
+	}
+	s.Blocks = append(s.Blocks, block{Table: claims})
+	if len(measures.Rows) > 0 {
+		s.Blocks = append(s.Blocks, block{Table: measures})
+	}
 	for _, f := range m.findings {
 		if words := strings.TrimSpace(f.Conclusion + " " + f.Skipped); words != "" {
 			s.Blocks = append(s.Blocks, block{Text: f.Name + ": " + words})
 		}
 	}
 	return s
+}
+
+func comparison(lesson string, c result.Comparison) []cell {
+	row := []cell{text(lesson), text(c.Measure), side(c.Before, c.Unit), side(c.After, c.Unit), absent()}
+	if c.Ratio != nil {
+		row[4] = number(fmt.Sprintf("%.3g", *c.Ratio))
+	}
+	if c.ClaimedRatio != nil {
+		row[4] = row[4].beside(fmt.Sprintf("%.3g", *c.ClaimedRatio))
+	}
+	return row
 }
 
 // complexitySection counts what a stage asks of its operators. Only on AWS are times and commands comparable
@@ -122,7 +133,11 @@ func side(c result.Case, unit string) cell {
 	if c.Median == nil {
 		return absent()
 	}
-	return number(fmt.Sprintf("%s: %.4g %s", c.Label, *c.Median, unit))
+	value := fmt.Sprintf("%s: %.4g %s", c.Label, *c.Median, unit)
+	if raw := slices.Sorted(slices.Values(c.Raw)); len(raw) > 1 && raw[0] < raw[len(raw)-1] {
+		value += fmt.Sprintf(" (%.4g to %.4g)", raw[0], raw[len(raw)-1])
+	}
+	return number(value)
 }
 
 func median(v []float64) float64 {
