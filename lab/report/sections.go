@@ -48,7 +48,7 @@ func findingsSection(m measured) section {
 	if len(m.findings) == 0 {
 		return s
 	}
-	claims := &table{Head: []string{"Lesson", "Claim", "Outcome"}}
+	claims := &table{Head: []string{"Lesson", "Claim", "Outcome"}, Cards: true}
 	measures := &table{
 		Caption: "With and without what each lesson is about: the median of the repeats (lowest to highest)",
 		Head:    []string{"Lesson", "Measure", "Before", "After", "After / before"},
@@ -74,8 +74,11 @@ func findingsSection(m measured) section {
 
 func comparison(lesson string, c result.Comparison) []cell {
 	row := []cell{text(lesson), text(c.Measure), side(c.Before, c.Unit), side(c.After, c.Unit), absent()}
-	if c.Ratio != nil {
+	switch {
+	case c.Ratio != nil:
 		row[4] = number(fmt.Sprintf("%.3g", *c.Ratio))
+	case c.Before.Median != nil && c.After.Median != nil: // nothing before, of which nothing is a multiple
+		row[4] = number("-")
 	}
 	if c.ClaimedRatio != nil {
 		row[4] = row[4].beside(fmt.Sprintf("%.3g", *c.ClaimedRatio))
