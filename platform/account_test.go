@@ -59,7 +59,7 @@ func accountOn(t *testing.T, e *awstest.Emulator) *account {
 	a := &account{Emulator: e, pushes: &atomic.Int32{}, gate: &gate{}}
 	a.repository = repositoryCopy(t)
 	a.env = slices.Concat(os.Environ(), a.Env, outsideOfAccount(t, a.pushes))
-	a.env = append(a.env, "AWS_ENDPOINT_URL="+mend(t, a.variable("AWS_ENDPOINT_URL"), a.gate))
+	a.env = append(a.env, "AWS_ENDPOINT_URL="+a.gate.before(t, a.variable("AWS_ENDPOINT_URL")))
 	return a
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -65,6 +66,18 @@ func callName(r *http.Request, body []byte) string {
 		return form.Get("Action")
 	}
 	return r.Method + " " + r.URL.Path
+}
+
+// before stands before the account with this address until the end of the test, and returns its own.
+func (g *gate) before(t *testing.T, account string) string {
+	t.Helper()
+	target, err := url.Parse(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(g.through(httputil.NewSingleHostReverseProxy(target)))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // through is the account behind the gate.

@@ -66,8 +66,9 @@ func TestRunOnAWS(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "faults.json")
 		account.Reset(t)
 		lab := startLab(t, "faults", "stage3", "--target", "aws", "--repeats", "1", "--rate", "20",
-			"--fault", "database restarted", "--config", "shoplab:https=off", "--config", "aws:maxRetries=3",
-			"--config", "shoplab:image="+imageOf("a"), "--out", out)
+			"--fault", "rolling deploy", "--fault", "database restarted", "--config", "shoplab:https=off",
+			"--config", "aws:maxRetries=3", "--config", "shoplab:image="+imageOf("a"), "--new-image", imageOf("b"),
+			"--out", out)
 		if err := lab.wait(); err != nil {
 			t.Fatalf("%v\n%s", err, lab.stderr.String())
 		}
@@ -79,6 +80,9 @@ func TestRunOnAWS(t *testing.T) {
 			t.Fatalf("target %s, sweep %+v, %d stages", res.Target, res.Sweep, len(res.Faults.Stages))
 		}
 		t.Log(strings.Join(res.Faults.Stages[0].Notes, "\n"))
+		if text := lab.stderr.String(); !strings.Contains(text, "deployed "+imageOf("b")) {
+			t.Errorf("the other image was not deployed:\n%s", text)
+		}
 		for _, f := range res.Faults.Stages[0].Faults {
 			if len(f.Runs) != 1 || len(f.Assumed) > 0 {
 				t.Errorf("%s: %d runs, assumed %v", f.Name, len(f.Runs), f.Assumed)
@@ -90,7 +94,8 @@ func TestRunOnAWS(t *testing.T) {
 				done[call.Action]++
 			}
 		}
-		if done["RebootDBInstance"] != 1 || done["CreateCluster"] != 1 {
+		// Brought up once, which it would be again after an update that failed, and a task definition for each image.
+		if done["CreateCluster"] != 1 || done["RegisterTaskDefinition"] != 2 || done["RebootDBInstance"] != 1 {
 			t.Errorf("asked of AWS: %v", done)
 		}
 		account.Leftovers(t)

@@ -23,6 +23,9 @@ type Emulator struct {
 	endpoint    string // of moto's server, where that is the account
 }
 
+// endpointURL begins the variable that names the account's address to every client of AWS.
+const endpointURL = "AWS_ENDPOINT_URL="
+
 // TakesMinutes skips a test that deploys whole stages, unless SHOPLAB_E2E is set.
 func TakesMinutes(t *testing.T) {
 	t.Helper()
@@ -65,6 +68,11 @@ func Emulate(t *testing.T, root string) *Emulator {
 		name, _, _ := strings.Cut(pair, "=")
 		if name == "PATH" || strings.HasPrefix(name, "PULUMI_") || strings.HasPrefix(name, "AWS_") {
 			e.Env = append(e.Env, pair)
+		}
+	}
+	for i, pair := range e.Env {
+		if endpoint, ok := strings.CutPrefix(pair, endpointURL); ok {
+			e.Env[i] = endpointURL + likeAWS(t, endpoint)
 		}
 	}
 	return e

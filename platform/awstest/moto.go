@@ -24,8 +24,8 @@ func Moto(t *testing.T, root string) *Emulator {
 	e := Plain(t, root)
 	e.endpoint = startMoto(t, program)
 	e.Env = append(slices.DeleteFunc(e.Env, func(pair string) bool {
-		return strings.HasPrefix(pair, "AWS_ENDPOINT_URL=")
-	}), "AWS_ENDPOINT_URL="+fillGaps(t, e.endpoint))
+		return strings.HasPrefix(pair, endpointURL)
+	}), endpointURL+likeAWS(t, fillGaps(t, e.endpoint)))
 	return e
 }
 
