@@ -3,6 +3,7 @@ package forecast
 import (
 	"cmp"
 	"math"
+	"sync"
 
 	"shoplab/lab/result"
 )
@@ -122,9 +123,18 @@ func (s Setting) Answer(name string, o result.Objective) (Answer, error) {
 	if err != nil {
 		return a, err
 	}
-	a.Instances = len(n.Instances)
+	baseline := s
+	baseline.Sustained = true
+	m, err := Build(baseline)
+	if err != nil {
+		return a, err
+	}
+	var sustained float64
+	var wg sync.WaitGroup
+	wg.Go(func() { sustained, _ = m.HighestRate(o) })
 	rate, out := n.HighestRate(o)
-	a.Response = out.Mean
+	wg.Wait()
+	a.Instances, a.Response = len(n.Instances), out.Mean
 	limits := n.Limits()
 	a.First = limits[0]
 	a.Behind = math.Inf(1)
@@ -137,12 +147,7 @@ func (s Setting) Answer(name string, o result.Objective) (Answer, error) {
 		}
 	}
 	a.Rate = s.interval(rate, a.First.Rate)
-	s.Sustained = true
-	if n, err = Build(s); err != nil {
-		return a, err
-	}
-	rate, _ = n.HighestRate(o)
-	a.Sustained = s.interval(rate, n.Limits()[0].Rate)
+	a.Sustained = baseline.interval(sustained, m.Limits()[0].Rate)
 	return a, nil
 }
 

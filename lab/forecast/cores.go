@@ -4,33 +4,50 @@ import "math"
 
 // core is a machine's cores and its quota.
 type core struct {
-	queue            fifo
+	Machine
+	root             int // the machine that it is within at last; itself
+	limited          bool
 	busy             int
+	queued           int     // jobs that wait for it or for one within it, where it is a root
 	tokens           float64 // CPU seconds left of the period
+	end              float64 // of the period
 	in               int     // the period
 	ranOut           bool    // in it
 	woken            bool    // a wake for the next period is due
 	throttled        float64 // lately: moving share of throttled periods
 	periods, stopped float64
 	used             float64 // CPU seconds
+	queue            fifo
 }
 
-// dispatch gives free cores with quota left to who waits, in the order of their coming, whichever machine it is on:
-// what shares cores is on a level, as threads are to a kernel.
-func (s *simulation) dispatch() {
-	for s.queued > 0 {
-		if s.shared {
-			if _, ok := s.room(0); !ok {
-				return
-			}
+// nobody is the ticket that is after all others.
+const nobody = math.MaxInt
+
+// addMachines readies the machines of the network, with full quotas.
+func (s *simulation) addMachines(all []Machine) {
+	s.cores, s.heads, s.within = make([]core, len(all)), make([]int, len(all)), make([][]int, len(all))
+	for m, machine := range all {
+		root := m
+		for all[root].Within >= 0 {
+			root = all[root].Within
 		}
-		next, first := -1, 0
-		for m := range s.cores {
-			q := &s.cores[m].queue
-			if q.len() == 0 {
-				continue
-			}
-			if ticket := s.jobs[q.first()].ticket; next < 0 || ticket < first {
+		s.cores[m] = core{Machine: machine, root: root, limited: machine.CPUs < float64(machine.Cores)}
+		s.cores[m].begin(0)
+		s.heads[m] = nobody
+		s.within[root] = append(s.within[root], m)
+	}
+}
+
+// dispatch gives free cores with quota left to who waits within the machine root, in the order of their coming,
+// whichever machine of those they are on: what shares cores is on a level, as threads are to a kernel.
+func (s *simulation) dispatch(root int) {
+	for s.cores[root].queued > 0 {
+		if _, ok := s.room(root); !ok {
+			return
+		}
+		next, first := -1, nobody
+		for _, m := range s.within[root] {
+			if ticket := s.heads[m]; ticket < first {
 				if _, ok := s.room(m); ok {
 					next, first = m, ticket
 				}
@@ -46,10 +63,14 @@ func (s *simulation) dispatch() {
 // begin starts a slice of the job that waits first for the machine.
 func (s *simulation) begin(machine int) {
 	quota, _ := s.room(machine)
-	j := s.cores[machine].queue.pop()
-	s.queued--
+	c := &s.cores[machine]
+	j := c.queue.pop()
+	if s.heads[machine] = nobody; c.queue.len() > 0 {
+		s.heads[machine] = s.jobs[c.queue.first()].ticket
+	}
+	s.cores[c.root].queued--
 	ran := min(s.jobs[j].left, slice, quota)
-	for m := machine; m >= 0; m = s.net.Machines[m].Within {
+	for m := machine; m >= 0; m = s.cores[m].Within {
 		c := &s.cores[m]
 		c.busy++
 		c.tokens -= ran
@@ -62,39 +83,46 @@ func (s *simulation) begin(machine int) {
 func (s *simulation) enqueue(j, machine int) {
 	s.tickets++
 	s.jobs[j].ticket = s.tickets
-	s.cores[machine].queue.push(j)
-	s.queued++
+	c := &s.cores[machine]
+	if c.queue.len() == 0 {
+		s.heads[machine] = s.tickets
+	}
+	c.queue.push(j)
+	s.cores[c.root].queued++
+	s.dispatch(c.root)
 }
 
 // room says whether a slice can begin on the machine, and how much quota is left for it.
 func (s *simulation) room(m int) (quota float64, ok bool) {
 	quota = math.Inf(1)
-	for ; m >= 0; m = s.net.Machines[m].Within {
-		c, machine := &s.cores[m], s.net.Machines[m]
-		if c.busy >= machine.Cores {
+	for m >= 0 {
+		c := &s.cores[m]
+		if c.busy >= c.Cores {
 			return 0, false
 		}
-		if machine.CPUs >= float64(machine.Cores) {
-			continue
-		}
-		s.refill(c, machine)
-		if c.tokens <= 1e-12 {
-			c.ranOut = true
-			if !c.woken {
-				c.woken = true
-				s.events.push(event{at: float64(c.in+1) * period, job: wake - m})
+		if c.limited {
+			if s.now >= c.end {
+				c.refill(s.now)
 			}
-			return 0, false
+			if c.tokens <= 1e-12 {
+				c.ranOut = true
+				if !c.woken {
+					c.woken = true
+					s.events.push(event{at: float64(c.in+1) * period, job: wake - m})
+				}
+				return 0, false
+			}
+			quota = min(quota, c.tokens)
 		}
-		quota = min(quota, c.tokens)
+		m = c.Within
 	}
 	return quota, true
 }
 
 // refill begins the period that it is now. Nothing is carried over from the last one.
-func (s *simulation) refill(c *core, m Machine) {
-	in := int(s.now/period + 1e-9)
-	for ; c.in < in; c.in++ {
+func (c *core) refill(now float64) {
+	in := int(now/period + rounding)
+	for at := c.in; at < in; at++ {
 		c.periods++
 		stopped := 0.0
 		if c.ranOut {
@@ -103,13 +131,21 @@ func (s *simulation) refill(c *core, m Machine) {
 		}
 		c.throttled = 0.8*c.throttled + 0.2*stopped
 		c.ranOut = false
-		c.tokens = m.CPUs * period
 	}
+	c.begin(in)
+}
+
+// rounding is by how much of a period one may begin too early: a wake for it must find it begun.
+const rounding = 1e-9
+
+// begin gives the core the quota of a period.
+func (c *core) begin(in int) {
+	c.in, c.end, c.tokens = in, (float64(in)+1-rounding)*period, c.CPUs*period
 }
 
 func (s *simulation) throttled(m int) float64 {
 	most := 0.0
-	for ; m >= 0; m = s.net.Machines[m].Within {
+	for ; m >= 0; m = s.cores[m].Within {
 		most = max(most, s.cores[m].throttled)
 	}
 	return most

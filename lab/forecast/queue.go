@@ -59,7 +59,10 @@ func (q *fifo) push(j int) { q.jobs = append(q.jobs, j) }
 
 func (q *fifo) pop() int {
 	j := q.jobs[q.head]
-	if q.head++; q.head > 1024 && 2*q.head > len(q.jobs) {
+	switch q.head++; {
+	case q.head == len(q.jobs):
+		q.jobs, q.head = q.jobs[:0], 0
+	case q.head > 1024 && 2*q.head > len(q.jobs):
 		q.jobs, q.head = append(q.jobs[:0], q.jobs[q.head:]...), 0
 	}
 	return j

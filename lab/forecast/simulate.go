@@ -72,7 +72,8 @@ type simulation struct {
 	routes [][][]op // by instance and class
 	away   []op     // of what is refused
 	cores  []core
-	shared bool // all machines are within the first one
+	heads  []int   // the ticket that waits first for each machine
+	within [][]int // the machines within each that is a root, itself among them
 	pools  []pool
 	locks  []pool
 	hashes []pool
@@ -81,7 +82,6 @@ type simulation struct {
 	spare  []int
 	deck   []int // classes of the next requests
 	events events
-	queued int // jobs that wait for a core
 	// tickets are how often one began to.
 	tickets int
 	now     float64
@@ -95,15 +95,11 @@ type simulation struct {
 func newSimulation(n Network, l Load, requests int) *simulation {
 	s := &simulation{
 		net: n, load: l, rng: rand.New(rand.NewPCG(11, 13)), //nolint:gosec // reproducible on purpose
-		cores: make([]core, len(n.Machines)), pools: make([]pool, len(n.Instances)),
-		locks: make([]pool, len(n.Instances)), hashes: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
+		pools: make([]pool, len(n.Instances)), locks: make([]pool, len(n.Instances)),
+		hashes: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
 		warm: requests / 10, want: requests, times: make([]float64, 0, requests),
 	}
-	s.shared = len(n.Machines) > 1
-	for m := range s.cores {
-		s.cores[m].tokens = n.Machines[m].CPUs * period
-		s.shared = s.shared && (m == 0 || n.Machines[m].Within == 0)
-	}
+	s.addMachines(n.Machines)
 	for i, in := range n.Instances {
 		var routes [][]op
 		for _, c := range n.classes() {
@@ -137,8 +133,9 @@ func (s *simulation) run() {
 		case e.job == nextArrival:
 			s.arrive()
 		case e.job <= wake:
-			s.cores[wake-e.job].woken = false
-			s.dispatch()
+			c := &s.cores[wake-e.job]
+			c.woken = false
+			s.dispatch(c.root)
 		default:
 			s.proceed(e.job, e.ran)
 		}
@@ -171,7 +168,6 @@ func (s *simulation) arrive() {
 		s.jobs[j] = job{began: s.now, instance: instance, at: -1, route: s.routes[instance][s.class()]}
 	}
 	s.next(j)
-	s.dispatch()
 }
 
 func (s *simulation) new() int {
@@ -221,19 +217,20 @@ func (s *simulation) class() int {
 
 // proceed goes on with a job whose delay is over or whose slice has run.
 func (s *simulation) proceed(j int, ran float64) {
-	o := s.jobs[j].route[s.jobs[j].at]
-	if o.kind == opCPU || o.kind == opWake {
-		for m := o.machine; m >= 0; m = s.net.Machines[m].Within {
-			s.cores[m].busy--
-		}
-		if s.jobs[j].left -= ran; s.jobs[j].left > 1e-12 {
-			s.enqueue(j, o.machine)
-			s.dispatch()
-			return
-		}
+	o := &s.jobs[j].route[s.jobs[j].at]
+	if o.kind != opCPU && o.kind != opWake {
+		s.next(j)
+		return
+	}
+	for m := o.machine; m >= 0; m = s.cores[m].Within {
+		s.cores[m].busy--
+	}
+	if s.jobs[j].left -= ran; s.jobs[j].left > 1e-12 {
+		s.enqueue(j, o.machine)
+		return
 	}
 	s.next(j)
-	s.dispatch()
+	s.dispatch(s.cores[o.machine].root)
 }
 
 // next begins the job's next op.
@@ -244,7 +241,7 @@ func (s *simulation) next(j int) {
 		s.finish(j)
 		return
 	}
-	o := g.route[g.at]
+	o := &g.route[g.at]
 	switch o.kind {
 	case opDelay:
 		s.events.push(event{at: s.now + o.demand, job: j})

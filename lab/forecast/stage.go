@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -47,11 +48,6 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 		return s
 	}
 	s.Demands = s.Demands.withFlows(st, res.Settings)
-	s.Validation = Validate(st, s.Demands, res.Environment.Cores, res.Settings)
-	if len(st.StandIns) > 0 {
-		s.Validation.Accepted = false
-		s.Validation.Why += "; measured with a stand-in for " + fmt.Sprint(st.StandIns)
-	}
 	objective := result.Objective{P95MS: 500, MaxErrorRatio: .01}
 	if res.Settings != nil {
 		objective = res.Settings.Objective
@@ -63,20 +59,37 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 			return s
 		}
 	}
-	if s.Answer, s.Err = s.Setting.Answer(st.Name, objective); s.Err != nil {
-		return s
-	}
-	s.PerMillion = price(st, s.Answer)
-	most := s.Setting
-	if most.Config.MaxInstances != nil && *most.Config.MaxInstances > *most.Config.Instances {
-		most.Config.Instances = most.Config.MaxInstances
-		if s.Scaled, s.Err = most.Answer(st.Name, objective); s.Err == nil {
-			s.ScaledPerMillion = price(st, s.Scaled)
-		}
-	} else {
-		s.Scaled, s.ScaledPerMillion = s.Answer, s.PerMillion
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Validation = Validate(st, s.Demands, res.Environment.Cores, res.Settings) })
+	s.Err = s.answer(objective)
+	wg.Wait()
+	if len(st.StandIns) > 0 {
+		s.Validation.Accepted = false
+		s.Validation.Why += "; measured with a stand-in for " + fmt.Sprint(st.StandIns)
 	}
 	return s
+}
+
+// answer forecasts the stage as it starts, and with the most instances that it may have.
+func (s *Stage) answer(o result.Objective) (err error) {
+	st, most, scales := s.Measured, s.Setting, false
+	if c := most.Config; c.Instances != nil && c.MaxInstances != nil && *c.MaxInstances > *c.Instances {
+		most.Config.Instances, scales = c.MaxInstances, true
+	}
+	var failed error
+	var wg sync.WaitGroup
+	if scales {
+		wg.Go(func() { s.Scaled, failed = most.Answer(st.Name, o) })
+	}
+	s.Answer, err = s.Setting.Answer(st.Name, o)
+	if wg.Wait(); err != nil || failed != nil {
+		return cmp.Or(err, failed)
+	}
+	if !scales {
+		s.Scaled = s.Answer
+	}
+	s.PerMillion, s.ScaledPerMillion = price(st, s.Answer), price(st, s.Scaled)
+	return nil
 }
 
 func price(st result.Stage, a Answer) *float64 {

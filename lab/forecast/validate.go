@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"shoplab/lab/result"
 	"shoplab/lab/stats"
@@ -43,28 +44,22 @@ func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) 
 	if settings != nil {
 		objective, precision = settings.Objective, cmp.Or(settings.PrecisionRatio, precision)
 	}
+	v.Checks = make([]Check, len(st.Twins))
+	failed := make([]error, len(st.Twins))
+	var wg sync.WaitGroup
+	for i, t := range st.Twins {
+		wg.Go(func() { v.Checks[i], failed[i] = check(st, t, d, cores, objective, precision) })
+	}
+	wg.Wait()
+	if err := cmp.Or(failed...); err != nil {
+		return Validation{Why: err.Error()}
+	}
 	knees := true
-	for _, t := range st.Twins {
-		n, err := Build(settingOf(st, t, d, cores))
-		if err != nil {
-			return Validation{Why: err.Error()}
-		}
-		c := Check{
-			Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
-			Measured: t.Step.Throughput, KneeKept: true,
-		}
-		c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users)).Throughput
+	for _, c := range v.Checks {
 		if c.Measured > 0 {
-			c.Error = c.Predicted/c.Measured - 1
 			errs = append(errs, math.Abs(c.Error))
 		}
-		if t.Search != nil && t.Search.FirstBad != nil {
-			c.MeasuredUsers = int(*t.Search.FirstBad)
-			c.PredictedUsers = n.MostUsers(objective, 10_000)
-			c.KneeKept = kneeKept(*t.Search, float64(c.PredictedUsers), precision)
-			knees = knees && c.KneeKept
-		}
-		v.Checks = append(v.Checks, c)
+		knees = knees && c.KneeKept
 	}
 	if len(errs) == 0 {
 		v.Why = "no changed twin was measured, so nothing tells whether it is right: a full run on this machine measures them"
@@ -78,6 +73,30 @@ func Validate(st result.Stage, d Demands, cores int, settings *result.Settings) 
 		v.Why += ", a breaking point by more than a step of the search"
 	}
 	return v
+}
+
+// check predicts one twin.
+func check(
+	st result.Stage, t result.Twin, d Demands, cores int, o result.Objective, precision float64,
+) (Check, error) {
+	n, err := Build(settingOf(st, t, d, cores))
+	if err != nil {
+		return Check{}, err
+	}
+	c := Check{
+		Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
+		Measured: t.Step.Throughput, KneeKept: true,
+	}
+	c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users)).Throughput
+	if c.Measured > 0 {
+		c.Error = c.Predicted/c.Measured - 1
+	}
+	if t.Search != nil && t.Search.FirstBad != nil {
+		c.MeasuredUsers = int(*t.Search.FirstBad)
+		c.PredictedUsers = n.MostUsers(o, 10_000)
+		c.KneeKept = kneeKept(*t.Search, float64(c.PredictedUsers), precision)
+	}
+	return c, nil
 }
 
 // kneeKept says whether a prediction is between the last good and the first bad level, a step around.

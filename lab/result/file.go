@@ -18,7 +18,12 @@ func Read(r io.Reader) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("read result: %w", err)
 	}
-	var head struct {
+	var res Result
+	failed := json.Unmarshal(data, &res)
+	if failed == nil && res.Version == Version {
+		return res, nil
+	}
+	var head struct { // by itself: another version's file may fail on something before its version
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
@@ -27,11 +32,7 @@ func Read(r io.Reader) (Result, error) {
 	if head.Version != Version {
 		return Result{}, fmt.Errorf("%w: file has %d, this laboratory reads %d", ErrVersion, head.Version, Version)
 	}
-	var res Result
-	if err := json.Unmarshal(data, &res); err != nil {
-		return Result{}, fmt.Errorf("decode result: %w", err)
-	}
-	return res, nil
+	return Result{}, fmt.Errorf("decode result: %w", failed)
 }
 
 // ReadFile reads the result in the named file.

@@ -67,8 +67,13 @@ func TestZeroIsKeptAndUnmeasuredIsAbsent(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	if _, err := Read(strings.NewReader(`{"version":99}`)); !errors.Is(err, ErrVersion) {
-		t.Errorf("another version: %v", err)
+	for _, other := range []string{`{"version":99}`, `{"stages":"in words","version":99}`} {
+		if _, err := Read(strings.NewReader(other)); !errors.Is(err, ErrVersion) {
+			t.Errorf("%s, another version: %v", other, err)
+		}
+	}
+	if _, err := Read(strings.NewReader(`{"version":1,"stages":"in words"}`)); err == nil || errors.Is(err, ErrVersion) {
+		t.Errorf("stages in words: %v", err)
 	}
 	if _, err := Read(strings.NewReader(`{`)); err == nil {
 		t.Error("half a file was read")
