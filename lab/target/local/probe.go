@@ -44,7 +44,7 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 	}
 	probes = append(probes,
 		groupProbe(t.Postgres, result.ResourceDBCPU, ""), groupProbe(t.Redis, result.ResourceRedisCPU, ""))
-	for i, p := range t.Proxies {
+	for i, p := range apart(t.Proxies) {
 		resource := result.ResourceProxyCPU
 		if i > 0 {
 			resource = result.ResourceSidecarCPU
@@ -55,6 +55,22 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 		probes = append(probes, groupProbe(t.Pooler, result.ResourceProxyCPU, ""))
 	}
 	return probes
+}
+
+// apart are the proxies to watch. Those of one control group are watched once and by its name: of the group is known what
+// all of them used together, and not what each did.
+func apart(proxies []*twin.Part) []*twin.Part {
+	var all []*twin.Part
+	seen := map[*twin.Group]int{}
+	for _, p := range proxies {
+		if i, shared := seen[p.Group]; p.Group != nil && shared {
+			all[i] = &twin.Part{Name: p.Group.Name, Group: p.Group}
+			continue
+		}
+		seen[p.Group] = len(all)
+		all = append(all, p)
+	}
+	return all
 }
 
 // StageProbe watches what everything in a twin uses together; nothing where this machine permits no groups.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,24 @@ func TestFunctionProbe(t *testing.T) {
 	if got[result.ResourceFunctionTime] != 4 || got[result.ResourceThrottles] <= 0 ||
 		got[result.ResourceEventErrors] != 0 || len(got) != 4 {
 		t.Errorf("then: %v, want 4 ms an event, some throttled, none failed", got)
+	}
+}
+
+// Two sidecars in one control group are one part: each of them would have what both used.
+func TestProxiesOfOneGroupAreWatchedOnce(t *testing.T) {
+	front, both := &twin.Group{Name: "proxy"}, &twin.Group{Name: "sidecars"}
+	for want, groups := range map[string][2]*twin.Group{
+		"gateway sidecars": {front, both}, "gateway sidecar-1 sidecar-2": {nil, nil},
+	} {
+		var names []string
+		for _, p := range apart([]*twin.Part{
+			{Name: "gateway", Group: groups[0]}, {Name: "sidecar-1", Group: groups[1]}, {Name: "sidecar-2", Group: groups[1]},
+		}) {
+			names = append(names, p.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s are watched, want %s", got, want)
+		}
 	}
 }
 
