@@ -30,14 +30,9 @@ const simulated = 6000
 
 // HighestRate is the highest rate of arrivals whose p95 keeps to the objective, and the outcome there.
 func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
-	limits := n.Limits()
-	if len(limits) == 0 {
+	most := n.bound()
+	if most == 0 {
 		return 0, Outcome{}
-	}
-	most := limits[0].Rate
-	kept := func(rate float64) (Outcome, bool) {
-		out := n.Simulate(Load{Rate: rate}, simulated)
-		return out, out.Keeps(o)
 	}
 	low, high, best := 0.0, 1.0, Outcome{}
 	for range 6 {
@@ -45,7 +40,7 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 		if low == 0 && high == 1 {
 			share = .9 // where it mostly is
 		}
-		if out, ok := kept(share * most); ok {
+		if out, ok := n.keeps(Load{Rate: share * most}, simulated, o); ok {
 			low, best = share, out
 		} else {
 			high = share
@@ -55,8 +50,9 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 }
 
 // MostUsers is the least number of users in a closed loop without thinking at which p95 misses the
-// objective, as the laboratory's searches look for; 0 where more than most keep it.
-func (n Network) MostUsers(o result.Objective, most int) int {
+// objective, as the laboratory's searches look for; 0 where more than most keep it. The search begins near a number;
+// with 0 by Little's law at as many as are in flight when the mean answer takes a third of the objective.
+func (n Network) MostUsers(o result.Objective, most, near int) int {
 	var x, y []float64 // users, and by what share p95 misses the objective
 	refuses := false
 	misses := func(users int) bool {
@@ -65,24 +61,24 @@ func (n Network) MostUsers(o result.Objective, most int) int {
 		refuses = refuses || out.Refused > o.MaxErrorRatio
 		return !out.Keeps(o)
 	}
-	// By Little's law so many are in flight when the mean answer takes a third of the objective.
-	good, bad := 0, 1
-	if limits := n.Limits(); len(limits) > 0 {
-		bad = int(min(float64(most), max(1, limits[0].Rate*o.P95MS/3000)))
+	if limits := n.Limits(); near == 0 && len(limits) > 0 {
+		near = int(min(float64(most), limits[0].Rate*o.P95MS/3000))
 	}
-	for ; !misses(bad); bad = min(2*bad, most) {
+	good, bad, step := 0, max(1, min(near, n.room(), most)), stepOut
+	for ; !misses(bad); step *= step {
 		if good = bad; bad >= most {
 			return 0
 		}
+		bad = int(min(math.Ceil(float64(bad)*step), float64(most)))
 	}
-	for good == 0 && bad > 1 {
-		if half := bad / 2; misses(half) {
-			bad = half
+	for step = stepOut; good == 0 && bad > 1; step *= step {
+		if lower := max(1, int(float64(bad)/step)); misses(lower) {
+			bad = lower
 		} else {
-			good = half
+			good = lower
 		}
 	}
-	for bad-good > max(1, good/50) {
+	for bad-good > max(1, good/25) { // what is between is read off the line
 		if middle := (good + bad) / 2; misses(middle) {
 			bad = middle
 		} else {
@@ -93,6 +89,21 @@ func (n Network) MostUsers(o result.Objective, most int) int {
 		return bad
 	}
 	return crossing(x, y, bad)
+}
+
+// stepOut is by what factor a search goes on until it has found both sides; the next step is that factor squared.
+const stepOut = 1.2
+
+// room is how many requests the instances handle at once before they refuse any.
+func (n Network) room() int {
+	all := 0
+	for _, i := range n.Instances {
+		if i.Concurrency == 0 {
+			return math.MaxInt
+		}
+		all += i.Concurrency
+	}
+	return all
 }
 
 // crossing is where the line through the simulations around a number of users crosses zero, which is less a matter of
@@ -201,10 +212,10 @@ func (s Setting) InstancesFor(rate float64, o result.Objective) (int, Limit, err
 			return 0, bound, err
 		}
 		bound = n.Limits()[0]
-		if bound.Rate <= rate {
+		if n.bound() <= rate {
 			continue
 		}
-		if n.Simulate(Load{Rate: rate}, simulated).Keeps(o) {
+		if _, ok := n.keeps(Load{Rate: rate}, simulated, o); ok {
 			return i, bound, nil
 		}
 	}

@@ -174,5 +174,5 @@ func (b *builder) visit(to []Visit, part string, machine int) []Visit {
 	if d.Seconds.Value == 0 || machine < 0 {
 		return to
 	}
-	return append(to, Visit{Part: part, Machine: machine, Demand: d.Seconds.Value / b.Speed, Growth: d.Growth})
+	return append(to, Visit{Part: part, Machine: machine, Demand: d.Seconds.Value / b.Speed, Crowding: d.Crowding})
 }

@@ -68,9 +68,10 @@ func (d Demands) byErrand() Demands {
 		if o.requests == 0 {
 			return d
 		}
+		work := load.Asks(c.Name)
 		classes = append(classes, Class{
 			Name: c.Name, Share: c.Share, Weight: o.service / o.requests, Held: o.database / o.requests,
-			Trips: o.trips / o.requests, Locks: load.Asks(c.Name).Locks, Hashes: load.Asks(c.Name).Hashes,
+			Trips: o.trips / o.requests, Locks: work.Locks, Hashes: work.Hashes, After: work.After,
 		})
 	}
 	d.Classes = normal(classes)

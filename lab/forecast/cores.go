@@ -9,12 +9,12 @@ type core struct {
 	limited          bool
 	busy             int
 	queued           int     // jobs that wait for it or for one within it, where it is a root
+	visitors         int     // requests in flight that take CPU of them
 	tokens           float64 // CPU seconds left of the period
 	end              float64 // of the period
 	in               int     // the period
 	ranOut           bool    // in it
 	woken            bool    // a wake for the next period is due
-	throttled        float64 // lately: moving share of throttled periods
 	periods, stopped float64
 	used             float64 // CPU seconds
 	queue            fifo
@@ -124,12 +124,9 @@ func (c *core) refill(now float64) {
 	in := int(now/period + rounding)
 	for at := c.in; at < in; at++ {
 		c.periods++
-		stopped := 0.0
 		if c.ranOut {
-			stopped = 1
 			c.stopped++
 		}
-		c.throttled = 0.8*c.throttled + 0.2*stopped
 		c.ranOut = false
 	}
 	c.begin(in)
@@ -141,12 +138,4 @@ const rounding = 1e-9
 // begin gives the core the quota of a period.
 func (c *core) begin(in int) {
 	c.in, c.end, c.tokens = in, (float64(in)+1-rounding)*period, c.CPUs*period
-}
-
-func (s *simulation) throttled(m int) float64 {
-	most := 0.0
-	for ; m >= 0; m = s.cores[m].Within {
-		most = max(most, s.cores[m].throttled)
-	}
-	return most
 }

@@ -39,8 +39,8 @@ type Demand struct {
 	Seconds result.Interval
 	// Idle is the use without requests, in CPUs: the intercept.
 	Idle float64
-	// Growth is by how much of itself the demand grows where every period is throttled.
-	Growth float64
+	// Crowding is how the demand changes with the requests that are in flight.
+	Crowding Crowding
 	// Steps is how many steps the slope is of.
 	Steps int
 }
@@ -77,6 +77,7 @@ var ErrTooFew = errors.New("too few steps below saturation to tell what a reques
 
 const (
 	unsaturated = 0.85 // use over limit, or share of throttled periods, up to which a step is
+	disturbing  = 0.2  // cores that neither the stage nor its load used, from which on a step is
 	leastSteps  = 4
 	draws       = 1000 // of the bootstrap
 )
@@ -84,12 +85,8 @@ const (
 // Measure takes the demands from the steps of a stage, the searches' included.
 func Measure(st result.Stage) (Demands, error) {
 	var d Demands
-	var free []result.Step
-	for _, s := range st.Steps {
-		if fits(s) && pressure(s) < unsaturated && throttled(s) < unsaturated {
-			free = append(free, s)
-		}
-	}
+	steps := undisturbed(st.Steps)
+	free := below(steps)
 	if distinct(free) < leastSteps {
 		return d, fmt.Errorf("%s: %w: %d, want %d", st.Name, ErrTooFew, distinct(free), leastSteps)
 	}
@@ -101,14 +98,14 @@ func Measure(st result.Stage) (Demands, error) {
 		one := Demand{Part: p.name, Steps: len(x)}
 		one.Seconds, one.Idle = slope(x, y)
 		if one.Seconds.Value > 0 {
-			one.Growth = growth(st.Steps, p.resource, one)
+			one.Crowding = crowding(steps, p.resource, one)
 			d.Parts = append(d.Parts, one)
 		}
 	}
 	if d.Of(PartService).Seconds.Value == 0 {
 		return d, fmt.Errorf("%s: %w: the service's CPU was not watched", st.Name, ErrTooFew)
 	}
-	d.Instances, d.Pause = 1, pause(st.Steps)
+	d.Instances, d.Pause = 1, pause(steps)
 	if st.Config.Instances != nil {
 		d.Instances = max(1, *st.Config.Instances)
 	}
@@ -123,21 +120,6 @@ func Measure(st result.Stage) (Demands, error) {
 	}
 	d.Classes = classes(free)
 	return d, nil
-}
-
-// calm are the steps in which nobody waits for CPU, so that a connection is held for what it is used; all, where they
-// are too few.
-func calm(free []result.Step) []result.Step {
-	var all []result.Step
-	for _, s := range free {
-		if pressure(s) < unsaturated/2 && throttled(s) < .05 {
-			all = append(all, s)
-		}
-	}
-	if distinct(all) < leastSteps {
-		return free
-	}
-	return all
 }
 
 // pause is the median over the steps of the search, whose load is the one to forecast; over the scaling steps, where
@@ -155,78 +137,6 @@ func pause(steps []result.Step) float64 {
 		}
 	}
 	return 0
-}
-
-// fits says whether a step is one of ordinary load.
-func fits(s result.Step) bool {
-	switch s.Purpose {
-	case result.PurposeDemand, result.PurposeScaling, result.PurposeLevel, result.PurposeSearch, result.PurposeRate:
-		return s.Throughput > 0 && s.ErrorRatio <= 0.01
-	}
-	return false
-}
-
-// pressure is the use of the CPU nearest to its limit.
-func pressure(s result.Step) float64 {
-	most := 0.0
-	for _, u := range s.Usage {
-		switch u.Resource {
-		case result.ResourceInstanceCPU, result.ResourceServerCPU, result.ResourceStageCPU, result.ResourceDBCPU,
-			result.ResourceMachineCPU:
-			if u.Limit != nil && *u.Limit > 0 {
-				most = max(most, u.Mean / *u.Limit)
-			}
-		}
-	}
-	return most
-}
-
-// throttled is the share of throttled periods of the group that had most.
-func throttled(s result.Step) float64 {
-	most := 0.0
-	for _, u := range s.Usage {
-		if u.Resource == result.ResourceThrottled {
-			most = max(most, u.Mean)
-		}
-	}
-	return most
-}
-
-func distinct(steps []result.Step) int {
-	seen := map[[2]float64]bool{}
-	for _, s := range steps {
-		seen[[2]float64{float64(s.Users), s.Rate}] = true
-	}
-	return len(seen)
-}
-
-// points are throughput and use of the steps that have both.
-func points(steps []result.Step, r result.Resource) (x, y []float64) {
-	for _, s := range steps {
-		if used, ok := total(s, r); ok {
-			x, y = append(x, s.Throughput), append(y, used)
-		}
-	}
-	return x, y
-}
-
-// answers are throughput and bytes answered a second of the steps that have both.
-func answers(steps []result.Step) (x, y []float64) {
-	for _, s := range steps {
-		if s.AnswerBytes != nil {
-			x, y = append(x, s.Throughput), append(y, *s.AnswerBytes*s.Throughput)
-		}
-	}
-	return x, y
-}
-
-func total(s result.Step, r result.Resource) (sum float64, ok bool) {
-	for _, u := range s.Usage {
-		if u.Resource == r && u.Unit != "ratio" {
-			sum, ok = sum+u.Mean, true
-		}
-	}
-	return sum, ok
 }
 
 // slope is least squares of y over x with an intercept that is not negative, and the percentile bootstrap
@@ -271,25 +181,4 @@ func line(x, y []float64) (b, a float64) {
 		}
 	}
 	return zy / zz, 0 // through the origin
-}
-
-// growth is the slope of the demand's excess over the share of throttled periods, over all steps. Where periods are
-// throttled a request may cost more than elsewhere, because what runs is stopped with its caches warm, or less, because
-// with many under way one wake-up serves several.
-func growth(steps []result.Step, r result.Resource, d Demand) float64 {
-	var tt, te float64
-	for _, s := range steps {
-		used, ok := total(s, r)
-		t := throttled(s)
-		if !ok || !fits(s) && s.Purpose != result.PurposeProof && s.Purpose != result.PurposeBaseline || t == 0 ||
-			s.Throughput == 0 {
-			continue
-		}
-		excess := (used-d.Idle)/s.Throughput/d.Seconds.Value - 1
-		tt, te = tt+t*t, te+t*excess
-	}
-	if tt == 0 {
-		return 0
-	}
-	return min(2, max(-.5, te/tt))
 }

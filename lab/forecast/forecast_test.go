@@ -143,30 +143,42 @@ func TestMeasureTakesDemandSteps(t *testing.T) {
 	}
 }
 
-// A request that costs more where it is throttled is found to.
-func TestMeasureFindsTheGrowth(t *testing.T) {
+// A request that costs less the more of them are in flight is found to, by a tenth each time that they are e times as
+// many, and not by what a step says in which others had the machine.
+func TestMeasureFindsTheCrowding(t *testing.T) {
 	st := stageOf(t)
+	for _, users := range []int{16, 32, 128} {
+		st.Steps = append(st.Steps, measured(t, here(st.Config, "balanced"), Load{Users: users}))
+	}
 	for i := range st.Steps {
 		s := &st.Steps[i]
-		for _, u := range s.Usage {
-			if u.Resource == result.ResourceThrottled && u.Mean > .9 {
-				for j := range s.Usage {
-					if s.Usage[j].Resource == result.ResourceInstanceCPU {
-						s.Usage[j].Mean = .02 + 1.3*truth[PartService]*s.Throughput
-					}
-				}
+		l := math.Log(max(1, s.Throughput*s.Latency.MeanMS/1000))
+		for j := range s.Usage {
+			if s.Usage[j].Resource == result.ResourceInstanceCPU {
+				s.Usage[j].Mean = .02 + (1-.1*l)*truth[PartService]*s.Throughput
 			}
 		}
 	}
+	disturbed := st.Steps[len(st.Steps)-1]
+	disturbed.Usage = append(slices.Clone(disturbed.Usage), result.Usage{
+		Resource: result.ResourceForeignCPU, Unit: "cores", Mean: .8,
+	})
+	for j := range disturbed.Usage {
+		if disturbed.Usage[j].Resource == result.ResourceInstanceCPU {
+			disturbed.Usage[j].Mean *= 3
+		}
+	}
+	st.Steps = append(st.Steps, disturbed)
 	d, err := Measure(st)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := d.Of(PartService).Growth; g < .2 || g > .35 {
-		t.Errorf("growth %g, want about 0.3", g)
+	c := d.Of(PartService).Crowding
+	if c.PerFold > -.085 || c.PerFold < -.115 || c.UpTo < 120 || c.UpTo > 128 {
+		t.Errorf("crowding %+v, want about -0.1 up to about 128 in flight", c)
 	}
-	if g := d.Of(PartDatabase).Growth; g > .01 {
-		t.Errorf("growth %g of what does not grow", g)
+	if c := d.Of(PartDatabase).Crowding; math.Abs(c.PerFold) > .01 {
+		t.Errorf("crowding %+v of what does not change", c)
 	}
 }
 
@@ -183,7 +195,7 @@ func twins(t *testing.T, off float64) []result.Twin {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bad := float64(n.MostUsers(result.Objective{P95MS: 500}, 10_000))
+		bad := float64(n.MostUsers(result.Objective{P95MS: 500}, 10_000, 0))
 		all = append(all, result.Twin{
 			Knob: "knob", From: "a", To: "b", Config: c, Step: step,
 			Search: &result.Search{LastGood: result.Ptr(bad * .95), FirstBad: &bad},

@@ -84,7 +84,7 @@ func (s Station) occupy(x float64, idle []float64) {
 // server that is half as fast again. What is within another machine counts there.
 func (n Network) stations() []Station {
 	all := []Station{{Demand: n.Delay + n.Instances[0].HeldDelay}}
-	demands := n.demands(false)
+	demands := n.demands(1)
 	for m, d := range demands {
 		if n.Machines[m].Within >= 0 || d == 0 {
 			continue
@@ -97,7 +97,7 @@ func (n Network) stations() []Station {
 }
 
 // Mean is the network with users in a closed loop, by mean value analysis: without pools, quotas in
-// periods and growing demand, which only a simulation has.
+// periods and demand that changes with the load, which only a simulation has.
 func (n Network) Mean(users int, think float64) Mean { return MVA(n.stations(), think, users) }
 
 func sortLimits(all []Limit) {

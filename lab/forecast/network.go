@@ -1,5 +1,7 @@
 package forecast
 
+import "math"
+
 // Network is a stage as queueing theory sees it. A request waits for the network's delays, takes CPU of the
 // proxies in front, goes to the instance with the fewest requests, takes CPU there, and is answered. As often as its
 // class asks the database, it holds one of the instance's connections meanwhile: while it takes the database's CPU, and
@@ -36,9 +38,9 @@ func (n Network) limit(m int) float64 {
 type Visit struct {
 	Part    string // "service", "database", ...
 	Machine int
-	Demand  float64 // CPU seconds, the mean of all requests
-	// Growth is by how much of itself the demand grows on a machine all whose periods are throttled.
-	Growth float64
+	Demand  float64 // CPU seconds, the mean of all requests, where one is in flight
+	// Crowding is how the demand changes with more of them that take CPU of the machine, or of the one it is within.
+	Crowding Crowding
 }
 
 // Instance is one of the service, with its pool.
@@ -64,6 +66,9 @@ type Class struct {
 	// Locks says that it may wait for a lock, for which an instance has only some of its connections; Hashes that it
 	// hashes a password, of which an instance does a few at once.
 	Locks, Hashes bool
+	// After says that it asks the database after its answer, which keeps an instance in use that handles one request at
+	// once. For others it counts as part of the request: a user who has paid waits for what follows.
+	After bool
 }
 
 // trips is how often requests of the class ask, as a whole number.
@@ -101,15 +106,12 @@ func trips(classes []Class) (mean, within float64) {
 	return mean, within
 }
 
-// demands is the CPU time that a mean request takes of each machine, those within it included. growth
-// says whether periods are throttled.
-func (n Network) demands(growth bool) []float64 {
+// demands is the CPU time that a mean request takes of each machine, those within it included, with so many requests
+// in flight.
+func (n Network) demands(inFlight int) []float64 {
 	all := make([]float64, len(n.Machines))
 	add := func(v Visit, share float64) {
-		d := v.Demand * share
-		if growth && n.quota(v.Machine) {
-			d *= 1 + v.Growth
-		}
+		d := v.Demand * share * v.Crowding.Times(inFlight)
 		for m := v.Machine; m >= 0; m = n.Machines[m].Within {
 			all[m] += d
 		}
@@ -128,28 +130,33 @@ func (n Network) demands(growth bool) []float64 {
 	return all
 }
 
-// quota says whether the machine, or what it is within, has less than its cores' time.
-func (n Network) quota(m int) bool {
-	for ; m >= 0; m = n.Machines[m].Within {
-		if n.Machines[m].CPUs < float64(n.Machines[m].Cores) {
-			return true
-		}
-	}
-	return false
-}
-
 // Limit is what bounds a stage, and the rate at which it does.
 type Limit struct {
 	Name string
 	Rate float64 // requests a second; infinite for what is not used
 }
 
-// Limits are the rates at which each machine, and the pools, are at their end; the lowest first. They are
-// upper bounds: no load is served at a higher rate (P. Denning, J. Buzen, The Operational Analysis of
-// Queueing Network Models, 1978).
-func (n Network) Limits() []Limit {
+// Limits are the rates at which each machine, and the pools, are at their end with as many requests in flight as were
+// measured; the lowest first. They are upper bounds: no load is served at a higher rate with so many (P. Denning, J.
+// Buzen, The Operational Analysis of Queueing Network Models, 1978).
+func (n Network) Limits() []Limit { return n.limits(n.demands(math.MaxInt)) }
+
+// bound is the rate that no load is served above, however many requests are in flight; 0 where nothing bounds it.
+func (n Network) bound() float64 {
+	least := n.demands(1)
+	for m, d := range n.demands(math.MaxInt) {
+		least[m] = min(least[m], d)
+	}
+	if all := n.limits(least); len(all) > 0 {
+		return all[0].Rate
+	}
+	return 0
+}
+
+// limits are those of machines that requests take these demands of.
+func (n Network) limits(demands []float64) []Limit {
 	var all []Limit
-	for m, d := range n.demands(true) {
+	for m, d := range demands {
 		if d > 0 {
 			all = append(all, Limit{Name: n.Machines[m].Name, Rate: min(float64(n.Machines[m].Cores), n.Machines[m].CPUs) / d})
 		}

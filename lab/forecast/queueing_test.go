@@ -2,11 +2,13 @@ package forecast
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stats"
 )
 
 // close says whether got is within a share of want.
@@ -36,6 +38,16 @@ func erlangC(c int, a float64) float64 {
 	}
 	last := term * a / float64(c) * float64(c) / (float64(c) - a)
 	return last / (sum + last)
+}
+
+// erlangB is the probability that all of c servers are busy in M/G/c/c with an offered load of a.
+func erlangB(c int, a float64) float64 {
+	sum, term := 1.0, 1.0
+	for k := 1; k <= c; k++ {
+		term *= a / float64(k)
+		sum += term
+	}
+	return term / sum
 }
 
 // M/M/1: the response time is exponential with mean S/(1-rho), so its p95 is 3 times that.
@@ -180,10 +192,11 @@ func TestQuotaIsSpentInPeriods(t *testing.T) {
 	}
 }
 
-// What machines share bounds them together, and demand that grows near throttling takes more than half of
-// the throughput where half of the CPUs are gone.
-func TestMachinesWithinAnotherAndGrowth(t *testing.T) {
+// What machines share bounds them together. Demand that grows by half with 60 in flight takes a third of the throughput,
+// and no more than that with 120, where 60 are the most that it was measured with.
+func TestMachinesWithinAnotherAndCrowding(t *testing.T) {
 	nested := func(cpus, growth float64) Network {
+		crowd := Crowding{PerFold: growth / math.Log(60), UpTo: 60}
 		return Network{
 			Machines: []Machine{
 				{Name: "whole", Cores: 2, CPUs: cpus, Within: -1},
@@ -191,16 +204,29 @@ func TestMachinesWithinAnotherAndGrowth(t *testing.T) {
 				{Name: "database", Cores: 2, CPUs: 2, Within: 0},
 			},
 			Instances: []Instance{{
-				Visits: []Visit{{Machine: 1, Demand: .001, Growth: growth}},
-				Held:   []Visit{{Machine: 2, Demand: .001, Growth: growth}},
+				Visits: []Visit{{Machine: 1, Demand: .001, Crowding: crowd}},
+				Held:   []Visit{{Machine: 2, Demand: .001, Crowding: crowd}},
 			}},
 		}
 	}
 	within(t, "throughput", nested(1.2, 0).Simulate(Load{Users: 60}, 40_000).Throughput, 600, .02)
-	within(t, "with growth", nested(1.2, .5).Simulate(Load{Users: 60}, 40_000).Throughput, 400, .03)
+	for _, users := range []int{60, 120} {
+		within(t, "crowded", nested(1.2, .5).Simulate(Load{Users: users}, 40_000).Throughput, 400, .03)
+	}
+	within(t, "alone", nested(1.2, .5).Simulate(Load{Users: 1}, 40_000).Throughput, 500, .03)
 	if l := nested(1.2, .5).Limits(); l[0].Name != "whole" || math.Abs(l[0].Rate-400) > 1 {
 		t.Errorf("limits %+v, want the whole at 400 a second first", l)
 	}
+}
+
+func TestPercentileIsThatOfSortedValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Float64Range(0, 9), 1, 60).Draw(t, "values")
+		q := rapid.Float64Range(0, 1).Draw(t, "share")
+		if want, got := stats.Percentile(slices.Sorted(slices.Values(values)), q), percentile(values, q); got != want {
+			t.Fatalf("%g, want %g", got, want)
+		}
+	})
 }
 
 func TestEqualSimulationsAreEqual(t *testing.T) {
@@ -217,17 +243,43 @@ func TestRefusedRequestsAreErlangB(t *testing.T) {
 	for range c {
 		n.Instances = append(n.Instances, Instance{Visits: []Visit{{Machine: 0, Demand: demand}}, Concurrency: 1})
 	}
-	sum, term := 1.0, 1.0
-	for k := 1; k <= c; k++ {
-		term *= load / float64(k)
-		sum += term
-	}
 	out := n.Simulate(Load{Rate: load / demand}, 300_000)
-	within(t, "refused", out.Refused, term/sum, .03)
+	within(t, "refused", out.Refused, erlangB(c, load), .03)
 	strict, lax := result.Objective{P95MS: 500, MaxErrorRatio: .1}, result.Objective{P95MS: 500, MaxErrorRatio: .3}
 	if out.Keeps(strict) || !out.Keeps(lax) {
 		t.Errorf("refused %.3f, held against the wrong share", out.Refused)
 	}
+}
+
+// Machines that are not within one another are not crowded by what the other's requests do.
+func TestCrowdingIsOfTheMachine(t *testing.T) {
+	n := Network{Machines: []Machine{
+		{Name: "a", Cores: 1000, CPUs: 1000, Within: -1}, {Name: "b", Cores: 1000, CPUs: 1000, Within: -1},
+	}}
+	for m := range 2 {
+		n.Instances = append(n.Instances, Instance{
+			Visits: []Visit{{Machine: m, Demand: .001, Crowding: Crowding{PerFold: 1, UpTo: 1000}}},
+		})
+	}
+	// Of 20 users, who take turns, ten are at each: 1 + ln 10 times the demand.
+	within(t, "mean", n.Simulate(Load{Users: 20}, 50_000).Mean, .001*(1+math.Log(10)), .05)
+}
+
+// What a request does after its answer takes nobody's time, and yet its instance is in use: of four that handle one
+// request each, for 10 ms until the answer and 30 ms from then on, by Erlang's formula B for 40.
+func TestWorkAfterTheAnswer(t *testing.T) {
+	n := Network{
+		Machines: []Machine{{Name: "function", Cores: 1000, CPUs: 1000, Within: -1}},
+		Classes:  []Class{{Share: 1, Weight: 1, Held: 1, Trips: 1, After: true}},
+	}
+	for range 4 {
+		n.Instances = append(n.Instances, Instance{
+			Visits: []Visit{{Machine: 0, Demand: refusal}}, Held: []Visit{{Machine: 0, Demand: 3 * refusal}}, Concurrency: 1,
+		})
+	}
+	out := n.Simulate(Load{Rate: 3 / (4 * refusal)}, 300_000)
+	within(t, "refused", out.Refused, erlangB(4, 3), .03)
+	within(t, "mean", out.Mean, refusal, .02)
 }
 
 // Transactions that wait for locks have three of four connections, and others all of them: by Little's law the closed

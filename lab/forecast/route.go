@@ -1,7 +1,8 @@
 package forecast
 
-// refusal is the seconds that it takes to say no.
-const refusal = 0.0005
+// refusal is the seconds that it takes to say no: what AWS lets an HTTP API add at most to 99% of the requests, as on the
+// twin (docs/decisions/0142).
+const refusal = 0.010
 
 // waking is the CPU seconds that a request takes to go on when it has waited for a connection: assumed. They are few;
 // that it has the connection while it waits for a core is what matters.
@@ -30,11 +31,17 @@ func (n Network) route(in Instance, c Class) []op {
 			continue
 		}
 		first := visits(nil, []Visit{v}, c.Weight-float64(k)*c.reading())
+		for i := range first {
+			first[i].constant = c.Hashes // which is nearly all that such a request does, and has a fixed cost on purpose
+		}
 		if c.Hashes && in.Hashing > 0 {
 			first = append(append([]op{{kind: opHash}}, first...), op{kind: opHashed})
 		}
 		to = append(to, first...)
 		held = visits(held, []Visit{v}, c.reading())
+	}
+	if c.After && in.Concurrency > 0 {
+		to = append(to, op{kind: opAnswer})
 	}
 	for i := range k {
 		to = n.hold(to, in, held, c.Locks && i == k-1)
@@ -67,7 +74,7 @@ func (n Network) hold(to []op, in Instance, held []op, locks bool) []op {
 func visits(to []op, all []Visit, weight float64) []op {
 	for _, v := range all {
 		if v.Demand*weight > 0 {
-			to = append(to, op{kind: opCPU, machine: v.Machine, demand: v.Demand * weight, growth: v.Growth})
+			to = append(to, op{kind: opCPU, machine: v.Machine, demand: v.Demand * weight, crowding: v.Crowding})
 		}
 	}
 	return to

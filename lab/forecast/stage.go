@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"shoplab/lab/result"
+	"shoplab/lab/stage"
 )
 
 // Stage is the forecast of one measured stage.
@@ -73,7 +74,8 @@ func one(st result.Stage, res result.Result, changes []Change) Stage {
 // answer forecasts the stage as it starts, and with the most instances that it may have.
 func (s *Stage) answer(o result.Objective) (err error) {
 	st, most, scales := s.Measured, s.Setting, false
-	if c := most.Config; c.Instances != nil && c.MaxInstances != nil && *c.MaxInstances > *c.Instances {
+	if c := most.Config; c.Instances != nil && c.MaxInstances != nil && *c.MaxInstances > *c.Instances &&
+		st.Topology != string(stage.Lambda) { // which has as many as requests start
 		most.Config.Instances, scales = c.MaxInstances, true
 	}
 	var failed error

@@ -87,13 +87,15 @@ func check(
 		Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
 		Measured: t.Step.Throughput, KneeKept: true,
 	}
-	c.Predicted = n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users)).Throughput
+	out := n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users))
+	c.Predicted = out.Throughput
 	if c.Measured > 0 {
 		c.Error = c.Predicted/c.Measured - 1
 	}
 	if t.Search != nil && t.Search.FirstBad != nil {
 		c.MeasuredUsers = int(*t.Search.FirstBad)
-		c.PredictedUsers = n.MostUsers(o, 10_000)
+		near := float64(t.Step.Users) * min(3, o.P95MS/1000/max(out.P95, 1e-6)) // p95 is in proportion to users who wait
+		c.PredictedUsers = n.MostUsers(o, 10_000, int(near))
 		c.KneeKept = kneeKept(*t.Search, float64(c.PredictedUsers), precision)
 	}
 	return c, nil

@@ -74,8 +74,9 @@ func Flows() []string {
 type Work struct {
 	// Trips is how often the shop asks its database for it, those of the webhook that follows included.
 	Trips int
-	// Locks says that the last of them may wait for a lock, Hashes that a password is hashed.
-	Locks, Hashes bool
+	// Locks says that the last of them may wait for a lock, Hashes that a password is hashed, After that all of them are
+	// the webhook's, which the answer does not wait for.
+	Locks, Hashes, After bool
 }
 
 // Asks is what an operation has the shop do; nothing for one that is not known.

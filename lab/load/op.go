@@ -108,7 +108,7 @@ var (
 		return ""
 	}}
 	opConfirm = op{
-		name: "confirm payment", work: Work{Trips: 3}, ask: (*shopper).confirm,
+		name: "confirm payment", work: Work{Trips: 3, After: true}, ask: (*shopper).confirm,
 		answer: func(s *shopper, _ int, _ http.Header, _ []byte) string {
 			s.polls = 0
 			return ""

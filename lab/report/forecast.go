@@ -160,7 +160,8 @@ func demandTable(m measured) *table {
 		},
 		Terms: []term{
 			{"Service, Database, ...", "milliseconds of CPU a request of the mix, with the 95% interval: " +
-				"the slope of use over throughput where nothing was used up."},
+				"the slope of use over throughput where nothing was used up; and by how much that changed with as many requests " +
+				"in flight as there were at most."},
 			{"Asks the database", "round trips a request: statements, and batches of them once."},
 			{"Answer", "bytes, header and body."},
 		},
@@ -174,7 +175,7 @@ func demandTable(m measured) *table {
 		for _, part := range []string{
 			forecast.PartService, forecast.PartDatabase, forecast.PartCache, forecast.PartProxy, forecast.PartSidecar,
 		} {
-			row = append(row, demand(f.Demands.Of(part).Seconds))
+			row = append(row, crowded(f.Demands.Of(part)))
 		}
 		row = append(row, demand(f.Demands.Hold), each(f.Demands.RoundTrips), each(f.Demands.Bytes))
 		t.Rows = append(t.Rows, row)
@@ -206,6 +207,15 @@ func errandTable(m measured) *table {
 		}
 	}
 	return t
+}
+
+// crowded is a demand, and what it is times with the most requests in flight.
+func crowded(d forecast.Demand) cell {
+	c := demand(d.Seconds)
+	if d.Crowding.PerFold != 0 {
+		c = c.noting(fmt.Sprintf("%s; ×%.2f with %d in flight", c.Note, d.Crowding.Times(d.Crowding.UpTo), d.Crowding.UpTo))
+	}
+	return c
 }
 
 func demand(i result.Interval) cell {
