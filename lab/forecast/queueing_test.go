@@ -192,8 +192,8 @@ func TestQuotaIsSpentInPeriods(t *testing.T) {
 	}
 }
 
-// What machines share bounds them together. Demand that grows by half with 60 in flight takes a third of the throughput,
-// and no more than that with 120, where 60 are the most that it was measured with.
+// What machines share bounds them together. Demand that grows by half with 60 in flight takes a third of the
+// throughput, and no more than that with 120, where 60 are the most that it was measured with.
 func TestMachinesWithinAnotherAndCrowding(t *testing.T) {
 	nested := func(cpus, growth float64) Network {
 		crowd := Crowding{PerFold: growth / math.Log(60), UpTo: 60}
@@ -297,24 +297,32 @@ func TestLockingTransactionsHaveSomeOfThePool(t *testing.T) {
 }
 
 // A request that asks the database three times holds a connection for a third of its database's CPU each time, and
-// reads the answer with a share of the service's: nothing is lost or taken twice.
+// reads the answer with a share of the service's; it passes each proxy twice: nothing is lost or taken twice.
 func TestARouteTakesTheDemandsOnce(t *testing.T) {
 	n := Network{
-		Machines: []Machine{{Cores: 2, CPUs: 2, Within: -1}, {Cores: 2, CPUs: 2, Within: -1}},
-		Classes:  []Class{{Share: .5, Weight: .2}, {Share: .5, Weight: 1.8, Held: 2, Trips: 3, Locks: true}},
+		Machines: []Machine{
+			{Cores: 2, CPUs: 2, Within: -1}, {Cores: 2, CPUs: 2, Within: -1}, {Cores: 2, CPUs: 2, Within: -1},
+		},
+		Front:   []Visit{{Part: PartProxy, Machine: 2, Demand: .0002}},
+		Classes: []Class{{Share: .5, Weight: .2}, {Share: .5, Weight: 1.8, Held: 2, Trips: 3, Locks: true}},
 	}
 	in := Instance{
-		Pool:   4,
-		Visits: []Visit{{Part: PartService, Machine: 0, Demand: .001}},
-		Held:   []Visit{{Part: PartDatabase, Machine: 1, Demand: .0004}}, HeldDelay: .003,
+		Pool: 4,
+		Visits: []Visit{
+			{Part: PartSidecar, Machine: 2, Demand: .0003}, {Part: PartService, Machine: 0, Demand: .001},
+		},
+		Held: []Visit{{Part: PartDatabase, Machine: 1, Demand: .0004}}, HeldDelay: .003,
 	}
 	n.Instances = []Instance{in}
 	for i, want := range []struct{ service, database, delay, acquired, locked float64 }{
 		{.0002, 0, 0, 0, 0}, {.0018, .0008, .006, 3, 1},
 	} {
 		var got struct{ service, database, delay, acquired, locked float64 }
+		var proxies []float64
 		for _, o := range n.route(in, n.Classes[i]) {
 			switch {
+			case o.kind == opCPU && o.machine == 2:
+				proxies = append(proxies, o.demand)
 			case o.kind == opCPU && o.machine == 0:
 				got.service += o.demand
 			case o.kind == opCPU:
@@ -330,6 +338,9 @@ func TestARouteTakesTheDemandsOnce(t *testing.T) {
 		within(t, "service", got.service, want.service, 1e-9)
 		within(t, "database", got.database, want.database, 1e-9)
 		within(t, "delay", got.delay, want.delay, 1e-9)
+		if !slices.Equal(proxies, []float64{.0001, .00015, .00015, .0001}) {
+			t.Errorf("proxies take %v", proxies)
+		}
 		if got.acquired != want.acquired || got.locked != want.locked {
 			t.Errorf("class %d: %+v, want %+v", i, got, want)
 		}

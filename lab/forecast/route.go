@@ -1,20 +1,21 @@
 package forecast
 
-// refusal is the seconds that it takes to say no: what AWS lets an HTTP API add at most to 99% of the requests, as on the
-// twin (docs/decisions/0142).
+// refusal is the seconds that it takes to say no: what AWS lets an HTTP API add at most to 99% of the requests, as on
+// the twin (docs/decisions/0142).
 const refusal = 0.010
 
 // waking is the CPU seconds that a request takes to go on when it has waited for a connection: assumed. They are few;
 // that it has the connection while it waits for a core is what matters.
 const waking = 20e-6
 
-// arrival is what every request does first.
+// arrival is what every request does first. It passes the proxies with the question and again with the answer, and
+// takes half of what they take each time.
 func (n Network) arrival() []op {
 	var to []op
 	if n.Delay > 0 {
 		to = append(to, op{kind: opDelay, demand: n.Delay})
 	}
-	return visits(to, n.Front, 1)
+	return visits(to, n.Front, .5)
 }
 
 // route is what a request of the class does at the instance, op by op.
@@ -25,8 +26,14 @@ func (n Network) route(in Instance, c Class) []op {
 	if mean, _ := trips(n.classes()); in.HeldDelay > 0 && mean > 0 {
 		held = append(held, op{kind: opDelay, demand: in.HeldDelay / mean})
 	}
+	var back []Visit // the proxies that it passes again
 	for _, v := range in.Visits {
-		if v.Part != PartService {
+		switch v.Part {
+		case PartService:
+		case PartSidecar:
+			to, back = visits(to, []Visit{v}, .5), append(back, v)
+			continue
+		default:
 			to = visits(to, []Visit{v}, 1)
 			continue
 		}
@@ -46,7 +53,7 @@ func (n Network) route(in Instance, c Class) []op {
 	for i := range k {
 		to = n.hold(to, in, held, c.Locks && i == k-1)
 	}
-	return to
+	return visits(to, append(back, n.Front...), .5)
 }
 
 // hold adds what is done with a connection.

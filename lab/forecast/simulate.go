@@ -65,8 +65,8 @@ type simulation struct {
 	slow, most int     // how many answers took longer, and how many may before nobody needs to know the rest
 }
 
-// keeps says whether the network keeps the objective with the load, and the outcome if so: a simulation that has seen too
-// many slow answers ends there.
+// keeps says whether the network keeps the objective with the load, and the outcome if so: a simulation that has seen
+// too many slow answers ends there.
 func (n Network) keeps(l Load, requests int, o result.Objective) (Outcome, bool) {
 	s := newSimulation(n, l, requests)
 	s.patience, s.most = o.P95MS/1000, requests/20

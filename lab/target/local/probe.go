@@ -57,8 +57,8 @@ func twinProbes(t *twin.Twin) []watch.Probe {
 	return probes
 }
 
-// apart are the proxies to watch. Those of one control group are watched once and by its name: of the group is known what
-// all of them used together, and not what each did.
+// apart are the proxies to watch. Those of one control group are watched once and by its name: of the group is known
+// what all of them used together, and not what each did.
 func apart(proxies []*twin.Part) []*twin.Part {
 	var all []*twin.Part
 	seen := map[*twin.Group]int{}
