@@ -17,10 +17,9 @@ var update = flag.Bool("update", false, "rewrite the index of the decisions")
 const indexHead = `# Decisions
 
 Why things are as they are, where a choice surprises. A decision is short: what was chosen, what for, what it costs,
-what was measured or read, and where. It gets the next free number of its subject; a decision that is overturned is
-rewritten, and git has the old one. This list is written by ` + "`go test ./docs -update`." + `
-
-`
+what was measured or read, and where. It gets a free number, beside others of its subject where there is room, else
+after the last; a decision that is overturned is rewritten, and git has the old one. This list is written by ` +
+	"`go test\n./docs -update`.\n\n"
 
 // TestEveryDecisionIsListed: the index has each decision under its title, and nothing else.
 func TestEveryDecisionIsListed(t *testing.T) {
