@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test lint check e2e teardown-test boot-test node-test cgroup2-test
+.PHONY: help up test lint fmt check e2e teardown-test boot-test node-test cgroup2-test
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
@@ -13,6 +13,9 @@ lint: ## formatting, linters, vet, and the workflows
 	go tool -modfile=.ci/tools/go.mod golangci-lint run
 	go vet ./...
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+fmt: ## what lint wants formatted
+	go tool -modfile=.ci/tools/go.mod golangci-lint fmt
 
 check: ## everything that CI checks; it ends with how long each step took
 	.ci/run

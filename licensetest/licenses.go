@@ -35,8 +35,8 @@ func Check(t *testing.T, root, file string, update bool, packages ...string) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the compiled modules ask for; run the test again with -update, and look at what is new",
-			file)
+		t.Errorf("%s is not what the compiled modules ask for; run: go test ./service ./lab/cli -run Licenses -update, and "+
+			"look at what is new", file)
 	}
 }
 

@@ -28,6 +28,6 @@ func TestVersionIsTheOneOfTheChangeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, newest, _ := bytes.Cut(log, []byte("\n## ")); !bytes.HasPrefix(newest, []byte(release)) {
-		t.Errorf("CHANGELOG.md does not begin with %s", release)
+		t.Errorf("CHANGELOG.md does not begin with %s, which is release in version.go", release)
 	}
 }

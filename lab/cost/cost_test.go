@@ -254,7 +254,8 @@ func TestTheStagesArePricedWhole(t *testing.T) {
 		}
 		e := prices(t).Of(g, DefaultUsage())
 		if e.LowerBound() || e.Monthly() < 10 {
-			t.Errorf("%s: $%.2f a month, unknown: %v", name, e.Monthly(), e.Unknown)
+			t.Errorf("%s: $%.2f a month, unknown: %v; a type without a rule needs one in rules.go, or a word in free.go", name,
+				e.Monthly(), e.Unknown)
 		}
 	}
 }

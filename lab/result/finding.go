@@ -14,8 +14,8 @@ const (
 
 // Finding is one lesson of the original experiment, replayed by turning one knob.
 type Finding struct {
-	Name   string        `json:"name"`  // pool, pooler, index, health, mesh, lambda
-	Claim  string        `json:"claim"` // in the original's words
+	Name   string        `json:"name"`  // of all in lab/findings
+	Claim  string        `json:"claim"` // in the original's words, where it made it
 	Knob   string        `json:"knob"`  // the one thing that differs
 	Status FindingStatus `json:"status"`
 	Labels []string      `json:"labels,omitempty"`

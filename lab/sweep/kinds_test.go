@@ -64,8 +64,8 @@ func TestTypesAreKnown(t *testing.T) {
 			typ, _, _ = strings.Cut(typ, ":")
 			kind, known := kinds[typ]
 			if _, deleted := deletions[kind]; !known || kind != "" && !deleted {
-				t.Errorf("%s has %s, of the type %s: say how lab sweep deletes it, and its kind here", filepath.Base(name), r.Name,
-					r.Type)
+				t.Errorf("%s has %s, of the type %s: say in deletions*.go how lab sweep deletes it, and its kind in "+
+					"kinds_test.go", filepath.Base(name), r.Name, r.Type)
 			}
 		}
 	}
