@@ -139,6 +139,9 @@ func TestConfigProblems(t *testing.T) {
 		"dumps of RDS": {
 			"stage3", map[string]string{"shoplab:dumpBucket": "mine"}, "dumpBucket belongs to topology single",
 		},
+		"standby of a server": {
+			"stage1", map[string]string{"shoplab:databaseStandby": "true"}, "databaseStandby is for a database of RDS",
+		},
 		"no bucket": {
 			"stage1", map[string]string{"shoplab:dumpBucket": "My_Bucket"}, `"My_Bucket", not bucket or bucket/prefix`,
 		},
@@ -207,6 +210,18 @@ func TestConfigListsAllProblems(t *testing.T) {
 	for _, want := range []string{"5 problem(s)", "instanses", "maybe", "410", "cpu is required", "aws:region"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %q in: %v", want, err)
+		}
+	}
+}
+
+// TestStandby: the key is what decides whether RDS keeps one.
+func TestStandby(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "true": true} {
+		r, _ := deploy(t, "stage2", map[string]string{"shoplab:databaseStandby": value})
+		for _, res := range r.resources {
+			if res.Type == "aws:rds/instance:Instance" && res.Inputs["multiAz"].BoolValue() != want {
+				t.Errorf("databaseStandby %q: multiAz is %v", value, !want)
+			}
 		}
 	}
 }

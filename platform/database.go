@@ -64,7 +64,7 @@ func NewDatabase(
 		// Named, so that an instance with another group comes back to it.
 		ParameterGroupName: pulumi.Sprintf("default.postgres%d", stack.PostgresMajor(c.DatabaseVersion)),
 		CaCertIdentifier:   pulumi.String(contract.RDSAuthority),
-		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(false),
+		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(c.DatabaseStandby),
 		AutoMinorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(true),
 		BackupRetentionPeriod:  pulumi.Int(c.DatabaseBackupDays),
 		DeleteAutomatedBackups: pulumi.Bool(true), DeletionProtection: pulumi.Bool(false),

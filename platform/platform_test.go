@@ -113,8 +113,9 @@ func TestInvariants(t *testing.T) {
 			"shoplab:payments": contract.PaymentsStripe, "shoplab:stripePublishableKey": "pk_test_1",
 			"shoplab:stripeSecretKey": mockSecret + "sk", "shoplab:https": contract.HTTPSOff,
 		}},
-		"stage1 dumps":  {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
-		"stage2 alerts": {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
+		"stage1 dumps":   {"stage1", map[string]string{"shoplab:dumpBucket": "my-dumps"}},
+		"stage2 standby": {"stage2", map[string]string{"shoplab:databaseStandby": "true"}},
+		"stage2 alerts":  {"stage2", map[string]string{"shoplab:alertEmail": "a@example.com"}},
 		"stage1 expires": {
 			"stage1", map[string]string{"shoplab:expires": "2099-12-31T18:00:00Z", "shoplab:alertEmail": "a@example.com"},
 		},

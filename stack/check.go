@@ -97,6 +97,9 @@ func (p *problems) checkOptions(c Config) {
 		}
 	}
 	p.checkDumps(c)
+	if c.DatabaseStandby && (c.Topology == contract.Single || c.Topology == contract.Mesh) {
+		p.add("shoplab:databaseStandby is for a database of RDS; with topology %s the server has it", c.Topology)
+	}
 }
 
 // checkDumps finds what is wrong with the database dumps that were asked for.

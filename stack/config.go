@@ -34,6 +34,7 @@ type Config struct {
 	DatabaseVersion       string
 	DatabaseStorage       int
 	DatabaseBackupDays    int
+	DatabaseStandby       bool
 	CacheNodeType         string
 	CacheVersion          string
 
@@ -156,6 +157,11 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 			read:  number(&c.DatabaseBackupDays, 0, 35),
 		},
 		{
+			name: "databaseStandby", kind: "boolean", value: "false",
+			about: "A standby of the RDS database in another zone (Multi-AZ), which takes over when it or its zone fails",
+			read:  boolean(&c.DatabaseStandby),
+		},
+		{
 			name: "cacheNodeType", kind: "string", value: "cache.t4g.micro", about: "ElastiCache node type",
 			read: text(&c.CacheNodeType),
 		},
@@ -230,8 +236,9 @@ func (c *Config) rows() []row { //nolint:funlen // a table
 		},
 		{
 			name: "monthlyBudget", kind: "integer", value: "0",
-			about: "Monthly AWS Budget in USD; 0: by topology 30, 100, 90, 120 or 50, and 40 more for lambda's NAT gateway",
-			read:  number(&c.MonthlyBudget, 0, 1_000_000),
+			about: "Monthly AWS Budget in USD; 0: by topology 30, 100, 90, 120 or 50, 40 more for lambda's NAT gateway, " +
+				"20 more for databaseStandby",
+			read: number(&c.MonthlyBudget, 0, 1_000_000),
 		},
 		{
 			name: "alertEmail", kind: "string", about: "Address that the budget and the alarms write to; empty: nobody",
@@ -305,6 +312,9 @@ func (c *Config) byTopology() {
 		}[c.Topology]
 		if c.Topology == contract.Lambda && c.Payments == contract.PaymentsStripe {
 			c.MonthlyBudget += 40
+		}
+		if c.DatabaseStandby {
+			c.MonthlyBudget += 20
 		}
 	}
 }
