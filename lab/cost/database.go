@@ -111,6 +111,55 @@ func (b *bill) storage(r, source Resource, copies float64) {
 	}
 }
 
+// leastProxy is how many vCPUs of an instance RDS Proxy bills at least. Source: Amazon RDS Proxy pricing.
+const leastProxy = 2
+
+// proxyTarget is an instance behind RDS Proxy, which is billed by the vCPUs of what is behind it.
+func proxyTarget(b *bill, r Resource) {
+	if !r.at("dbClusterIdentifier").absent() {
+		b.unpriced(r, "RDS Proxy before a cluster is not priced")
+		return
+	}
+	behind, ok := b.graph.referred(r, dbInstance, "dbInstanceIdentifier")
+	if !ok {
+		b.unpriced(r, "the instance behind the proxy is not in the graph")
+		return
+	}
+	class, ok := b.given(named(behind, r), "instanceClass")
+	if !ok {
+		return
+	}
+	vcpus, ok := vcpusOf(class)
+	if !ok {
+		b.unpriced(r, "how many vCPUs %s has is not known", class)
+		return
+	}
+	b.hours(r, "rds/proxy", max(vcpus, leastProxy))
+}
+
+// vcpusOf is how many vCPUs a database's class has: large has 2, xlarge 4, 8xlarge 32, whatever the family; only those
+// of burstable ones have sizes of their own. Source: Amazon RDS User Guide, "Hardware specifications for DB instance
+// classes".
+func vcpusOf(class string) (float64, bool) {
+	family, size, _ := strings.Cut(strings.TrimPrefix(class, "db."), ".")
+	switch family {
+	case "t2":
+		return baselinesT2[size].vcpus, baselinesT2[size].vcpus > 0
+	case "t3", "t3a", "t4g":
+		return baselines[size].vcpus, baselines[size].vcpus > 0
+	}
+	switch times, isXlarge := strings.CutSuffix(size, "xlarge"); {
+	case size == "large":
+		return 2, true
+	case isXlarge && times == "":
+		return 4, true
+	case isXlarge:
+		n, ok := decimal(times)
+		return 4 * n, ok && n > 0
+	}
+	return 0, false
+}
+
 // databaseExtras notes what is billed beside instance and storage.
 func (b *bill) databaseExtras(r Resource, engine string) {
 	b.optional(r, "rds/backup", "additional_backup_storage_gb", 1)

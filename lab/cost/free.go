@@ -76,7 +76,8 @@ aws:lambda/permission:Permission
 aws:lb/listener:Listener aws:lb/listenerCertificate:ListenerCertificate aws:lb/listenerRule:ListenerRule
 aws:lb/targetGroup:TargetGroup aws:lb/targetGroupAttachment:TargetGroupAttachment
 aws:rds/clusterParameterGroup:ClusterParameterGroup aws:rds/optionGroup:OptionGroup
-aws:rds/parameterGroup:ParameterGroup aws:rds/subnetGroup:SubnetGroup
+aws:rds/parameterGroup:ParameterGroup aws:rds/proxy:Proxy aws:rds/proxyDefaultTargetGroup:ProxyDefaultTargetGroup
+aws:rds/subnetGroup:SubnetGroup
 aws:resourcegroups/group:Group aws:route53/delegationSet:DelegationSet aws:route53/record:Record
 aws:route53/zoneAssociation:ZoneAssociation
 aws:s3/bucketAclV2:BucketAclV2 aws:s3/bucketAcl:BucketAcl aws:s3/bucketCorsConfiguration:BucketCorsConfiguration

@@ -52,6 +52,7 @@ func init() { //nolint:funlen // a table; the rules of elastic addresses and ins
 		nodeGroupType:                   {price: nodeGroup},
 
 		dbInstance:                        {price: database, usage: []string{"additional_backup_storage_gb"}},
+		"aws:rds/proxyTarget:ProxyTarget": {price: proxyTarget},
 		"aws:rds/snapshot:Snapshot":       {price: meter("rds/backup", "storage_gb", 1), usage: []string{"storage_gb"}},
 		dbCluster:                         {price: aurora, usage: []string{"storage_gb", "monthly_io_requests"}},
 		auroraInstance:                    {price: auroraMember, usage: []string{"capacity_units_per_hr"}},
