@@ -25,6 +25,7 @@ type finding struct {
 var all = []finding{
 	{"pool", "25 connections an instance against what the database accepts, and a derived budget", (*runner).pool},
 	{"pooler", "PgBouncer in session mode against transaction mode", (*runner).pooler},
+	{"cache", "catalog answers kept by each instance alone, and in a cache that all share as well", (*runner).cache},
 	{"index", "users.email and products.category on 500,000 rows", (*runner).index},
 	{"health", "deep health checks every 5 s against shallow ones every 30 s, 8 instances", (*runner).health},
 	{"mesh", "the same instances without mesh and with; a real stage 4 with --kubeconfig", (*runner).mesh},
