@@ -236,6 +236,23 @@ func TestRefreshReadsFamiliesAndTiers(t *testing.T) {
 	}
 }
 
+// One product of the list may be the price of two keys: both get it.
+func TestRefreshGivesEveryKeyItsPrice(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprint(w, `{"products":{"A":{"sku":"A","attributes":{"usagetype":"Hours"}}},"terms":{"OnDemand":{
+		 "A":{"x":{"priceDimensions":{"d":{"beginRange":"0","pricePerUnit":{"USD":"0.5"}}}}}}}}`)
+	}))
+	defer srv.Close()
+	table := Table{Region: "us-east-1", Currency: "USD", Prices: map[string]Price{}}
+	for _, key := range []string{"one", "two"} {
+		table.Prices[key] = Price{USD: 1, Unit: "hour", Service: "S", Match: map[string]string{"usagetype": "Hours"}}
+	}
+	got, left, err := table.Refresh(t.Context(), srv.URL, "us-east-1", time.Now(), func(string) {})
+	if err != nil || len(left) > 0 || got.Prices["one"].USD != 0.5 || got.Prices["two"].USD != 0.5 {
+		t.Errorf("%v, left %v, %+v", err, left, got.Prices)
+	}
+}
+
 // Every resource of the stages has a price or is known to cost nothing by itself.
 func TestTheStagesArePricedWhole(t *testing.T) {
 	files, err := filepath.Glob("../../platform/graphs/stage*.json")

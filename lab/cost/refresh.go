@@ -76,21 +76,22 @@ func (r *refresh) service(ctx context.Context, service string) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	skus := map[string]wanted{}
+	skus := map[string][]wanted{}
 	found := map[wanted][][2]float64{}
 	err = walkOffer(body, func(p offerProduct) {
-		if w, ok := r.wants(service, p); ok {
-			skus[p.SKU] = w
+		if all := r.wants(service, p); len(all) > 0 {
+			skus[p.SKU] = all
 		}
 	}, func(sku string, tiers [][2]float64) error {
-		w, ok := skus[sku]
-		if !ok || len(tiers) == 0 {
+		if len(tiers) == 0 {
 			return nil
 		}
-		if old, ok := found[w]; ok && old[0][1] != tiers[0][1] {
-			return fmt.Errorf("%s%s%s: two prices, %g and %g", w.key, w.family, w.typ, old[0][1], tiers[0][1])
+		for _, w := range skus[sku] {
+			if old, ok := found[w]; ok && old[0][1] != tiers[0][1] {
+				return fmt.Errorf("%s%s%s: two prices, %g and %g", w.key, w.family, w.typ, old[0][1], tiers[0][1])
+			}
+			found[w] = tiers
 		}
-		found[w] = tiers
 		return nil
 	})
 	if err != nil {
@@ -115,10 +116,11 @@ func get(ctx context.Context, url string) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-func (r *refresh) wants(service string, p offerProduct) (wanted, bool) {
+// wants is every price of the table that is this product's: one may be the price of several keys.
+func (r *refresh) wants(service string, p offerProduct) (all []wanted) {
 	for key, price := range r.old.Prices {
 		if price.Service == service && !price.Global && p.matches(price.Match) {
-			return wanted{key: key}, true
+			all = append(all, wanted{key: key})
 		}
 	}
 	for prefix, f := range r.old.Families {
@@ -132,11 +134,11 @@ func (r *refresh) wants(service string, p offerProduct) (wanted, bool) {
 			}
 			delete(fixed, attribute)
 			if typ := p.Attributes[attribute]; typ != "" && p.matches(fixed) {
-				return wanted{family: prefix, typ: typ}, true
+				all = append(all, wanted{family: prefix, typ: typ})
 			}
 		}
 	}
-	return wanted{}, false
+	return all
 }
 
 // take puts what was found into the new table.
