@@ -42,15 +42,13 @@ func (s *simulation) addMachines(all []Machine) {
 // whichever machine of those they are on: what shares cores is on a level, as threads are to a kernel.
 func (s *simulation) dispatch(root int) {
 	for s.cores[root].queued > 0 {
-		if _, ok := s.room(root); !ok {
+		if !s.free(root) {
 			return
 		}
 		next, first := -1, nobody
 		for _, m := range s.within[root] {
-			if ticket := s.heads[m]; ticket < first {
-				if _, ok := s.room(m); ok {
-					next, first = m, ticket
-				}
+			if ticket := s.heads[m]; ticket < first && s.room(m) {
+				next, first = m, ticket
 			}
 		}
 		if next < 0 {
@@ -60,16 +58,20 @@ func (s *simulation) dispatch(root int) {
 	}
 }
 
-// begin starts a slice of the job that waits first for the machine.
+// begin starts a slice of the job that waits first for the machine, which has room.
 func (s *simulation) begin(machine int) {
-	quota, _ := s.room(machine)
 	c := &s.cores[machine]
 	j := c.queue.pop()
 	if s.heads[machine] = nobody; c.queue.len() > 0 {
 		s.heads[machine] = s.jobs[c.queue.first()].ticket
 	}
 	s.cores[c.root].queued--
-	ran := min(s.jobs[j].left, slice, quota)
+	ran := min(s.jobs[j].left, slice)
+	for m := machine; m >= 0; m = s.cores[m].Within {
+		if c := &s.cores[m]; c.limited {
+			ran = min(ran, c.tokens)
+		}
+	}
 	for m := machine; m >= 0; m = s.cores[m].Within {
 		c := &s.cores[m]
 		c.busy++
@@ -92,31 +94,37 @@ func (s *simulation) enqueue(j, machine int) {
 	s.dispatch(c.root)
 }
 
-// room says whether a slice can begin on the machine, and how much quota is left for it.
-func (s *simulation) room(m int) (quota float64, ok bool) {
-	quota = math.Inf(1)
-	for m >= 0 {
-		c := &s.cores[m]
-		if c.busy >= c.Cores {
-			return 0, false
+// room says whether a slice can begin on the machine, whose root is free.
+func (s *simulation) room(m int) bool {
+	for ; s.cores[m].Within >= 0; m = s.cores[m].Within {
+		if !s.free(m) {
+			return false
 		}
-		if c.limited {
-			if s.now >= c.end {
-				c.refill(s.now)
-			}
-			if c.tokens <= 1e-12 {
-				c.ranOut = true
-				if !c.woken {
-					c.woken = true
-					s.events.push(event{at: float64(c.in+1) * period, job: wake - m})
-				}
-				return 0, false
-			}
-			quota = min(quota, c.tokens)
-		}
-		m = c.Within
 	}
-	return quota, true
+	return true
+}
+
+// free says whether the machine has a core and quota left for another slice, whatever it is within.
+func (s *simulation) free(m int) bool {
+	c := &s.cores[m]
+	if c.busy >= c.Cores {
+		return false
+	}
+	if !c.limited {
+		return true
+	}
+	if s.now >= c.end {
+		c.refill(s.now)
+	}
+	if c.tokens > 1e-12 {
+		return true
+	}
+	c.ranOut = true
+	if !c.woken {
+		c.woken = true
+		s.events.push(event{at: float64(c.in+1) * period, job: wake - m})
+	}
+	return false
 }
 
 // refill begins the period that it is now. Nothing is carried over from the last one.
