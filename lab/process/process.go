@@ -37,8 +37,8 @@ type Spec struct {
 	StopTimeout time.Duration
 	// Stdin is the program's standard input; nil means none.
 	Stdin io.Reader
-	// Enter is called with the process id as soon as it exists, before Start returns: to put the
-	// program into a control group before it has done much. When it fails, so does Start.
+	// Enter is called with the process id before the program begins: to put it into a control group, where then is
+	// all that it starts. When it fails, so does Start.
 	Enter func(pid int) error
 }
 
@@ -75,6 +75,20 @@ func Start(s Spec) (*Process, error) {
 	p.cmd.WaitDelay = 2 * time.Second // a grandchild may hold the pipe open
 	p.cmd.SysProcAttr = sysProcAttr(s)
 
+	enter := func() error { return nil }
+	if s.Enter != nil {
+		g, err := newGate(p.cmd)
+		if err != nil {
+			return nil, fmt.Errorf("start %s: %w", s.Name, err)
+		}
+		defer g.close()
+		enter = func() error {
+			if err := s.Enter(p.PID()); err != nil {
+				return err
+			}
+			return g.open()
+		}
+	}
 	started := make(chan error, 1)
 	go func() {
 		// The kernel sends the parent-death signal when the thread that forked ends, so that
@@ -91,12 +105,10 @@ func Start(s Spec) (*Process, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
-	if s.Enter != nil {
-		if err := s.Enter(p.PID()); err != nil {
-			kill(p.PID())
-			<-p.done
-			return nil, fmt.Errorf("start %s: %w", s.Name, err)
-		}
+	if err := enter(); err != nil {
+		kill(p.PID())
+		<-p.done
+		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	return p, nil
 }

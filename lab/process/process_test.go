@@ -85,6 +85,34 @@ func TestEnterThatFailsEndsTheProgram(t *testing.T) {
 	}
 }
 
+// A program that starts others at once has them all where it is put: none has begun when that is done.
+func TestEnterComesFirst(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "begun")
+	begun := func() bool { _, err := os.Stat(mark); return err == nil }
+	p, err := Start(Spec{
+		Name: "touch", Path: "/bin/sh", Args: []string{"-c", `touch "$0"; echo "$1"`, mark, "it's $HOME"},
+		Enter: func(int) error {
+			for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+				if begun() {
+					t.Error("the program began before it was put anywhere")
+					break
+				}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if tail := p.Tail(); !begun() || !strings.Contains(tail, "it's $HOME") {
+		t.Errorf("begun %v, with the arguments: %s", begun(), tail)
+	}
+	if _, err := Start(Spec{Name: "nothing", Path: "/nowhere", Enter: func(int) error { return nil }}); err == nil {
+		t.Error("a program that is not there was started")
+	}
+}
+
 // A lab that is killed leaves no process, and its folder is removed by the next one.
 func TestKilledLabLeavesNothing(t *testing.T) {
 	if runtime.GOOS != "linux" {
