@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -172,6 +173,34 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 				r.Owner = byName
 			}
 			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// repositories finds the project's image repositories by ECR's own list.
+func repositories(ctx context.Context, c *ecr.Client) ([]Resource, error) {
+	var out []Resource
+	for page, err := range paging.Pages(ctx, ecr.NewDescribeRepositoriesPaginator(c, &ecr.DescribeRepositoriesInput{})) {
+		if err != nil {
+			return nil, err
+		}
+		for _, repository := range page.Repositories {
+			arn := repository.RepositoryArn
+			listed, err := c.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: arn})
+			if notFound(err) {
+				continue // it went meanwhile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(arn), err)
+			}
+			r := Resource{Service: "ecr", ID: aws.ToString(arn), Tags: map[string]string{}}
+			for _, t := range listed.Tags {
+				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			if r.Tags["project"] == Project {
+				out = append(out, r)
+			}
 		}
 	}
 	return out, nil

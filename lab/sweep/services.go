@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -67,6 +68,7 @@ func finders(cfg aws.Config, account string) []finder {
 		{"apigateway", func(ctx context.Context) ([]Resource, error) {
 			return apis(ctx, apigatewayv2.NewFromConfig(cfg), cfg.Region)
 		}},
+		{"ecr", func(ctx context.Context) ([]Resource, error) { return repositories(ctx, ecr.NewFromConfig(cfg)) }},
 		{"scheduler", func(ctx context.Context) ([]Resource, error) { return schedules(ctx, scheduler.NewFromConfig(cfg)) }},
 		{"cloudfront", func(ctx context.Context) ([]Resource, error) { return edge(ctx, cloudfront.NewFromConfig(cfg)) }},
 		{"cloudfront access controls", func(ctx context.Context) ([]Resource, error) {

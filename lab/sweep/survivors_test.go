@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -120,5 +122,36 @@ func TestRemoveRoleAfterSubnets(t *testing.T) {
 	}
 	if subnet, role := at("ec2:subnet"), at("iam:role"); err != nil || !receipt.Clean() || subnet < 0 || role < subnet {
 		t.Errorf("%v, the receipt, with the subnet at %d and the role at %d:\n%s", err, subnet, role, receipt)
+	}
+}
+
+// TestRemoveRepository: an image repository is found by ECR itself, whatever the tagging API lists, and goes with its
+// images; somebody else's stays.
+func TestRemoveRepository(t *testing.T) {
+	ctx, _, cfg := emulated(t)
+	c := ecr.NewFromConfig(cfg)
+	for name, project := range map[string]string{"image-repository": Project, "theirs": "another"} {
+		if _, err := c.CreateRepository(ctx, &ecr.CreateRepositoryInput{
+			RepositoryName: &name, Tags: []ecrtypes.Tag{
+				{Key: aws.String("project"), Value: &project}, {Key: aws.String("stage"), Value: aws.String("stage1")},
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.PutImage(ctx, &ecr.PutImageInput{
+		RepositoryName: aws.String("image-repository"), ImageTag: aws.String("latest"),
+		ImageManifest: aws.String(`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
+			`"config":{"digest":"sha256:1"},"layers":[]}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := Remove(ctx, cfg, Removal{Filter: Filter{Stages: []string{"stage1"}}, Say: func(s string) { t.Log(s) }})
+	if err != nil || !receipt.Clean() || len(receipt.Removed) != 1 {
+		t.Errorf("%v, the receipt:\n%s", err, receipt)
+	}
+	left, err := c.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{})
+	if err != nil || len(left.Repositories) != 1 || aws.ToString(left.Repositories[0].RepositoryName) != "theirs" {
+		t.Errorf("left are %+v, %v", left, err)
 	}
 }
