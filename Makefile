@@ -24,7 +24,7 @@ e2e: ## the stages on an emulated AWS account (../shared/emulator); with the Pul
 	SHOPLAB_E2E=1 go test ./platform ./lab/cli ./lab/automate -p 1 -count=1 -v -timeout 60m \
 	  -run "TestEndToEnd|TestMoto|TestRunOnAWS|TestLoadFromAWS|TestUpAndDown|TestTeardown"
 
-teardown-test: ## up and destroy ended by SIGKILL at 20 places each: hours. SHOPLAB_TEARDOWN_PART=2/5 is a fifth
+teardown-test: ## up and destroy ended by SIGKILL at 20 places each: hours; with SHOPLAB_TEARDOWN_LOG=FILE it goes on
 	SHOPLAB_E2E=1 SHOPLAB_TEARDOWN=$${SHOPLAB_TEARDOWN:-20} \
 	  go test ./platform -run "TestTeardown|TestExpires|TestBackups" -count=1 -v -timeout 10h
 

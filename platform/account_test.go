@@ -47,6 +47,24 @@ func newAccount(t *testing.T) *account {
 	return a
 }
 
+// forkable is an account as newAccount makes it, of which there can be copies.
+func forkable(t *testing.T) *account {
+	t.Helper()
+	awstest.TakesMinutes(t)
+	a := accountOn(t, awstest.Forkable(t, ".."))
+	a.installKubernetes(t)
+	return a
+}
+
+// fork is a copy of an account that forkable made, or of a copy, with its stacks. Nothing may use the account
+// meanwhile.
+func (a *account) fork(t *testing.T) *account {
+	t.Helper()
+	copied := accountOn(t, a.Fork(t))
+	copied.gate.inherit(a.gate)
+	return copied
+}
+
 // emulated is an empty account of the test's own, without a Kubernetes provider.
 func emulated(t *testing.T) *account {
 	t.Helper()

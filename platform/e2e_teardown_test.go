@@ -1,49 +1,51 @@
 package platform
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"shoplab/contract"
+	"shoplab/platform/awstest"
 )
-
-// billable are the calls that make what costs money while it is there.
-var billable = []string{
-	"AllocateAddress", "RunInstances", "CreateAutoScalingGroup", "CreateLoadBalancer", "CreateDBInstance",
-	"CreateReplicationGroup",
-	"CreateService", "CreateRepository", "PutDashboard", "PutMetricAlarm", "POST /2015-03-31/functions",
-}
 
 // bystander is a stack in the same account that must not be touched: a stage1 of another name.
 const bystander = "bystander"
 
 // TestTeardown ends up and destroy with SIGKILL, types what a user types then, and wants lab sweep --remove to leave
-// nothing of the stage, and all of a second stack in the same account. It does so at one place of each, of stage3;
-// make teardown-test at SHOPLAB_TEARDOWN places of each, of every stage, and at each call that makes something
-// billable. That takes hours and can be divided: SHOPLAB_TEARDOWN_PART=2/5 takes every fifth place from the second on,
-// -run TestTeardown/stage2 one stage, and places that are in the file SHOPLAB_TEARDOWN_LOG are not tried again.
+// nothing of the stage, and all of a second stack in the same account. Each place has a copy of the account for itself,
+// and up is done once for all places of destroy. It tries one place of each, of stage3; make teardown-test tries
+// SHOPLAB_TEARDOWN places of each, of every stage, and each call that makes something billable, which takes hours.
+// -run TestTeardown/stage2 takes one stage, and -run 'TestTeardown/stage2/up_7_of_20$' one place. The file that
+// SHOPLAB_TEARDOWN_LOG names gets a line for each place that ends; a place of which it says that nothing was left is
+// not tried again. No place begins in the last minutes before -timeout: the same command goes on where it ended.
 func TestTeardown(t *testing.T) {
-	places, _ := strconv.Atoi(os.Getenv("SHOPLAB_TEARDOWN"))
-	for _, stack := range []string{"stage1", "stage2", "stage3", "stage4", "stage5"} {
-		if places == 0 && stack != "stage3" {
+	n := teardownPlaces(t)
+	for _, stack := range stacks {
+		if n == 0 && stack != "stage3" {
 			continue
 		}
 		t.Run(stack, func(t *testing.T) {
-			tr := trial{account: newAccount(t), stack: stack, other: bystander}
-			tr.settle(t)
-			if places > 0 {
-				tr.everywhere(t, places)
+			if n > 0 {
+				t.Parallel() // up mostly waits
+			}
+			tr := newTrial(t, stack)
+			if n > 0 {
+				for _, p := range tr.spread(n) {
+					tr.once(t, p)
+				}
 				return
 			}
-			tr.interrupt(t, place{verb: "up", name: "CreateReplicationGroup", at: first("CreateReplicationGroup")})
-			tr.interrupt(t, place{verb: "destroy", name: "DeleteService", at: first("DeleteService")})
+			tr.once(t, place{verb: "up", name: "CreateReplicationGroup", at: first("CreateReplicationGroup")})
+			tr.once(t, place{verb: "destroy", name: "DeleteService", at: first("DeleteService")})
 		})
 	}
 }
@@ -52,7 +54,39 @@ func TestTeardown(t *testing.T) {
 type trial struct {
 	*account
 	stack, other   string
-	before, others string // what the account has, and what it has of the other stack
+	before, others string // what the account has, and what lab sweep finds, with the other stack alone
+
+	complete      *account // a copy in which the stage is up
+	ups, destroys []string // the calls of up and of destroy
+}
+
+// settling is held by who may be the first to run the program, which is then linked.
+var settling sync.Mutex
+
+// newTrial is an account with another stack, and a copy in which the stage is up. Nothing is interrupted here.
+func newTrial(t *testing.T, stack string) *trial {
+	t.Helper()
+	awstest.TakesMinutes(t)
+	tr := &trial{account: forkable(t), stack: stack, other: bystander + "-" + stack}
+	settling.Lock()
+	tr.settle(t)
+	settling.Unlock()
+	tr.init(t, anImage)
+	tr.complete = tr.fork(t)
+	again := *tr
+	again.account = tr.complete
+	var err error
+	if tr.ups, _, err = again.killed(t, nil, again.words("up")...); err != nil {
+		t.Fatal(err)
+	}
+	again.account = again.fork(t)
+	if tr.destroys, _, err = again.killed(t, nil, again.words("destroy")...); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.left(t); err != nil {
+		t.Fatalf("up and destroy, which nothing interrupted: %v", err)
+	}
+	return tr
 }
 
 // settle brings the other stack up in an empty account.
@@ -60,84 +94,7 @@ func (tr *trial) settle(t *testing.T) {
 	t.Helper()
 	tr.stackLike(t, tr.other, "stage1", "image", anImage, "https", contract.HTTPSOff)
 	tr.up(t, tr.other)
-	tr.before, tr.others = tr.Left(t), tr.sweepJSON(t, tr.other)
-}
-
-// everywhere interrupts up and destroy of a stage, at places spread over their length.
-func (tr *trial) everywhere(t *testing.T, places int) {
-	t.Helper()
-	part, parts := 1, 1
-	if text := os.Getenv("SHOPLAB_TEARDOWN_PART"); text != "" {
-		if _, err := fmt.Sscanf(text, "%d/%d", &part, &parts); err != nil || part < 1 || part > parts {
-			t.Fatalf("SHOPLAB_TEARDOWN_PART is %q: want a part of how many, such as 2/5", text)
-		}
-	}
-	tr.init(t, anImage)
-	ups, _ := tr.killed(t, nil, "up", "-s", tr.stack, "--yes", "--skip-preview")
-	destroys, _ := tr.killed(t, nil, "destroy", "-s", tr.stack, "--yes", "--skip-preview")
-	tr.end(t, "up and destroy")
-	t.Logf("up makes %d calls that change something, destroy %d", len(ups), len(destroys))
-	var all [][]place
-	for i := range places {
-		name := fmt.Sprintf("%d of %d", i+1, places)
-		all = append(all, []place{
-			{verb: "up", name: name, at: nth(1 + i*len(ups)/places)},
-			{verb: "destroy", name: name, at: nth(1 + i*len(destroys)/places)},
-		})
-	}
-	for _, name := range billable {
-		if name == "CreateRepository" || slices.Contains(ups, name) {
-			all = append(all, []place{{verb: "up", name: name, at: first(name)}})
-		}
-	}
-	for i := part - 1; i < len(all); i += parts {
-		for _, p := range all[i] {
-			tr.once(t, p)
-		}
-	}
-}
-
-// once interrupts at a place that the log of places does not have, and writes it there when nothing was left.
-func (tr *trial) once(t *testing.T, p place) {
-	t.Helper()
-	name, entry := os.Getenv("SHOPLAB_TEARDOWN_LOG"), tr.stack+" "+p.verb+" "+p.name+": "
-	if done, _ := os.ReadFile(name); strings.Contains("\n"+string(done), "\n"+entry) { // a file that is not there has none
-		return
-	}
-	began := time.Now()
-	at, passed := tr.interrupt(t, p)
-	if !passed { // what is left would be found at the next place again
-		tr.account = newAccount(t)
-		tr.settle(t)
-		return
-	}
-	if name == "" || at == "" { // -run may have left the place out
-		return
-	}
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = fmt.Fprintf(f, "%s%s, nothing left, %.0f s\n", entry, at, time.Since(began).Seconds())
-	}
-	if err == nil {
-		err = f.Close()
-	}
-	if err != nil {
-		t.Fatalf("write down what was tried: %v", err)
-	}
-}
-
-// place is where up or destroy is ended.
-type place struct {
-	verb, name string
-	at         func(n int, name string) bool
-}
-
-func nth(n int) func(int, string) bool {
-	return func(i int, _ string) bool { return i == n }
-}
-
-func first(call string) func(int, string) bool {
-	return func(_ int, name string) bool { return name == call }
+	tr.before, tr.others = tr.Left(t), tr.sweepJSON(t)
 }
 
 // init makes the stage's stack. Without an image the program builds and pushes one.
@@ -152,46 +109,57 @@ func (tr trial) init(t *testing.T, image string) {
 	tr.config(t, tr.stack, pairs...)
 }
 
-// interrupt ends up or destroy at a place, and then does what a user does. It says where that was, and whether nothing
-// was left.
-func (tr trial) interrupt(t *testing.T, p place) (at string, passed bool) {
-	t.Helper()
-	passed = t.Run(p.verb+" "+p.name, func(t *testing.T) {
-		image := anImage
-		if p.name == "CreateRepository" {
-			image = ""
-		}
-		tr.init(t, image)
-		if p.verb == "destroy" {
-			tr.up(t, tr.stack)
-		}
-		calls, killed := tr.killed(t, p.at, p.verb, "-s", tr.stack, "--yes", "--skip-preview")
-		at = fmt.Sprintf("killed at call %d", len(calls))
-		if len(calls) > 0 {
-			at += ", " + calls[len(calls)-1]
-		}
-		if !killed {
-			at = "it had ended before" // calls come in another order each time
-		}
-		t.Logf("%s: %s", p.verb, at)
-		args := []string{"sweep", tr.stack, "--remove", "--yes"}
-		if out, err := tr.destroys(t); err != nil {
-			t.Logf("pulumi destroy: %v\n%s", err, out)
-			args = append(args, "--ignore-state")
-		}
-		out, err := tr.lab(t, args...)
-		t.Logf("lab sweep --remove:\n%s", out)
-		if err != nil {
-			t.Errorf("lab sweep --remove: %v", err)
-		}
-		tr.end(t, p.verb+" "+p.name)
-	})
-	return at, passed
+// words are what a user types to do something to the stage.
+func (tr trial) words(verb string) []string {
+	return []string{verb, "-s", tr.stack, "--yes", "--skip-preview"}
 }
 
-// destroys types what a user types after an interruption. Pulumi that is killed while it writes its state may leave an
-// empty file of attributes beside it, and then reads nothing: lab sweep says how to go on (lab/account).
-func (tr trial) destroys(t *testing.T) (string, error) {
+// interrupt ends up or destroy at a place, in a copy of the account, and then does what a user does. It says where that
+// was and what it took, and the error is about what was left, or why it did not come to that.
+func (tr *trial) interrupt(t *testing.T, p place) (what string, err error) {
+	t.Helper()
+	from, all := tr.account, len(tr.ups)
+	if p.verb == "destroy" {
+		from, all = tr.complete, len(tr.destroys)
+	}
+	tr.account = from.fork(t)
+	if p.name == building {
+		tr.config(t, tr.stack, "image", "")
+		defer tr.config(t, tr.stack, "image", anImage)
+	}
+	calls, killed, err := tr.killed(t, p.at, tr.words(p.verb)...)
+	if err != nil {
+		return "before it was killed", err
+	}
+	what = tooLate
+	if killed {
+		what = fmt.Sprintf("killed at call %d of %d, %s", len(calls), all, calls[len(calls)-1])
+	}
+	args := []string{"sweep", tr.stack, "--remove", "--yes"}
+	if out, err := tr.destroyAfter(t); err != nil {
+		what += ", pulumi destroy failed"
+		t.Logf("pulumi destroy: %v\n%s", err, out)
+		args = append(args, "--ignore-state")
+	}
+	out, err := tr.lab(t, args...)
+	t.Logf("lab sweep --remove:\n%s", out)
+	if n := sweptAway.FindString(out); n != "" {
+		what += ", lab sweep " + strings.Replace(n, ":", "", 1)
+	}
+	if err != nil {
+		err = fmt.Errorf("lab sweep --remove: %w", err)
+	}
+	return what, errors.Join(err, tr.left(t))
+}
+
+// sweptAway is how many resources lab sweep --remove says that it has deleted.
+var sweptAway = regexp.MustCompile(`(?m)^deleted: \d+$`)
+
+// destroyAfter types what a user types after an interruption. Pulumi that is killed while it writes its state may leave
+// an empty file of attributes beside it, and then reads nothing: lab sweep says how to go on (lab/account). A VPC in
+// which is what the state does not know cannot be deleted; the provider tries that for many minutes, and docs/deploy.md
+// says to interrupt it, twice.
+func (tr trial) destroyAfter(t *testing.T) (string, error) {
 	t.Helper()
 	if out, err := tr.try(t, "cancel", "-s", tr.stack, "--yes"); err != nil &&
 		strings.Contains(out, "failed to load checkpoint: EOF") {
@@ -201,18 +169,37 @@ func (tr trial) destroys(t *testing.T) (string, error) {
 		t.Logf("Pulumi cannot read its state: deleted\n%s%v", mended, err)
 		_, _ = tr.try(t, "cancel", "-s", tr.stack, "--yes")
 	}
-	return tr.try(t, "destroy", "-s", tr.stack, "--yes", "--skip-preview")
+	began := time.Now()
+	cmd := tr.command(t, tr.words("destroy")...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tr.gate.watch(func() { _ = cmd.Process.Signal(os.Interrupt) }) // it may have ended by itself
+	defer tr.gate.watch(nil)
+	err := cmd.Wait()
+	t.Logf("pulumi destroy: %.0f s", time.Since(began).Seconds())
+	return out.String(), err
 }
 
-// end wants nothing to be left of the stage and nothing of the other to be touched.
-func (tr trial) end(t *testing.T, what string) {
+// left wants nothing to be left of the stage, and nothing of the other stack to be touched.
+func (tr trial) left(t *testing.T) (err error) {
 	t.Helper()
 	if after := tr.Left(t); after != tr.before {
-		t.Errorf("%s leaves\n%s\nbesides\n%s", what, after, tr.before)
+		err = fmt.Errorf("the account has\n%s\nand had\n%s", after, tr.before)
 	}
-	tr.sweeps(t, tr.stack, true)
-	if others := tr.sweepJSON(t, tr.other); others != tr.others {
-		t.Errorf("%s changes %s to\n%s\nfrom\n%s", what, tr.other, others, tr.others)
+	if found := tr.sweepJSON(t); found != tr.others {
+		err = errors.Join(err, fmt.Errorf("lab sweep finds\n%s\nand found\n%s", found, tr.others))
+	}
+	return err
+}
+
+// end wants nothing to be left, and makes Pulumi forget the stage.
+func (tr trial) end(t *testing.T, what string) {
+	t.Helper()
+	if err := tr.left(t); err != nil {
+		t.Errorf("%s: %v", what, err)
 	}
 	tr.pulumi(t, "stack", "rm", tr.stack, "--yes", "--force", "--preserve-config")
 }
@@ -228,15 +215,15 @@ func (a *account) lab(t *testing.T, args ...string) (string, error) {
 	return string(out), err
 }
 
-// sweepJSON is what the account has of a stage, without the time of the question.
-func (a *account) sweepJSON(t *testing.T, stack string) string {
+// sweepJSON is what lab sweep finds of all stages, without the time of the question.
+func (a *account) sweepJSON(t *testing.T) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep", stack, "--json")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(a.repository, "bin", "lab"), "sweep", "--json")
 	cmd.Dir, cmd.Env = a.repository, a.env
 	out, _ := cmd.Output() // its status says that something is there
 	_, found, ok := strings.Cut(string(out), `"found"`)
 	if !ok {
-		t.Fatalf("lab sweep of %s: %s", stack, out)
+		t.Fatalf("lab sweep: %s", out)
 	}
 	return found
 }

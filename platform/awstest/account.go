@@ -20,7 +20,7 @@ type Emulator struct {
 	Env []string
 
 	script, dir string
-	endpoint    string // of moto's server, where that is the account
+	endpoint    string // of moto's server, where the test started that itself
 }
 
 // endpointURL begins the variable that names the account's address to every client of AWS.
@@ -38,6 +38,14 @@ func TakesMinutes(t *testing.T) {
 // $SHOPLAB_SHARED/emulator, or beside the repository whose root is given.
 func Emulate(t *testing.T, root string) *Emulator {
 	t.Helper()
+	e := &Emulator{script: findScript(t, root), dir: t.TempDir()}
+	e.attach(t)
+	return e
+}
+
+// findScript looks for the emulator.
+func findScript(t *testing.T, root string) string {
+	t.Helper()
 	shared := os.Getenv("SHOPLAB_SHARED")
 	if shared == "" {
 		shared = filepath.Join(root, "..", "shared")
@@ -50,14 +58,15 @@ func Emulate(t *testing.T, root string) *Emulator {
 		t.Skipf("the emulated AWS account is missing (%v): set SHOPLAB_SHARED to the folder that holds emulator/; moto "+
 			"alone does not do, for nothing in it becomes healthy and it has no Debian images (TestMoto is what it can)", err)
 	}
-	e := &Emulator{script: script, dir: t.TempDir()}
-	t.Cleanup(func() {
-		if out, err := exec.Command(script, "down", "--dir", e.dir).CombinedOutput(); err != nil {
-			t.Errorf("stop the emulator: %v\n%s", err, out)
-		}
-	})
+	return script
+}
+
+// attach starts the account, unless it runs, until the end of the test, and takes its environment.
+func (e *Emulator) attach(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() { e.down(t) })
 	// The script prints export lines; a shell reads them best.
-	up := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, script,
+	up := exec.CommandContext(t.Context(), "bash", "-c", `out=$("$0" up --dir "$1") && eval "$out" && env -0`, e.script,
 		e.dir)
 	up.Stderr = os.Stderr
 	out, err := up.Output()
@@ -75,7 +84,14 @@ func Emulate(t *testing.T, root string) *Emulator {
 			e.Env[i] = endpointURL + likeAWS(t, endpoint)
 		}
 	}
-	return e
+}
+
+// down ends the account.
+func (e *Emulator) down(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command(e.script, "down", "--dir", e.dir).CombinedOutput(); err != nil {
+		t.Errorf("stop the emulator: %v\n%s", err, out)
+	}
 }
 
 // Plain is a Pulumi CLI and no account: the CLI on PATH, or else the emulator's. It keeps its state in a folder of the

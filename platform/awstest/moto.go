@@ -32,14 +32,7 @@ func Moto(t *testing.T, root string) *Emulator {
 // startMoto runs moto's server until the end of the test, and returns its URL once it answers.
 func startMoto(t *testing.T, program string) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	port := freePort(t)
 	var log bytes.Buffer
 	server := exec.Command(program, "-H", "127.0.0.1", "-p", port)
 	server.Env = append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true") // the roles of tasks have AWS's own
@@ -55,11 +48,32 @@ func startMoto(t *testing.T, program string) string {
 		}
 	})
 	endpoint := "http://127.0.0.1:" + port
+	awaitMoto(t, endpoint)
+	return endpoint
+}
+
+// freePort is one that nobody listens at.
+func freePort(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// awaitMoto waits until moto's server answers.
+func awaitMoto(t *testing.T, endpoint string) {
+	t.Helper()
 	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		response, err := http.Get(endpoint + "/moto-api/") //nolint:noctx // the server that was started above
+		response, err := http.Get(endpoint + "/moto-api/") //nolint:noctx // a server of the test's own
 		if err == nil {
 			_ = response.Body.Close()
-			return endpoint
+			return
 		}
 		if time.Now().After(until) {
 			t.Fatalf("moto does not answer: %v", err)
