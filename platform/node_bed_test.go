@@ -22,7 +22,9 @@ type node struct {
 	apiServer
 	kit, dir string
 	address  string // of the node
+	host     string // this machine's address, as the node and its pods see it
 	image    string // the shop's, by digest
+	archive  string // with that image
 }
 
 // startNode starts a node until the test ends, or takes the tester's own cluster. It skips unless SHOPLAB_NODE is set
@@ -63,6 +65,8 @@ func startNode(t *testing.T) *node {
 			n.kubeconfig = value
 		case "NODE":
 			n.address = value
+		case "HOST":
+			n.host = value
 		}
 	}
 	kube := filepath.Join(filepath.Dir(kit), "..", "kubernetes", "kube.sh")
@@ -92,9 +96,9 @@ func nodePrograms(t *testing.T) string {
 func (n *node) loadShop(t *testing.T) {
 	t.Helper()
 	const repository = "docker.io/shoplab/shop"
-	file := filepath.Join(t.TempDir(), "shop.tar")
-	n.sh(t, n.kit, "shop", "--source", "..", "-o", file)
-	n.sh(t, n.kit, "load", "--dir", n.dir, "--as", repository, file)
+	n.archive = filepath.Join(t.TempDir(), "shop.tar")
+	n.sh(t, n.kit, "shop", "--source", "..", "-o", n.archive)
+	n.sh(t, n.kit, "load", "--dir", n.dir, "--as", repository, n.archive)
 	for name := range strings.Lines(n.sh(t, n.kit, "images", "--dir", n.dir)) {
 		if strings.HasPrefix(name, repository+"@") {
 			n.image = strings.TrimSpace(name)
@@ -102,18 +106,25 @@ func (n *node) loadShop(t *testing.T) {
 	}
 }
 
-// addVolumes gives the cluster a default StorageClass with two volumes, on the node's disk: for the stage, and for its
-// copy without mesh.
+// volumes is how many the node has: the stage's, and those of the copies that the laboratory makes of it, one of which
+// is interrupted. None is taken twice.
+const volumes = 5
+
+// addVolumes gives the cluster a default StorageClass with volumes, on the node's disk.
 func (n *node) addVolumes(t *testing.T) {
 	t.Helper()
-	n.sh(t, n.kit, "exec", "--dir", n.dir, "--", "mkdir", "-p", "/var/lib/volumes/1", "/var/lib/volumes/2")
-	n.must(t, []byte(`
+	objects := `
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: disk, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
-`+volume(1)+volume(2)), "apply", "-f", "-")
+`
+	for number := range volumes {
+		n.sh(t, n.kit, "exec", "--dir", n.dir, "--", "mkdir", "-p", fmt.Sprintf("/var/lib/volumes/%d", number))
+		objects += volume(number)
+	}
+	n.must(t, []byte(objects), "apply", "-f", "-")
 }
 
 // volume is one of them.
@@ -180,6 +191,7 @@ func (n *node) charts(t *testing.T) string {
 	if err := os.WriteFile(file, list.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	n.addPrometheus(t, dir)
 	return dir
 }
 

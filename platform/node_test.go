@@ -42,9 +42,11 @@ func TestNode(t *testing.T) {
 	t.Run("journey", customer.buys)
 	t.Run("neighbours", func(t *testing.T) { n.bedOnly(t); n.neighbours(t) })
 	t.Run("disturbances", func(t *testing.T) { n.disturbances(t, a, url) })
+	t.Run("Prometheus", func(t *testing.T) { long(t); n.bedOnly(t); n.scrapes(t) })
 	t.Run("faults", func(t *testing.T) { long(t); n.bedOnly(t); n.faults(t, a, url) })
 	t.Run("second stack", func(t *testing.T) { long(t); n.second(t, a, url) })
 	t.Run("with and without mesh", func(t *testing.T) { long(t); n.bedOnly(t); n.compares(t, a) })
+	t.Run("pull from ECR", func(t *testing.T) { long(t); n.bedOnly(t); n.pulls(t, a, url) })
 	t.Run("image that cannot be pulled", func(t *testing.T) { long(t); n.unpullable(t, a, url) })
 	t.Run("interrupted", func(t *testing.T) { long(t); n.interrupted(t, a) })
 	t.Run("database replaced", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,9 +22,11 @@ func newFindingsCommand() *cobra.Command {
 		Short: "Replay the original experiment's lessons, each by turning one knob",
 		Long: "Findings replays what the original experiment claimed to have learned:\n" + findings.About() +
 			"Each gives before, after and their ratio with the raw data, and says plainly when a claim is\nnot reproduced.\n\n" +
-			"With --kubeconfig the finding mesh is measured on a stage 4 that is up on a cluster of yours, all on one\n" +
-			"node: its gateway, against a copy of its shop, database and cache without mesh. The copy is made with\n" +
-			"kubectl in a namespace of its own, with the secrets, at the port after the gateway's, and removed in the end.",
+			"With --kubeconfig the findings mesh and bypass are measured on a stage 4 that is up on a cluster of yours, all\n" +
+			"on one node: mesh, its gateway against a copy of its shop, database and cache without mesh; bypass, a copy\n" +
+			"whose shop reaches database and cache through its sidecars against one that goes past them. Copies are made\n" +
+			"with kubectl in namespaces of their own, with the secrets, at the ports after the gateway's, and removed in\n" +
+			"the end.",
 		Example: "  go run ./lab findings\n  go run ./lab findings index pool --quick\n" +
 			"  go run ./lab findings mesh --kubeconfig ~/.kube/config",
 		ValidArgs: findings.Names(),
@@ -75,7 +78,7 @@ func newFindingsCommand() *cobra.Command {
 	fl.IntVar(&p.Repeats, "repeats", p.Repeats, "how often each side is measured, alternately")
 	fl.IntVar(&p.Seconds, "seconds", p.Seconds, "`seconds` of one measurement under load")
 	fl.BoolVar(&quick, "quick", false, "one repeat of 3 s: a first impression")
-	fl.StringVar(&p.Kubeconfig, "kubeconfig", "", "measure the finding mesh in the cluster of this `file`, with kubectl")
+	fl.StringVar(&p.Kubeconfig, "kubeconfig", "", "measure mesh or bypass in the cluster of this `file`, with kubectl")
 	fl.StringVar(&p.Stack, "stack", p.Stack, "with --kubeconfig: the `stack` that is up there")
 	fl.StringVar(&out, "out", out, "where to write the result, for lab report: a `folder`, for its findings.json, or a "+
 		"file that ends in .json")
@@ -90,8 +93,9 @@ func checkCluster(cmd *cobra.Command, p findings.Plan, args []string) error {
 		}
 		return nil
 	}
-	if len(args) != 1 || args[0] != "mesh" {
-		return errors.New("--kubeconfig: only the finding mesh is measured in a cluster: lab findings mesh --kubeconfig FILE")
+	if len(args) == 0 || slices.ContainsFunc(args, func(a string) bool { return !slices.Contains(findings.InCluster, a) }) {
+		return fmt.Errorf("--kubeconfig: only the findings %s are measured in a cluster: lab findings mesh --kubeconfig FILE",
+			strings.Join(findings.InCluster, " and "))
 	}
 	if _, err := os.Stat(p.Kubeconfig); err != nil {
 		return fmt.Errorf("--kubeconfig: %w", err)

@@ -10,7 +10,7 @@ import (
 func TestFindingsInAClusterAreChecked(t *testing.T) {
 	for args, want := range map[string]string{
 		"findings --kubeconfig k":            "lab findings mesh --kubeconfig FILE",
-		"findings mesh pool --kubeconfig k":  "only the finding mesh",
+		"findings mesh pool --kubeconfig k":  "only the findings mesh and bypass",
 		"findings mesh --stack stage4":       "--stack belongs to --kubeconfig",
 		"findings mesh --kubeconfig /no/one": "--kubeconfig: stat /no/one",
 	} {

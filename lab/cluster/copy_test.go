@@ -70,6 +70,37 @@ func TestCopyOfAStage(t *testing.T) {
 	}
 }
 
+// Of the two copies whose data are outside of the mesh the shop alone has sidecars, and only one goes past them.
+func TestCopiesWithDataOutside(t *testing.T) {
+	places := Mesh{Stack: "stage4", Namespace: "shop-stage4", NodePort: 30080}.DataOutside()
+	for i, want := range []string{
+		`{"annotations":{},"labels":{"app":"shop"}}`,
+		`{"annotations":{"traffic.sidecar.istio.io/excludeOutboundPorts":"5432,6379"},"labels":{"app":"shop"}}`,
+	} {
+		stage := strings.Replace(aStage, `"resources": {`, `"resources": {"requests": {"cpu": "244m"}, `, 1)
+		text, err := Copy([]byte(stage), places[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if places[i].Labels["istio-injection"] != "enabled" || places[i].NodePort != 30081+i {
+			t.Errorf("%+v", places[i])
+		}
+		for _, want := range []string{
+			want, `"limits":{"cpu":"488m"},"requests":{"cpu":"100m"}`,
+			`"labels":{"app":"database","sidecar.istio.io/inject":"false"}`,
+			`"metadata":{"annotations":{"networking.istio.io/exportTo":"~"},"labels":{"app":"cache"},"name":"cache"`,
+			`"spec":{"mtls":{"mode":"PERMISSIVE"}}`,
+		} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("want %s in %s", want, text)
+			}
+		}
+		if strings.Count(string(text), "exportTo") != 1 || strings.Count(string(text), `"sidecar.istio.io/inject"`) != 1 {
+			t.Errorf("the shop's Service is hidden, or its sidecar is gone: %s", text)
+		}
+	}
+}
+
 func TestOnlyWhatIsKnownIsCopied(t *testing.T) {
 	if _, err := Copy([]byte(`{"items": [{"kind": "Job", "metadata": {"name": "a"}}]}`), Place{}); err == nil {
 		t.Error("a Job is copied")

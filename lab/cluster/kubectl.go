@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+
+	"shoplab/lab/program"
 )
 
 // Kubectl runs kubectl with a kubeconfig.
@@ -23,6 +25,7 @@ func (k Kubectl) Run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 	cmd := exec.CommandContext(ctx, "kubectl", args...) //nolint:gosec // the file that a user names
 	var complaints bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &complaints
+	program.OwnGroup(cmd)
 	out, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):

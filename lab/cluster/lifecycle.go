@@ -12,19 +12,39 @@ import (
 	"shoplab/lab/watch"
 )
 
-// Unmeshed is where the stage's copy without mesh goes: a namespace that lab sweep knows for the stack's, reached at
-// the port after the gateway's.
-func (m Mesh) Unmeshed() Place {
+// Unmeshed is where the stage's copy without mesh goes, reached at the port after the gateway's.
+func (m Mesh) Unmeshed() Place { return m.place("plain", 1, "disabled") }
+
+// place is where a copy goes: a namespace that lab sweep knows for the stack's, reached so many ports after the gateway.
+func (m Mesh) place(name string, port int, injection string) Place {
 	return Place{
-		Namespace: m.Namespace + "-plain", Labels: map[string]string{"shoplab/stack": m.Stack, "istio-injection": "disabled"},
-		Hostname: m.Hostname, Entry: Shop, NodePort: m.NodePort + 1,
+		Namespace: m.Namespace + "-" + name,
+		Labels:    map[string]string{"shoplab/stack": m.Stack, "istio-injection": injection},
+		Hostname:  m.Hostname, Entry: Shop, NodePort: m.NodePort + port,
 	}
+}
+
+// ExcludePorts is the annotation of a pod that leads connections to some ports past its sidecar, and DataPorts are those
+// of database and cache, as the shop's pods have them where these are RDS and ElastiCache (platform/mesh_shop.go).
+// Source: Istio's documentation, "Resource Annotations".
+const ExcludePorts, DataPorts = "traffic.sidecar.istio.io/excludeOutboundPorts", "5432,6379"
+
+// DataOutside is where two copies go whose database and cache are outside of the mesh: one whose shop reaches them
+// through its sidecars, and one whose shop reaches them past its sidecars.
+func (m Mesh) DataOutside() []Place {
+	through, past := m.place("through", 1, "enabled"), m.place("past", 2, "enabled")
+	through.Sidecar, past.Sidecar = map[string]string{}, map[string]string{ExcludePorts: DataPorts}
+	return []Place{through, past}
 }
 
 // readyWithin is how long the copy's pods may take: their images are on the node.
 const readyWithin = 2 * time.Minute
 
-// Prepare makes the namespace of a copy, which the caller removes after it is made.
+// answeredWithin is how long the API server may take to answer.
+const answeredWithin = time.Minute
+
+// Prepare makes the namespace of a copy, which the caller removes after it is made. It is not cut short: a namespace
+// that was made while nobody waited for the answer would stay.
 func (k Kubectl) Prepare(ctx context.Context, to Place) error {
 	namespace, err := json.Marshal(object{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": to.Namespace, "labels": to.Labels},
@@ -32,6 +52,8 @@ func (k Kubectl) Prepare(ctx context.Context, to Place) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answeredWithin)
+	defer cancel()
 	if _, err := k.Run(ctx, namespace, "create", "-f", "-"); err != nil {
 		return fmt.Errorf("%w; kubectl delete namespace %s removes what an earlier measurement left", err, to.Namespace)
 	}

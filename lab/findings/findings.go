@@ -29,8 +29,12 @@ var all = []finding{
 	{"index", "users.email and products.category on 500,000 rows", (*runner).index},
 	{"health", "deep health checks every 5 s against shallow ones every 30 s, 8 instances", (*runner).health},
 	{"mesh", "the same instances without mesh and with; a real stage 4 with --kubeconfig", (*runner).mesh},
+	{"bypass", "database and cache through the shop's sidecars and past them; only with --kubeconfig", (*runner).bypass},
 	{"lambda", "tasks that run all the time against a function that starts when asked", (*runner).lambda},
 }
+
+// InCluster are those that are measured on a stage 4 in a cluster.
+var InCluster = []string{"mesh", "bypass"}
 
 // Names are the findings that Run can make.
 func Names() []string {
@@ -62,8 +66,8 @@ type Plan struct {
 	Seconds int // of one measurement
 	Say     func(string)
 	Abort   <-chan struct{}
-	// Kubeconfig is a file that leads to the cluster with the stage 4 of the stack named Stack, on which the finding
-	// mesh is measured then; "" for the twin.
+	// Kubeconfig is a file that leads to the cluster with the stage 4 of the stack named Stack, on which findings of
+	// InCluster are measured then; "" for the twin.
 	Kubeconfig, Stack string
 }
 

@@ -27,7 +27,7 @@ const (
 // stage 4, see meshnode.go.
 func (r *runner) mesh(ctx context.Context) (result.Finding, error) {
 	if r.plan.Kubeconfig != "" {
-		return r.meshOnNode(ctx)
+		return r.onNode(ctx, meshOnNode)
 	}
 	before := trial{label: "no mesh: nginx", turn: func(o *stage.Stage) { o.WithoutMesh = true }}
 	after := trial{label: "mesh: gateway and sidecars, mutual TLS", turn: func(*stage.Stage) {}}

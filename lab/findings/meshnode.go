@@ -1,227 +1,50 @@
 package findings
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"runtime"
-	"strings"
-	"time"
 
 	"shoplab/lab/cluster"
-	"shoplab/lab/experiment"
-	"shoplab/lab/load"
 	"shoplab/lab/result"
-	"shoplab/lab/watch"
 )
 
-// labelCluster is that of figures from a cluster of the user's.
-const labelCluster = "a Kubernetes node, not AWS"
-
-// nodeSide is the shop on a node, with mesh or without.
-type nodeSide struct {
-	label, url string
-	namespace  string
-	ingress    string // the gateway's namespace; "" without mesh
-	bench      *experiment.Bench
-	full, calm []result.Step // at 50 users, and at the fixed rate
-	// before is what its containers had used before the last step of full, and ended what the kubelet knew right after
-	// it, until that step is closed.
-	before, ended cluster.Usage
+// meshOnNode compares a stage 4 that is up on a node with a copy of it without mesh.
+var meshOnNode = nodeTrial{
+	copies: func(stage cluster.Mesh) []cluster.Place { return []cluster.Place{stage.Unmeshed()} },
+	sides: func(stage cluster.Mesh, copies []cluster.Place) []*nodeSide {
+		return []*nodeSide{copied("no mesh: a port of the node", stage, copies[0]), {
+			label: "mesh: gateway and sidecars, mutual TLS", url: nodeURL(stage, stage.NodePort), namespace: stage.Namespace,
+			ingress: stage.Ingress,
+		}}
+	},
+	finding: meshNodeFinding,
 }
 
-// nodeMesh compares a stage 4 that is up on a node with a copy of it without mesh, on the same node.
-type nodeMesh struct {
-	plan    Plan
-	kubectl cluster.Kubectl
-	stage   cluster.Mesh
-	place   cluster.Place
-	sides   []*nodeSide // without, with
-	idle    map[cluster.Container]float64
-	// here says that the node runs on the machine that sends the load; idleCores is what that used before the load.
-	here      bool
-	idleCores float64
+// meshNodeFinding is what came of it.
+func meshNodeFinding(m *nodeRun) result.Finding {
+	latencies, timers := m.compareCalm()
+	f := meshFinding([]result.Comparison{
+		m.compareFull("goodput", "1/s", false, goodput),
+		m.compareCPU("the gateway", podCPU(result.ResourceProxyCPU)),
+		m.compareCPU("the shop's sidecars", podCPU(result.ResourceSidecarCPU, cluster.Shop)),
+		m.compareCPU("the database's and the cache's sidecars", podCPU(result.ResourceSidecarCPU, cluster.Database,
+			cluster.Cache)),
+		m.compareCPU("the shop", podCPU(result.ResourceInstanceCPU)),
+		m.compareCPU("the database", podCPU(result.ResourceDBCPU)),
+	}, latencies)
+	f.Comparisons = append(f.Comparisons, timers)
+	f.Conclusion += " " + shares(f.Comparisons)
+	f.Notes = append(f.Notes, "without mesh the shop is reached at a port of the node, where kube-proxy spreads "+
+		"connections; the gateway spreads requests")
+	m.conclude(&f)
+	return f
 }
 
-// meshOnNode measures both sides in turns: first all steps at 50 users, with the CPU of every container, then all at
-// the fixed rate. The copy is removed in any case.
-func (r *runner) meshOnNode(ctx context.Context) (f result.Finding, err error) {
-	m := &nodeMesh{plan: r.plan, kubectl: cluster.Kubectl{Kubeconfig: r.plan.Kubeconfig}}
-	r.plan.Say("looking at stack " + r.plan.Stack + " in the cluster")
-	if m.stage, err = m.kubectl.FindMesh(ctx, r.plan.Stack); err != nil {
-		return f, err
-	}
-	if m.here = m.stage.BootID != "" && m.stage.BootID == bootID(); m.here {
-		defer load.ShareMachine()()
-	}
-	m.place = m.stage.Unmeshed()
-	r.plan.Say("copying the shop without mesh into the namespace " + m.place.Namespace)
-	if err := m.kubectl.Prepare(ctx, m.place); err != nil {
-		return f, err
-	}
-	defer func() { err = errors.Join(err, m.down(ctx)) }()
-	if err := m.kubectl.CopyMesh(ctx, m.stage, m.place); err != nil {
-		return f, err
-	}
-	m.sides = []*nodeSide{
-		m.side("no mesh: a port of the node", m.place.NodePort, m.place.Namespace, ""),
-		m.side("mesh: gateway and sidecars, mutual TLS", m.stage.NodePort, m.stage.Namespace, m.stage.Ingress),
-	}
-	if err := m.measure(ctx); err != nil {
-		return f, err
-	}
-	return m.finding(), nil
-}
-
-// bootID is that of this machine's kernel; "" where it has none.
-func bootID() string {
-	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // nothing is known without it, and that is said
-	return strings.TrimSpace(string(text))
-}
-
-func (m *nodeMesh) side(label string, port int, namespace, ingress string) *nodeSide {
-	return &nodeSide{
-		label: label, url: fmt.Sprintf("http://%s:%d", m.stage.Host, port), namespace: namespace, ingress: ingress,
-	}
-}
-
-// down removes what was copied, and drops the shoppers' connections.
-func (m *nodeMesh) down(ctx context.Context) error {
-	for _, s := range m.sides {
-		if s.bench != nil {
-			_ = s.bench.Down(ctx) // a nodeSite has nothing to take down
-		}
-	}
-	m.plan.Say("removing the namespace " + m.place.Namespace)
-	return m.kubectl.Remove(ctx, m.place.Namespace)
-}
-
-// measure brings the shoppers and holds the loads.
-func (m *nodeMesh) measure(ctx context.Context) error {
-	for _, s := range m.sides {
-		m.plan.Say(s.label + ": preparing shoppers")
-		s.bench = experiment.NewBench(nodeSite{s.url}, result.Settings{
-			Objective: load.DefaultObjective, Users: []int{meshUsers}, WarmUpSeconds: 3, Quick: true,
-		}, func(string) {})
-		if err := s.bench.Gather(ctx); err != nil {
-			return err
-		}
-	}
-	if err := m.rest(ctx); err != nil {
-		return err
-	}
-	if err := m.inTurns(ctx, m.full); err != nil {
-		return err
-	}
-	if err := m.inTurns(ctx, m.steady); err != nil {
-		return err
-	}
-	for _, s := range m.sides {
-		if err := s.bench.Check(ctx); err != nil {
-			return err
-		}
-		if err := s.bench.Violation(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// inTurns holds a load on one side and the other, as often as planned.
-func (m *nodeMesh) inTurns(ctx context.Context, hold func(context.Context, *nodeSide, load.Load) error) error {
-	for n := range m.plan.Repeats {
-		for _, s := range m.sides {
-			m.plan.Say(fmt.Sprintf("%s, repeat %d of %d", s.label, n+1, m.plan.Repeats))
-			if err := hold(ctx, s, load.Load{
-				Purpose: result.PurposeFinding, Repeat: n + 1, Duration: time.Duration(m.plan.Seconds) * time.Second,
-			}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// rest measures what all of it uses while nobody shops.
-func (m *nodeMesh) rest(ctx context.Context) error {
-	all := func(c cluster.Container) bool { return m.sides[0].has(c) || m.sides[1].has(c) }
-	m.plan.Say("watching both sides without load")
-	now, err := m.kubectl.Usage(ctx, m.stage.Node, all)
-	if err != nil {
-		return err
-	}
-	first, err := m.kubectl.Next(ctx, m.stage.Node, now, all) // after the warm-up
-	if err != nil {
-		return err
-	}
-	cpu, _ := watch.ReadCPU()
-	second, err := m.kubectl.Next(ctx, m.stage.Node, first, all)
-	if err != nil {
-		return err
-	}
-	if after, ok := watch.ReadCPU(); ok && m.here {
-		m.idleCores = (after.Busy - cpu.Busy) / after.At.Sub(cpu.At).Seconds()
-	}
-	m.idle = second.Rates(first)
-	for _, s := range m.sides {
-		s.before = second.Of(s.has)
-	}
-	return nil
-}
-
-// full holds the load of 50 users. The side settled in its warm-up, so all that its containers use for the load is used
-// for requests that are counted.
-func (m *nodeMesh) full(ctx context.Context, s *nodeSide, l load.Load) error {
-	if err := m.close(ctx, s); err != nil {
-		return err
-	}
-	l.Users = meshUsers
-	step, err := s.bench.Measure(ctx, l)
-	if err != nil {
-		return err
-	}
-	step.Series = nil
-	s.full = append(s.full, step)
-	s.ended, err = m.kubectl.Usage(ctx, m.stage.Node, s.has)
-	return err
-}
-
-// close adds to a side's last step what its containers used for it. The kubelet reads them seldom, so it waits until it
-// has read all of them after the step; meanwhile the other side may have had a load.
-func (m *nodeMesh) close(ctx context.Context, s *nodeSide) error {
-	if s.ended == nil {
-		return nil
-	}
-	now, err := m.kubectl.Next(ctx, m.stage.Node, s.ended, s.has)
-	if err != nil {
-		return err
-	}
-	used, err := now.Since(s.before, m.idle)
-	if err != nil {
-		return err
-	}
-	s.before, s.ended = now, nil
-	step := &s.full[len(s.full)-1]
-	usages := s.parts(used, step.Seconds)
-	if m.here {
-		usages = append(usages, foreign(*step, usages, m.idleCores, runtime.NumCPU())...)
-	}
-	step.Usage = append(step.Usage, usages...)
-	return nil
-}
-
-// steady holds the fixed rate.
-func (m *nodeMesh) steady(ctx context.Context, s *nodeSide, l load.Load) error {
-	if err := m.close(ctx, s); err != nil {
-		return err
-	}
-	l.Rate, l.Settle = meshRate, time.Second
-	step, err := s.bench.Measure(ctx, l)
-	if err != nil {
-		return err
-	}
-	step.Series = nil
-	s.calm = append(s.calm, step)
-	return nil
+// shares says in a sentence what a request costs.
+func shares(c []result.Comparison) string {
+	at := func(s result.Case) float64 { return deref(s.Median) }
+	return fmt.Sprintf("%d users got %.0f requests a second, and %.0f without mesh. A request took %.2f ms CPU of the "+
+		"proxies (gateway %.2f, the shop's sidecars %.2f, the database's and the cache's %.2f) and %.2f ms of the shop "+
+		"(%.2f without).",
+		meshUsers, at(c[0].After), at(c[0].Before), at(c[1].After)+at(c[2].After)+at(c[3].After), at(c[1].After),
+		at(c[2].After), at(c[3].After), at(c[4].After), at(c[4].Before))
 }

@@ -11,8 +11,8 @@ import (
 
 // aMesh is a measured comparison: two repeats, in which 1000 requests a second took 0.5 ms CPU of the shop, and with
 // mesh 0.2 of the gateway, 0.2 of two sidecars, and 0.05 of each store's.
-func aMesh() *nodeMesh {
-	m := &nodeMesh{sides: []*nodeSide{
+func aMesh() *nodeRun {
+	m := &nodeRun{sides: []*nodeSide{
 		{label: "without", namespace: "shop-stage4-plain"},
 		{label: "with", namespace: "shop-stage4", ingress: "shop-stage4-ingress"},
 	}}
@@ -50,7 +50,7 @@ func aMesh() *nodeMesh {
 
 // TestMeshOnANode adds CPU up by proxy, and holds the latencies against the claim.
 func TestMeshOnANode(t *testing.T) {
-	f := aMesh().finding()
+	f := meshNodeFinding(aMesh())
 	if f.Status != result.FindingNotReproduced {
 		t.Fatalf("%s: %s", f.Status, f.Conclusion)
 	}
@@ -77,7 +77,7 @@ func TestMeshOnANode(t *testing.T) {
 func TestLatenciesThatOverlap(t *testing.T) {
 	m := aMesh()
 	m.sides[0].calm[0].Latency.P99MS = 40
-	if f := m.finding(); !strings.Contains(f.Conclusion, "adds 2.0 ms at p50, 4.0 ms at p90; claimed") ||
+	if f := meshNodeFinding(m); !strings.Contains(f.Conclusion, "adds 2.0 ms at p50, 4.0 ms at p90; claimed") ||
 		!strings.Contains(f.Conclusion, "What it adds at p99 cannot be told") {
 		t.Error(f.Conclusion)
 	}
@@ -103,7 +103,7 @@ func TestMeshIsInvalid(t *testing.T) {
 	} {
 		m := aMesh()
 		c.change(m.sides[0], m.sides[1])
-		if f := m.finding(); f.Status != result.FindingInvalid || !strings.Contains(f.Conclusion, c.want) {
+		if f := meshNodeFinding(m); f.Status != result.FindingInvalid || !strings.Contains(f.Conclusion, c.want) {
 			t.Errorf("%s: %s, %s", name, f.Status, f.Conclusion)
 		}
 	}
@@ -123,5 +123,32 @@ func TestPodsThatServeARequest(t *testing.T) {
 		if with.has(c) != want {
 			t.Errorf("%s: %t", c, !want)
 		}
+	}
+}
+
+// TestBypassOnANode: the CPU of the sidecars decides, and percentiles that overlap tell nothing.
+func TestBypassOnANode(t *testing.T) {
+	m := aMesh()
+	m.sides[0], m.sides[1] = m.sides[1], m.sides[0] // through the sidecars, which cost 0.2 ms, and without any
+	m.sides[1].calm[0].Latency.P99MS = 40
+	f := bypassFinding(m)
+	if f.Status != result.FindingReproduced {
+		t.Fatalf("%s: %s", f.Status, f.Conclusion)
+	}
+	for _, want := range []string{
+		"goodput at 50 users 2000.00 against 1000.00 1/s",
+		"CPU of the shop's sidecars a request at 50 users 0.00 against 0.20 ms",
+		"p50 at 100 requests a second 2.00 against 4.00 ms,",
+		"p99 at 100 requests a second 28.00 against 32.00 ms (which tells",
+	} {
+		if !strings.Contains(f.Conclusion, want) {
+			t.Errorf("%q is not in %q", want, f.Conclusion)
+		}
+	}
+	for i := range m.sides[1].full {
+		m.sides[1].full[i].Usage = m.sides[0].full[i].Usage
+	}
+	if f := bypassFinding(m); f.Status != result.FindingNotReproduced {
+		t.Errorf("the same CPU on both sides: %s", f.Status)
 	}
 }

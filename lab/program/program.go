@@ -74,7 +74,7 @@ func Output(ctx context.Context, say func(string), stdin io.Reader, path string,
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // built here
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Minute // Pulumi finishes what it has begun
-	ownGroup(cmd)
+	OwnGroup(cmd)
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout = stdin, &out
 	progress, err := cmd.StderrPipe()

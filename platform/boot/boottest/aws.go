@@ -83,11 +83,7 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 		a.objects = map[string][]byte{}
 	}
 	a.mu.Unlock()
-	t.Cleanup(func() {
-		for _, problem := range a.problems {
-			t.Errorf("the machine asked AWS for what AWS refuses: %s", problem)
-		}
-	})
+	metadata, service := a.Handlers(t)
 	namespace := "shoplab-" + m.name
 	if !await(t.Context(), stopped, func() bool { return exists("/run/netns/" + namespace) }) {
 		return
@@ -102,17 +98,17 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	if a.Bucket != "" {
 		names = append(names, a.Bucket+".s3."+a.Region+".amazonaws.com")
 	}
-	authority, certificate := certificates(t, names)
+	authority, certificate := Certificates(t, names)
 	if err := wire(t, namespace); err != nil {
 		t.Error(err)
 		return
 	}
 	for _, address := range []string{MetadataAddress, MetadataAddress6} {
-		start(t, namespace+outside, net.JoinHostPort(address, "80"), nil, a.metadata)
+		start(t, namespace+outside, net.JoinHostPort(address, "80"), nil, metadata)
 	}
 	start(t, namespace+outside, outsideAddress+":443", &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
-	}, a.service)
+	}, service)
 	for port, target := range a.beside {
 		forward(t, namespace+outside, net.JoinHostPort(outsideAddress, strconv.Itoa(port)), target)
 	}
@@ -126,6 +122,16 @@ func (a *AWS) serve(t *testing.T, m *Machine, stopped <-chan struct{}) {
 	}) {
 		t.Errorf("make the machine trust the bed: %v\n%s", err, out)
 	}
+}
+
+// Handlers are the instance metadata service and all else. The test fails if either refuses anything.
+func (a *AWS) Handlers(t *testing.T) (metadata, service http.HandlerFunc) {
+	t.Cleanup(func() {
+		for _, problem := range a.problems {
+			t.Errorf("the machine asked AWS for what AWS refuses: %s", problem)
+		}
+	})
+	return a.metadata, a.service
 }
 
 func (a *AWS) refuse(w http.ResponseWriter, status int, format string, args ...any) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// certificates makes an authority (PEM) and a server certificate by it for the names.
-func certificates(t *testing.T, names []string) (string, tls.Certificate) {
+// Certificates makes an authority (PEM) and a server certificate by it for the names.
+func Certificates(t *testing.T, names []string) (string, tls.Certificate) {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {

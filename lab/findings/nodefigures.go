@@ -126,51 +126,41 @@ func podCPU(resource result.Resource, of ...string) func(result.Step) *float64 {
 	}
 }
 
-// finding is what came of it.
-func (m *nodeMesh) finding() result.Finding {
-	without, with := m.sides[0], m.sides[1]
-	before, after := trial{label: without.label}, trial{label: with.label}
-	full := func(measure, unit string, lower bool, of func(result.Step) *float64) result.Comparison {
-		return compare(atUsers(measure), unit, lower, before, after, without.full, with.full, of)
-	}
-	cpu := func(what string, of func(result.Step) *float64) result.Comparison {
-		return full("CPU of "+what+" a request", "ms", true, of)
-	}
-	f := meshFinding([]result.Comparison{
-		full("goodput", "1/s", false, goodput),
-		cpu("the gateway", podCPU(result.ResourceProxyCPU)),
-		cpu("the shop's sidecars", podCPU(result.ResourceSidecarCPU, cluster.Shop)),
-		cpu("the database's and the cache's sidecars", podCPU(result.ResourceSidecarCPU, cluster.Database, cluster.Cache)),
-		cpu("the shop", podCPU(result.ResourceInstanceCPU)),
-		cpu("the database", podCPU(result.ResourceDBCPU)),
-	}, meshLatencies(before, after, without.calm, with.calm))
-	f.Comparisons = append(f.Comparisons, compare(atRate("the generator's own timers late, p99,"), "ms", true, before,
-		after, without.calm, with.calm, func(s result.Step) *float64 { return s.TimerLateMS }))
-	f.Conclusion += " " + shares(f.Comparisons)
-	f.Notes = append(f.Notes, m.notes()...)
-	f.Steps = slices.Concat(without.full, with.full, without.calm, with.calm)
-	levels := []result.Level{level(without.full), level(with.full)}
-	invalid(&f, append(verdict.Valid(f.Steps, nil, levels).Reasons, lateTimers(without.calm, with.calm)...))
-	return f
+// compareFull compares the sides at 50 users.
+func (m *nodeRun) compareFull(measure, unit string, lower bool, of func(result.Step) *float64) result.Comparison {
+	before, after := m.sides[0], m.sides[1]
+	return compare(atUsers(measure), unit, lower, trial{label: before.label}, trial{label: after.label}, before.full,
+		after.full, of)
 }
 
-// shares says in a sentence what a request costs.
-func shares(c []result.Comparison) string {
-	at := func(s result.Case) float64 { return deref(s.Median) }
-	return fmt.Sprintf("%d users got %.0f requests a second, and %.0f without mesh. A request took %.2f ms CPU of the "+
-		"proxies (gateway %.2f, the shop's sidecars %.2f, the database's and the cache's %.2f) and %.2f ms of the shop "+
-		"(%.2f without).",
-		meshUsers, at(c[0].After), at(c[0].Before), at(c[1].After)+at(c[2].After)+at(c[3].After), at(c[1].After),
-		at(c[2].After), at(c[3].After), at(c[4].After), at(c[4].Before))
+// compareCPU compares what some containers use for a request.
+func (m *nodeRun) compareCPU(what string, of func(result.Step) *float64) result.Comparison {
+	return m.compareFull("CPU of "+what+" a request", "ms", true, of)
+}
+
+// compareCalm compares the latencies at the fixed rate, and says how well they were measured.
+func (m *nodeRun) compareCalm() (latencies []result.Comparison, timers result.Comparison) {
+	before, after := m.sides[0], m.sides[1]
+	b, a := trial{label: before.label}, trial{label: after.label}
+	timers = compare(atRate("the generator's own timers late, p99,"), "ms", true, b, a, before.calm, after.calm,
+		func(s result.Step) *float64 { return s.TimerLateMS })
+	return meshLatencies(b, a, before.calm, after.calm), timers
+}
+
+// conclude adds to a finding what it rests on, and holds it against the gates.
+func (m *nodeRun) conclude(f *result.Finding) {
+	before, after := m.sides[0], m.sides[1]
+	f.Notes = append(f.Notes, m.notes()...)
+	f.Steps = slices.Concat(before.full, after.full, before.calm, after.calm)
+	levels := []result.Level{level(before.full), level(after.full)}
+	invalid(f, append(verdict.Valid(f.Steps, nil, levels).Reasons, lateTimers(before.calm, after.calm)...))
 }
 
 // notes say how it was measured, and on what.
-func (m *nodeMesh) notes() []string {
+func (m *nodeRun) notes() []string {
 	all := []string{
 		"CPU is the kubelet's count for each container (Summary API), before and after each load, less what the container " +
 			"uses without load",
-		"without mesh the shop is reached at a port of the node, where kube-proxy spreads connections; the gateway spreads " +
-			"requests",
 		fmt.Sprintf("kubelet %s; Envoy %s", m.stage.Kubelet, m.stage.Envoy),
 	}
 	if len(m.stage.Reduced) > 0 {
