@@ -94,7 +94,7 @@ func (n *node) push(t *testing.T, content http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image = above(t, image)
+	image = unknownLayers(t, image)
 	digest, err := image.Digest()
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +109,8 @@ func (n *node) push(t *testing.T, content http.Handler) string {
 	return ecrHost + "/shoplab@" + digest.String()
 }
 
-// above is an image's one layer, compressed, above another one that nobody has: all of it has to be fetched.
-func above(t *testing.T, image v1.Image) v1.Image {
+// unknownLayers are an image's one layer, compressed, above another one that nobody has: all of it has to be fetched.
+func unknownLayers(t *testing.T, image v1.Image) v1.Image {
 	t.Helper()
 	config, err := image.ConfigFile()
 	if err != nil {
