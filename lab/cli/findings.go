@@ -93,9 +93,10 @@ func checkCluster(cmd *cobra.Command, p findings.Plan, args []string) error {
 		}
 		return nil
 	}
-	if len(args) == 0 || slices.ContainsFunc(args, func(a string) bool { return !slices.Contains(findings.InCluster, a) }) {
-		return fmt.Errorf("--kubeconfig: only the findings %s are measured in a cluster: lab findings mesh --kubeconfig FILE",
-			strings.Join(findings.InCluster, " and "))
+	elsewhere := func(name string) bool { return !slices.Contains(findings.InCluster, name) }
+	if len(args) == 0 || slices.ContainsFunc(args, elsewhere) {
+		return fmt.Errorf("--kubeconfig: only the findings %s are measured in a cluster: lab findings mesh --kubeconfig "+
+			"FILE", strings.Join(findings.InCluster, " and "))
 	}
 	if _, err := os.Stat(p.Kubeconfig); err != nil {
 		return fmt.Errorf("--kubeconfig: %w", err)

@@ -105,8 +105,8 @@ func withoutSidecar(labels object) object {
 	return all
 }
 
-// unknownToTheMesh are a Service's annotations: exported to no namespace, no sidecar has it. What is sent to its address
-// goes on as to any other outside of the mesh.
+// unknownToTheMesh are a Service's annotations: exported to no namespace, no sidecar has it. What is sent to its
+// address goes on as to any other outside of the mesh.
 // Source: istio.io/istio, pkg/config/visibility (None) and pilot/pkg/model/push_context.go (initServiceRegistry).
 var unknownToTheMesh = object{"networking.istio.io/exportTo": "~"}
 

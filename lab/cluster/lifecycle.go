@@ -15,7 +15,8 @@ import (
 // Unmeshed is where the stage's copy without mesh goes, reached at the port after the gateway's.
 func (m Mesh) Unmeshed() Place { return m.place("plain", 1, "disabled") }
 
-// place is where a copy goes: a namespace that lab sweep knows for the stack's, reached so many ports after the gateway.
+// place is where a copy goes: a namespace that lab sweep knows for the stack's, reached so many ports after the
+// gateway.
 func (m Mesh) place(name string, port int, injection string) Place {
 	return Place{
 		Namespace: m.Namespace + "-" + name,
@@ -24,8 +25,9 @@ func (m Mesh) place(name string, port int, injection string) Place {
 	}
 }
 
-// ExcludePorts is the annotation of a pod that leads connections to some ports past its sidecar, and DataPorts are those
-// of database and cache, as the shop's pods have them where these are RDS and ElastiCache (platform/mesh_shop.go).
+// ExcludePorts is the annotation of a pod that leads connections to some ports past its sidecar, and DataPorts are
+// those of database and cache, as the shop's pods have them where these are RDS and ElastiCache
+// (platform/mesh_shop.go).
 // Source: Istio's documentation, "Resource Annotations".
 const ExcludePorts, DataPorts = "traffic.sidecar.istio.io/excludeOutboundPorts", "5432,6379"
 
@@ -123,14 +125,18 @@ func await(ctx context.Context, url string) error {
 	}
 }
 
-// Remove deletes a namespace and waits until it is gone, unless ctx has ended; an error says what is left.
-func (k Kubectl) Remove(ctx context.Context, namespace string) error {
+// Remove deletes namespaces and waits until they are gone, unless ctx has ended; an error says what is left.
+func (k Kubectl) Remove(ctx context.Context, namespaces ...string) error {
+	if len(namespaces) == 0 {
+		return nil
+	}
 	wait := fmt.Sprintf("--wait=%t", ctx.Err() == nil)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyWithin)
 	defer cancel()
-	if _, err := k.Run(ctx, nil, "delete", "namespace", namespace, "--ignore-not-found", wait); err != nil {
-		return fmt.Errorf("the namespace %s may be left; remove it with: kubectl delete namespace %s\n%w", namespace,
-			namespace, err)
+	args := append([]string{"delete", "namespace", "--ignore-not-found", wait}, namespaces...)
+	if _, err := k.Run(ctx, nil, args...); err != nil {
+		names := strings.Join(namespaces, " ")
+		return fmt.Errorf("of %s something may be left; remove it with: kubectl delete namespace %s\n%w", names, names, err)
 	}
 	return nil
 }

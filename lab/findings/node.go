@@ -105,12 +105,8 @@ func (m *nodeRun) down(ctx context.Context) error {
 			_ = s.bench.Down(ctx) // a nodeSite has nothing to take down
 		}
 	}
-	var err error
-	for _, namespace := range m.made {
-		m.plan.Say("removing the namespace " + namespace)
-		err = errors.Join(err, m.kubectl.Remove(ctx, namespace))
-	}
-	return err
+	m.plan.Say("removing " + strings.Join(m.made, " and "))
+	return m.kubectl.Remove(ctx, m.made...)
 }
 
 // measure brings the shoppers and holds the loads.
