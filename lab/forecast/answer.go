@@ -158,7 +158,8 @@ func (s Setting) Answer(name string, o result.Objective) (Answer, error) {
 		}
 	}
 	a.Rate = s.interval(rate, a.First.Rate)
-	a.Sustained = baseline.interval(sustained, m.Limits()[0].Rate)
+	// Where nothing is burstable both are the same, but for what a search leaves open.
+	a.Sustained = baseline.interval(min(sustained, rate), m.Limits()[0].Rate)
 	return a, nil
 }
 
