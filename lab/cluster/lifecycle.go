@@ -25,11 +25,14 @@ func (m Mesh) place(name string, port int, injection string) Place {
 	}
 }
 
-// ExcludePorts is the annotation of a pod that leads connections to some ports past its sidecar, and DataPorts are
-// those of database and cache, as the shop's pods have them where these are RDS and ElastiCache
-// (platform/mesh_shop.go).
-// Source: Istio's documentation, "Resource Annotations".
-const ExcludePorts, DataPorts = "traffic.sidecar.istio.io/excludeOutboundPorts", "5432,6379"
+const (
+	// ExcludePorts is the annotation of a pod that leads connections to some ports past its sidecar. Source: Istio's
+	// documentation, "Resource Annotations".
+	ExcludePorts = "traffic.sidecar.istio.io/excludeOutboundPorts"
+	// DataPorts are those of database and cache, as the shop's pods have them where these are RDS and ElastiCache
+	// (platform/mesh_shop.go).
+	DataPorts = "5432,6379"
+)
 
 // DataOutside is where two copies go whose database and cache are outside of the mesh: one whose shop reaches them
 // through its sidecars, and one whose shop reaches them past its sidecars.
