@@ -1,6 +1,7 @@
 package experiment_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -43,25 +44,43 @@ func TestOperationsAskAsOftenAsDeclared(t *testing.T) {
 		if flow == "search" {
 			continue // asks once for each word, and how many requests that is among depends on the machine
 		}
-		step, err := b.Measure(t.Context(), load.Load{
-			Purpose: result.PurposeCalibration, Users: 2, Flow: flow, Settle: time.Second, Duration: 4 * time.Second,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, requests := 0.0, 0.0
-		for _, o := range step.Operations {
-			want, requests = want+float64(load.Asks(o.Name).Trips*o.Requests), requests+float64(o.Requests)
-		}
-		got := 0.0
-		for _, u := range step.Usage {
-			if u.Resource == result.ResourceRoundTrips {
-				got += u.Mean * step.Seconds
+		// On a machine that is busy with something else the seconds of the load and of the metrics drift apart. What is
+		// declared wrongly is off each time.
+		for tries := 1; ; tries++ {
+			off := asked(t, b, flow)
+			if off == "" {
+				break
 			}
-		}
-		// The shop's own rounds ask now and then, and seconds of the load and of the metrics do not begin together.
-		if math.Abs(got-want) > .25*want+.06*requests+20 {
-			t.Errorf("%s: %.0f requests asked %.0f times, declared are %.0f", flow, requests, got, want)
+			if tries == 3 {
+				t.Error(off)
+				break
+			}
+			t.Log(off, "once more")
 		}
 	}
+}
+
+// asked measures a flow, and says by how much what it asked of the database is off what is declared.
+func asked(t *testing.T, b *experiment.Bench, flow string) string {
+	t.Helper()
+	step, err := b.Measure(t.Context(), load.Load{
+		Purpose: result.PurposeCalibration, Users: 2, Flow: flow, Settle: time.Second, Duration: 4 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, requests, got := 0.0, 0.0, 0.0
+	for _, o := range step.Operations {
+		want, requests = want+float64(load.Asks(o.Name).Trips*o.Requests), requests+float64(o.Requests)
+	}
+	for _, u := range step.Usage {
+		if u.Resource == result.ResourceRoundTrips {
+			got += u.Mean * step.Seconds
+		}
+	}
+	// The shop's own rounds ask now and then.
+	if math.Abs(got-want) <= .25*want+.06*requests+20 {
+		return ""
+	}
+	return fmt.Sprintf("%s: %.0f requests asked %.0f times, declared are %.0f", flow, requests, got, want)
 }
