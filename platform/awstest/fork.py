@@ -19,11 +19,24 @@ from urllib.parse import parse_qs
 sys.path.insert(0, sys.argv.pop(1))
 
 import motobed  # noqa: E402
+from moto.autoscaling.models import AutoScalingBackend  # noqa: E402
 from moto.moto_api._internal import mock_random  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication as Dispatcher  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 answer = Dispatcher.__call__
+update_targets = AutoScalingBackend.update_attached_target_groups
+
+
+def update_targets_that_are_there(self, group_name):
+    """moto refuses to delete an Auto Scaling group whose target group is gone, because it looks there for its instances.
+    AWS names no such error (Amazon EC2 Auto Scaling API Reference, DeleteAutoScalingGroup)."""
+    group = self.autoscaling_groups[group_name]
+    group.target_group_arns = [arn for arn in group.target_group_arns if arn in self.elbv2_backend.target_groups]
+    update_targets(self, group_name)
+
+
+AutoScalingBackend.update_attached_target_groups = update_targets_that_are_there
 
 
 def serve(app, listener, folder, ready):
