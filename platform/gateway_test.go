@@ -18,6 +18,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"shoplab/contract"
+
+	"shoplab/exectest"
 )
 
 // TestGatewayForwardedFor runs Envoy with what TestIstiodTakesTheObjects finds istiod to make of the gateway's
@@ -118,7 +120,7 @@ func gatewayOf(t *testing.T, https string) (hops int, route map[string]any, secr
 // startEnvoy runs Envoy as a gateway until the test ends.
 func startEnvoy(t *testing.T, program string, hops int, route map[string]any, upstream string) (url string) {
 	t.Helper()
-	address := freeAddress(t)
+	address := exectest.FreeAddress(t)
 	socket := func(address string) values {
 		host, text, _ := net.SplitHostPort(address)
 		port, err := strconv.Atoi(text)

@@ -27,6 +27,8 @@ import (
 
 	"shoplab/contract"
 	"shoplab/stack"
+
+	"shoplab/exectest"
 )
 
 // TestIstiodTakesTheObjects gives the objects to istiod itself, which knows more of them than their
@@ -120,7 +122,7 @@ func startIstiod(t *testing.T) istiod {
 		t.Skipf("no istiod: go build ./pilot/cmd/pilot-discovery in a copy of %s, then set SHOPLAB_PILOT to it; and helm: "+
 			"go build ./cmd/helm in a copy of helm.sh/helm/v4@v4.2.0, into PATH", istioModule)
 	}
-	webhooks, debug, xds := freeAddress(t), freeAddress(t), freeAddress(t)
+	webhooks, debug, xds := exectest.FreeAddress(t), exectest.FreeAddress(t), exectest.FreeAddress(t)
 	var install [][]byte
 	charts := newMesh("mesh", ServiceMeshArgs{}).istioCharts()
 	for _, release := range []string{"istio-base", "istiod"} {
@@ -161,16 +163,6 @@ func startIstiod(t *testing.T) istiod {
 	i.must(t, nil, "wait", "--timeout=90s", "--for=jsonpath={.webhooks[0].clientConfig.caBundle}",
 		"mutatingwebhookconfiguration/istio-sidecar-injector")
 	return i
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // pod is a Deployment's as the server would keep it, with what istiod adds.

@@ -14,10 +14,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
+
+	"shoplab/exectest"
 )
 
 func TestPostgresAnswersAndLeavesNothing(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	pg, err := StartPostgres(t.Context(), PostgresOptions{
 		MaxConnections: 12, Settings: map[string]string{"work_mem": "5MB"},
 	})
@@ -114,7 +116,7 @@ func TestPostgresDatabasesAreSeparate(t *testing.T) {
 }
 
 func TestPostgresKeepsData(t *testing.T) {
-	dir := filepath.Join(shortTemp(t), "kept")
+	dir := filepath.Join(exectest.ShortTemp(t), "kept")
 	for n, want := range []int{0, 1} {
 		pg, err := StartPostgres(t.Context(), PostgresOptions{Dir: dir, Durable: true})
 		if err != nil {
@@ -140,7 +142,7 @@ func TestPostgresKeepsData(t *testing.T) {
 }
 
 func TestPostgresSaysWhyItFails(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	_, err := StartPostgres(t.Context(), PostgresOptions{Settings: map[string]string{"shared_buffers": "lots"}})
 	if err == nil || !strings.Contains(err.Error(), `"shared_buffers": "lots"`) {
 		t.Errorf("error %v, want PostgreSQL's own words", err)
@@ -172,7 +174,7 @@ func TestPostgresRefusesFolderOutOfReach(t *testing.T) {
 func TestRedisComesBack(t *testing.T) {
 	for _, builtin := range []bool{false, true} {
 		t.Run(fmt.Sprintf("builtin=%v", builtin), func(t *testing.T) {
-			shortTemp(t)
+			exectest.ShortTemp(t)
 			r, err := StartRedis(t.Context(), RedisOptions{Builtin: builtin})
 			if err != nil {
 				t.Fatal(err)
@@ -221,26 +223,6 @@ func start(t *testing.T, o PostgresOptions) *Postgres {
 		}
 	})
 	return pg
-}
-
-// shortTemp makes a temporary folder of the test's own for everything that asks for one. It is not
-// t.TempDir, which other users may not enter.
-func shortTemp(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("TMPDIR", dir)
-	return dir
 }
 
 func run(ctx context.Context, conn *pgx.Conn, sql string) error {

@@ -8,12 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"shoplab/lab/paging"
 )
@@ -55,11 +58,8 @@ func inEC2(ctx context.Context, cfg aws.Config, account string) ([]Resource, err
 // databases finds the project's databases and their subnet groups by RDS's own lists.
 func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 	var out []Resource
-	add := func(arn *string, tags []rdstypes.Tag) {
-		r := Resource{Service: "rds", ID: aws.ToString(arn), Tags: map[string]string{}}
-		for _, t := range tags {
-			r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-		}
+	pair := func(t rdstypes.Tag) (*string, *string) { return t.Key, t.Value }
+	add := func(r Resource) {
 		if r.Tags["project"] == Project {
 			out = append(out, r)
 		}
@@ -70,8 +70,15 @@ func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			return nil, err
 		}
 		for _, d := range page.DBInstances {
-			add(d.DBInstanceArn, d.TagList)
+			add(resourceOf("rds", d.DBInstanceArn, d.TagList, pair))
 		}
+	}
+	tags := func(arn *string) ([]rdstypes.Tag, error) {
+		listed, err := c.ListTagsForResource(ctx, &rds.ListTagsForResourceInput{ResourceName: arn})
+		if err != nil {
+			return nil, err
+		}
+		return listed.TagList, nil
 	}
 	for page, err := range paging.Pages(ctx, rds.NewDescribeDBSubnetGroupsPaginator(c,
 		&rds.DescribeDBSubnetGroupsInput{})) {
@@ -79,14 +86,11 @@ func databases(ctx context.Context, c *rds.Client) ([]Resource, error) {
 			return nil, err
 		}
 		for _, g := range page.DBSubnetGroups {
-			listed, err := c.ListTagsForResource(ctx, &rds.ListTagsForResourceInput{ResourceName: g.DBSubnetGroupArn})
-			if notFound(err) {
-				continue // it went meanwhile
-			}
+			r, _, err := withTags("rds", g.DBSubnetGroupArn, tags, pair)
 			if err != nil {
-				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(g.DBSubnetGroupArn), err)
+				return nil, err
 			}
-			add(g.DBSubnetGroupArn, listed.TagList)
+			add(r) // without tags where it went meanwhile
 		}
 	}
 	return out, nil
@@ -117,19 +121,19 @@ func edge(ctx context.Context, c *cloudfront.Client) ([]Resource, error) {
 		in.Marker, more = page.VpcOriginList.NextMarker, aws.ToBool(page.VpcOriginList.IsTruncated)
 	}
 	var out []Resource
-	for _, arn := range arns {
+	tags := func(arn *string) ([]cftypes.Tag, error) {
 		listed, err := c.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: arn})
-		if notFound(err) {
-			continue // it went meanwhile
-		}
 		if err != nil {
-			return nil, fmt.Errorf("tags of %s: %w", aws.ToString(arn), err)
+			return nil, err
 		}
-		r := Resource{Service: "cloudfront", ID: aws.ToString(arn), Tags: map[string]string{}}
-		for _, t := range listed.Tags.Items {
-			r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		return listed.Tags.Items, nil
+	}
+	for _, arn := range arns {
+		r, ok, err := withTags("cloudfront", arn, tags, func(t cftypes.Tag) (*string, *string) { return t.Key, t.Value })
+		if err != nil {
+			return nil, err
 		}
-		if r.Tags["project"] == Project {
+		if ok && r.Tags["project"] == Project {
 			out = append(out, r)
 		}
 	}
@@ -150,6 +154,13 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 			out = append(out, Resource{Service: "scheduler", ID: aws.ToString(s.Arn), name: aws.ToString(s.Name), Owner: byName})
 		}
 	}
+	tags := func(arn *string) ([]schedulertypes.Tag, error) {
+		listed, err := c.ListTagsForResource(ctx, &scheduler.ListTagsForResourceInput{ResourceArn: arn})
+		if err != nil {
+			return nil, err
+		}
+		return listed.Tags, nil
+	}
 	for page, err := range paging.Pages(ctx, scheduler.NewListScheduleGroupsPaginator(c,
 		&scheduler.ListScheduleGroupsInput{
 			NamePrefix: prefix,
@@ -158,21 +169,18 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 			return nil, err
 		}
 		for _, g := range page.ScheduleGroups {
-			listed, err := c.ListTagsForResource(ctx, &scheduler.ListTagsForResourceInput{ResourceArn: g.Arn})
-			if notFound(err) {
-				continue // it went meanwhile
-			}
+			r, ok, err := withTags("scheduler", g.Arn, tags, func(t schedulertypes.Tag) (*string, *string) {
+				return t.Key, t.Value
+			})
 			if err != nil {
-				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(g.Arn), err)
-			}
-			r := Resource{Service: "scheduler", ID: aws.ToString(g.Arn), Tags: map[string]string{}}
-			for _, t := range listed.Tags {
-				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+				return nil, err
 			}
 			if r.Tags["project"] != Project {
 				r.Owner = byName
 			}
-			out = append(out, r)
+			if ok {
+				out = append(out, r)
+			}
 		}
 	}
 	return out, nil
@@ -181,24 +189,25 @@ func schedules(ctx context.Context, c *scheduler.Client) ([]Resource, error) {
 // repositories finds the project's image repositories by ECR's own list.
 func repositories(ctx context.Context, c *ecr.Client) ([]Resource, error) {
 	var out []Resource
+	tags := func(arn *string) ([]ecrtypes.Tag, error) {
+		listed, err := c.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: arn})
+		if err != nil {
+			return nil, err
+		}
+		return listed.Tags, nil
+	}
 	for page, err := range paging.Pages(ctx, ecr.NewDescribeRepositoriesPaginator(c, &ecr.DescribeRepositoriesInput{})) {
 		if err != nil {
 			return nil, err
 		}
 		for _, repository := range page.Repositories {
-			arn := repository.RepositoryArn
-			listed, err := c.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: arn})
-			if notFound(err) {
-				continue // it went meanwhile
-			}
+			r, ok, err := withTags("ecr", repository.RepositoryArn, tags, func(t ecrtypes.Tag) (*string, *string) {
+				return t.Key, t.Value
+			})
 			if err != nil {
-				return nil, fmt.Errorf("tags of %s: %w", aws.ToString(arn), err)
+				return nil, err
 			}
-			r := Resource{Service: "ecr", ID: aws.ToString(arn), Tags: map[string]string{}}
-			for _, t := range listed.Tags {
-				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			if r.Tags["project"] == Project {
+			if ok && r.Tags["project"] == Project {
 				out = append(out, r)
 			}
 		}

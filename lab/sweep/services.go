@@ -142,11 +142,7 @@ func profiles(ctx context.Context, c *iam.Client) ([]Resource, error) {
 }
 
 func identity(arn *string, tags []iamtypes.Tag) Resource {
-	r := Resource{Service: "iam", ID: aws.ToString(arn), Tags: map[string]string{}}
-	for _, t := range tags {
-		r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	return r
+	return resourceOf("iam", arn, tags, func(t iamtypes.Tag) (*string, *string) { return t.Key, t.Value })
 }
 
 func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {
@@ -159,11 +155,8 @@ func groups(ctx context.Context, c *autoscaling.Client) ([]Resource, error) {
 			return nil, err
 		}
 		for _, g := range page.AutoScalingGroups {
-			r := Resource{Service: "autoscaling", ID: aws.ToString(g.AutoScalingGroupARN), Tags: map[string]string{}}
-			for _, t := range g.Tags {
-				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			out = append(out, r)
+			out = append(out, resourceOf("autoscaling", g.AutoScalingGroupARN, g.Tags,
+				func(t autoscalingtypes.TagDescription) (*string, *string) { return t.Key, t.Value }))
 		}
 	}
 	return out, nil

@@ -28,12 +28,9 @@ func tagged(ctx context.Context, cfg aws.Config) ([]Resource, error) {
 			return nil, err
 		}
 		for _, m := range page.ResourceTagMappingList {
-			arn := aws.ToString(m.ResourceARN)
-			r := Resource{Service: strings.SplitN(arn+":::", ":", 4)[2], ID: arn, Tags: map[string]string{}}
-			for _, t := range m.Tags {
-				r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			out = append(out, r)
+			service := strings.SplitN(aws.ToString(m.ResourceARN)+":::", ":", 4)[2]
+			out = append(out, resourceOf(service, m.ResourceARN, m.Tags,
+				func(t tagtypes.Tag) (*string, *string) { return t.Key, t.Value }))
 		}
 	}
 	return confirmed(ctx, cfg, out)

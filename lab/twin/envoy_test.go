@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"shoplab/contract"
+	"shoplab/exectest"
 	"shoplab/lab/process"
 )
 
@@ -68,7 +69,7 @@ func envoyProgram(t *testing.T) string {
 
 // A request passes from the gateway to the shop, and nobody else than the gateway gets to the sidecar.
 func TestOnlyTheGatewayReachesASidecar(t *testing.T) {
-	program, tmp := envoyProgram(t), shortTemp(t)
+	program, tmp := envoyProgram(t), exectest.ShortTemp(t)
 	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer shop.Close()
 	r := &run{balancer: program, dir: &process.TempDir{Path: tmp}}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"shoplab/exectest"
 	"shoplab/lab/program"
 	"shoplab/lab/stage"
 )
@@ -12,7 +13,7 @@ import (
 // TestFunctionRuns brings up the real service as a function: environments start when requests come, as many as are
 // reserved, each with one connection; nothing of them is left.
 func TestFunctionRuns(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	binary, err := program.Build(t.Context(), root, "service", "./service")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +75,7 @@ func TestFunctionRuns(t *testing.T) {
 
 // TestFunctionThatFails: a function that does not get to its first event is no stage, and says why.
 func TestFunctionThatFails(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	binary, err := program.Build(t.Context(), root, "service", "./service")
 	if err != nil {
 		t.Fatal(err)

@@ -37,25 +37,6 @@ func startTwin(t *testing.T, o Options) *Twin {
 	return tw
 }
 
-// shortTemp makes a temporary folder that other users may enter, for everything that asks for one.
-func shortTemp(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("TMPDIR", dir)
-	return dir
-}
-
 func get(t *testing.T, url string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -35,7 +35,7 @@ func TestStagesRun(t *testing.T) {
 		{"stage4", stage.Mesh, 2, "gateway", 3},
 	} {
 		t.Run(tc.stage, func(t *testing.T) {
-			tmp := shortTemp(t)
+			tmp := exectest.ShortTemp(t)
 			tw := startTwin(t, Options{Stage: read(t, tc.stage, nil)})
 			if tw.Stage.Topology != tc.topology || len(tw.Instances) != tc.shops {
 				t.Errorf("%s with %d instances, want %s with %d", tw.Stage.Topology, len(tw.Instances), tc.topology, tc.shops)
@@ -88,7 +88,7 @@ func checkConnections(t *testing.T, tw *Twin) {
 }
 
 func TestBuiltinProxyAndRedis(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	tw := startTwin(t, Options{Stage: read(t, "stage2", checkOften), builtin: true})
 	checkHealthMatters(t, tw)
 	if tw.Proxies[0].Kind != "shoplab proxy" || tw.Redis.Kind != "miniredis" || len(tw.StandIns) != 1 {
@@ -102,7 +102,7 @@ func TestBuiltinProxyAndRedis(t *testing.T) {
 }
 
 func TestLimitsHold(t *testing.T) {
-	shortTemp(t)
+	exectest.ShortTemp(t)
 	tw := startTwin(t, Options{
 		Stage: read(t, "stage3", func(s *stage.Stage) { s.Instances, s.CPU, s.Memory = 1, 256, 128 }),
 	})
@@ -135,7 +135,7 @@ func TestLimitsHold(t *testing.T) {
 }
 
 func TestDeadInstanceEndsTheTwin(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	tw := startTwin(t, Options{Stage: read(t, "stage2", nil)})
 	if resp, err := http.Get(tw.Instances[1].URL + "/die"); err == nil {
 		_ = resp.Body.Close()
@@ -153,7 +153,7 @@ func TestDeadInstanceEndsTheTwin(t *testing.T) {
 }
 
 func TestFailedStartLeavesNothing(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	o := Options{
 		Stage: read(t, "stage2", func(s *stage.Stage) { s.Env = []string{"FAIL=shop-2"} }),
 		Root:  root, Binary: exectest.Self(t), throwaway: true,
@@ -176,7 +176,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 }
 
 func TestAbortKills(t *testing.T) {
-	tmp := shortTemp(t)
+	tmp := exectest.ShortTemp(t)
 	abort := make(chan struct{})
 	tw := startTwin(t, Options{Stage: read(t, "stage1", nil), Abort: abort})
 	close(abort)
@@ -188,7 +188,7 @@ func TestAbortKills(t *testing.T) {
 }
 
 func TestSickInstanceGetsNothing(t *testing.T) {
-	shortTemp(t)
+	exectest.ShortTemp(t)
 	checkHealthMatters(t, startTwin(t, Options{Stage: read(t, "stage2", checkOften)}))
 }
 
@@ -214,7 +214,7 @@ func TestPoolerAndData(t *testing.T) {
 	if _, err := process.LookPath("pgbouncer"); err != nil {
 		t.Skip("pgbouncer is not installed (apt-get install pgbouncer)")
 	}
-	data := filepath.Join(shortTemp(t), "kept")
+	data := filepath.Join(exectest.ShortTemp(t), "kept")
 	var keys []string
 	for range 2 {
 		tw := startTwin(t, Options{

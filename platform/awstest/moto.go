@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shoplab/exectest"
 )
 
 // Moto starts an account of what anybody can install, for the length of the test: moto's server (pip install
@@ -55,14 +57,7 @@ func startMoto(t *testing.T, program string) string {
 // freePort is one that nobody listens at.
 func freePort(t *testing.T) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, port, _ := net.SplitHostPort(exectest.FreeAddress(t))
 	return port
 }
 

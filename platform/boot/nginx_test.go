@@ -16,6 +16,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"shoplab/contract"
+
+	"shoplab/exectest"
 )
 
 // TestForwardedFor runs nginx with stage 1's own configuration: whom it names to the shop as the client,
@@ -79,7 +81,7 @@ func startNginx(t *testing.T, document, upstream, secret string) (url string) {
 	if err := yaml.Unmarshal([]byte(document), &cloud); err != nil {
 		t.Fatal(err)
 	}
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), exectest.FreeAddress(t)
 	if err := os.WriteFile(filepath.Join(dir, "map"),
 		fmt.Appendf(nil, "map $http_x_origin_secret $from_edge { default 0; \"%s\" 1; }\n", secret), 0o600); err != nil {
 		t.Fatal(err)
@@ -116,14 +118,4 @@ func startNginx(t *testing.T, document, upstream, secret string) (url string) {
 			t.Fatalf("nginx does not listen: %v\n%s", err, log.String())
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
