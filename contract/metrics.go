@@ -12,6 +12,7 @@ const (
 	MetricPoolAcquires      = "db_pool_acquires_total"
 	MetricPoolWaitSeconds   = "db_pool_empty_acquire_wait_seconds_total"
 	MetricPoolCanceledWaits = "db_pool_canceled_acquires_total"
+	MetricPoolHeldSeconds   = "db_pool_held_seconds_total"
 	MetricRoundTrips        = "db_round_trips_total"
 )
 

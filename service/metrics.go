@@ -23,6 +23,7 @@ import (
 //	shoplab_db_pool_acquire_seconds_total           time spent in them
 //	shoplab_db_pool_empty_acquires_total            acquires that had to wait for a connection
 //	shoplab_db_pool_empty_acquire_wait_seconds_total  time that those waited
+//	shoplab_db_pool_held_seconds_total              time that connections were used, counted when they are given back
 //	shoplab_db_pool_canceled_acquires_total         waits that were given up: the pool was exhausted
 //	shoplab_db_lock_timeouts_total                  transactions that gave up waiting for a lock
 //	shoplab_db_round_trips_total                    times that the database was asked: statements, batches once
@@ -70,6 +71,8 @@ func registerDatabase(r prometheus.Registerer, db *postgres.DB) {
 		"Acquires that had to wait.", func() float64 { return float64(db.Stat().EmptyAcquireCount()) })
 	counter(r, contract.MetricPoolWaitSeconds,
 		"Time that acquires had to wait.", func() float64 { return db.Stat().EmptyAcquireWaitTime().Seconds() })
+	counter(r, contract.MetricPoolHeldSeconds, "Time that connections were used, counted when they are given back.",
+		func() float64 { return db.Stat().HeldTime().Seconds() })
 	counter(r, contract.MetricPoolCanceledWaits, "Waits that were given up: the pool was exhausted.",
 		func() float64 { return float64(db.Stat().CanceledAcquireCount()) })
 	counter(r, contract.MetricRoundTrips, "Times that the database was asked: statements, and batches of them once.",

@@ -109,7 +109,7 @@ func Measure(st result.Stage) (Demands, error) {
 	if st.Config.Instances != nil {
 		d.Instances = max(1, *st.Config.Instances)
 	}
-	if x, y := points(calm(free), result.ResourcePoolInUse); len(x) >= leastSteps {
+	if x, y := points(calm(free), result.ResourcePoolHeld); len(x) >= leastSteps {
 		d.Hold, _ = slope(x, y)
 	}
 	if x, y := points(free, result.ResourceRoundTrips); len(x) >= leastSteps {

@@ -67,7 +67,8 @@ func measured(t *testing.T, s Setting, l Load) result.Step {
 			Limit: &s.Host.CPUs,
 		},
 		result.Usage{Resource: result.ResourceThrottled, Unit: "ratio", Mean: out.Throttled[0], Limit: result.Ptr(1.0)},
-		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: .0006 * out.Throughput},
+		result.Usage{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: math.Round(.0006 * out.Throughput)},
+		result.Usage{Resource: result.ResourcePoolHeld, Unit: "connections", Mean: .0006 * out.Throughput},
 		result.Usage{Resource: result.ResourceRoundTrips, Of: "shop-1", Unit: "1/s", Mean: .5 + 1.5*out.Throughput},
 		result.Usage{Resource: result.ResourceRoundTrips, Of: "shop-2", Unit: "1/s", Mean: .5 + 1.5*out.Throughput})
 	step.AnswerBytes = result.Ptr(2000.0)
@@ -102,6 +103,14 @@ func TestMeasureFindsTheDemands(t *testing.T) {
 	within(t, "bytes", d.Bytes.Value, 2000, .01)
 	if len(d.Classes) != 2 || math.Abs(d.Classes[0].Weight-.5) > .01 || math.Abs(d.Classes[1].Weight-5.5) > .01 {
 		t.Errorf("classes %+v, want half and 5.5 times the mean", d.Classes)
+	}
+}
+
+// Results until 2026-11-28 have no counted time, only how many connections a look once a second found in use.
+func TestHoldOfAnOlderResult(t *testing.T) {
+	step := result.Step{Usage: []result.Usage{{Resource: result.ResourcePoolInUse, Unit: "connections", Mean: 3}}}
+	if held, ok := total(step, result.ResourcePoolHeld); !ok || held != 3 {
+		t.Errorf("%g connections held, want the 3 that were seen in use", held)
 	}
 }
 

@@ -55,7 +55,7 @@ func flowOf(s result.Step, w result.Weight, d Demands) (Flow, bool) {
 			f.CPU[p.name] = max(0, used-d.Of(p.name).Idle) / s.Throughput
 		}
 	}
-	if used, ok := total(s, result.ResourcePoolInUse); ok {
+	if used, ok := total(s, result.ResourcePoolHeld); ok {
 		f.Hold = used / s.Throughput
 	}
 	if asked, ok := total(s, result.ResourceRoundTrips); ok {

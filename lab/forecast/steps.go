@@ -116,6 +116,9 @@ func total(s result.Step, r result.Resource) (sum float64, ok bool) {
 		}
 		grouped = grouped || u.Resource == result.ResourceServerCPU
 	}
+	if r == result.ResourcePoolHeld && !ok { // results until 2026-11-28 have what a look once a second saw
+		return total(s, result.ResourcePoolInUse)
+	}
 	if r == result.ResourceSidecarCPU && grouped && n > 1 {
 		sum /= float64(n)
 	}

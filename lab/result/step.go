@@ -162,6 +162,7 @@ const (
 	ResourceThrottled    Resource = "CPU throttled"        // share of the scheduler's periods
 	ResourceMemory       Resource = "instance memory"      // bytes
 	ResourcePoolInUse    Resource = "pool in use"          // connections
+	ResourcePoolHeld     Resource = "pool held"            // connections, over the whole second, as counted by the pool
 	ResourcePoolWait     Resource = "pool wait"            // ms an acquire, mean of the second
 	ResourcePoolTimeouts Resource = "pool timeouts"        // acquires given up in the second
 	ResourceRoundTrips   Resource = "database round trips" // 1/s, statements and batches of them that instances sent

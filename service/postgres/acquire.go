@@ -27,7 +27,11 @@ func (db *DB) do(ctx context.Context, what string, fn func(*pgxpool.Conn) error)
 		}
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer conn.Release()
+	taken := time.Now()
+	defer func() {
+		conn.Release()
+		db.held.Add(int64(time.Since(taken)))
+	}()
 	err = fn(conn)
 	return explain(what, err, conn.Conn().IsClosed())
 }

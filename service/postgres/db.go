@@ -49,6 +49,7 @@ type Config struct {
 type DB struct {
 	pool           *pgxpool.Pool
 	trips          *roundTrips
+	held           atomic.Int64 // nanoseconds that connections were used, until they were given back
 	acquireTimeout time.Duration
 	lockers        *lockers
 	log            *slog.Logger

@@ -150,6 +150,32 @@ func TestRoundTripsAreCounted(t *testing.T) {
 	}
 }
 
+// A connection's time counts from when a call has it to when it gives it back, and not while the call waits for one.
+func TestHeldTimeIsCounted(t *testing.T) {
+	t.Parallel()
+	_, u := openNew(t, "")
+	db := open(t, postgres.Config{URL: u, MaxConns: 2, AcquireTimeout: patience})
+	p, err := db.PutProduct(t.Context(), shop.Product{Name: "p", Category: "c", PriceCents: 100, Stock: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, began := db.Stat().HeldTime(), time.Now()
+	var reading sync.WaitGroup
+	for range 8 {
+		reading.Go(func() {
+			for range 20 {
+				if _, err := db.Product(t.Context(), p.ID); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	reading.Wait()
+	if held, most := db.Stat().HeldTime()-before, 2*time.Since(began); held <= 0 || held > most {
+		t.Errorf("8 callers held 2 connections for %s, want something up to the %s that there was", held, most)
+	}
+}
+
 // TestLockedProduct: orders that wait for a row that somebody holds leave the reads their connections, and give
 // up with a code of their own; one whose wait ends in time is placed.
 func TestLockedProduct(t *testing.T) {

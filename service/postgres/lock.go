@@ -103,11 +103,12 @@ type Stat struct {
 	*pgxpool.Stat
 	lockers *lockers
 	trips   *roundTrips
+	held    *atomic.Int64
 }
 
 // Stat returns the pool's numbers. CanceledAcquireCount counts the calls that found the pool exhausted and gave
 // up.
-func (db *DB) Stat() Stat { return Stat{db.pool.Stat(), db.lockers, db.trips} }
+func (db *DB) Stat() Stat { return Stat{db.pool.Stat(), db.lockers, db.trips, &db.held} }
 
 // AcquiredConns is how many connections are in use.
 func (s Stat) AcquiredConns() int32 {
@@ -129,6 +130,10 @@ func (s Stat) EmptyAcquireWaitTime() time.Duration {
 func (s Stat) CanceledAcquireCount() int64 {
 	return s.Stat.CanceledAcquireCount() + s.lockers.canceled.Load()
 }
+
+// HeldTime is how long connections were used, each counted when it was given back. Who has one only once it gets CPU
+// does not use it before.
+func (s Stat) HeldTime() time.Duration { return time.Duration(s.held.Load()) }
 
 // RoundTripCount is how often the database was asked and waited for.
 func (s Stat) RoundTripCount() int64 { return s.trips.n.Load() }

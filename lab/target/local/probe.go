@@ -139,7 +139,7 @@ func processCPU(pid int) (float64, bool) {
 
 // shopProbe scrapes an instance's metrics.
 func shopProbe(i *twin.Instance) watch.Probe {
-	var waits, acquires, timeouts, trips watch.Rate
+	var held, waits, acquires, timeouts, trips watch.Rate
 	client := &http.Client{}
 	return func(ctx context.Context) []watch.Reading {
 		families, err := scrape(ctx, client, i.AdminURL+contract.MetricsPath)
@@ -153,6 +153,11 @@ func shopProbe(i *twin.Instance) watch.Probe {
 		if busy, ok := metric(families, contract.Metric(contract.MetricPoolAcquired)); ok {
 			limit, _ := metric(families, contract.Metric(contract.MetricPoolMax))
 			add(result.ResourcePoolInUse, "connections", busy, limit)
+		}
+		if seconds, ok := metric(families, contract.Metric(contract.MetricPoolHeldSeconds)); ok {
+			if r, grew := held.Next(seconds); grew {
+				add(result.ResourcePoolHeld, "connections", r, 0)
+			}
 		}
 		waited, ok := metric(families, contract.Metric(contract.MetricPoolWaitSeconds))
 		taken, ok2 := metric(families, contract.Metric(contract.MetricPoolAcquires))

@@ -73,9 +73,11 @@ shoplab_db_pool_acquires_total %d
 shoplab_db_pool_empty_acquire_wait_seconds_total %d
 # TYPE shoplab_db_pool_canceled_acquires_total counter
 shoplab_db_pool_canceled_acquires_total 0
+# TYPE shoplab_db_pool_held_seconds_total counter
+shoplab_db_pool_held_seconds_total %d
 # TYPE shoplab_http_requests_in_flight gauge
 shoplab_http_requests_in_flight 12
-`, 100*n, 5*n)
+`, 100*n, 5*n, 50*n)
 	}))
 	defer srv.Close()
 	p := shopProbe(&twin.Instance{Part: twin.Part{Name: "shop-1"}, AdminURL: srv.URL})
@@ -87,6 +89,9 @@ shoplab_http_requests_in_flight 12
 	}
 	if r := got[result.ResourcePoolInUse]; r.Value != 7 || r.Limit != 8 || r.Of != "shop-1" {
 		t.Errorf("pool in use: %+v", r)
+	}
+	if r := got[result.ResourcePoolHeld]; r.Value <= 0 {
+		t.Errorf("50 s of use more since the look before, and the pool is held by %+v", r)
 	}
 	if r := got[result.ResourcePoolWait]; r.Value < 49.9 || r.Value > 50.1 {
 		t.Errorf("5 s waited in 100 acquires are 50 ms each, got %+v", r)
