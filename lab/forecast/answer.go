@@ -2,7 +2,9 @@ package forecast
 
 import (
 	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 
 	"shoplab/lab/result"
@@ -53,11 +55,18 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 // objective, as the laboratory's searches look for; 0 where more than most keep it. The search begins near a number;
 // with 0 by Little's law at as many as are in flight when the mean answer takes a third of the objective.
 func (n Network) MostUsers(o result.Objective, most, near int) int {
+	users, _ := n.mostUsers(o, most, near)
+	return users
+}
+
+// mostUsers is MostUsers with the requests a second of each number of users that it tried.
+func (n Network) mostUsers(o result.Objective, most, near int) (int, curve) {
 	var x, y []float64 // users, and by what share p95 misses the objective
-	refuses := false
+	tried, refuses := curve{}, false
 	misses := func(users int) bool {
 		out := n.Simulate(Load{Users: users}, max(simulated, 4*users))
 		x, y = append(x, float64(users)), append(y, out.P95*1000/o.P95MS-1)
+		tried[float64(users)] = out.Throughput
 		refuses = refuses || out.Refused > o.MaxErrorRatio
 		return !out.Keeps(o)
 	}
@@ -67,7 +76,7 @@ func (n Network) MostUsers(o result.Objective, most, near int) int {
 	good, bad, step := 0, max(1, min(near, n.room(), most)), stepOut
 	for ; !misses(bad); step *= step {
 		if good = bad; bad >= most {
-			return 0
+			return 0, tried
 		}
 		bad = int(min(math.Ceil(float64(bad)*step), float64(most)))
 	}
@@ -86,9 +95,26 @@ func (n Network) MostUsers(o result.Objective, most, near int) int {
 		}
 	}
 	if refuses { // which begins at once
-		return bad
+		return bad, tried
 	}
-	return crossing(x, y, bad)
+	return crossing(x, y, bad), tried
+}
+
+// curve is a throughput, requests a second, by the number of users.
+type curve map[float64]float64
+
+// at reads a number of users off the line between the two next to it; false outside of all.
+func (c curve) at(users float64) (float64, bool) {
+	levels := slices.Sorted(maps.Keys(c))
+	i, found := slices.BinarySearch(levels, users)
+	switch {
+	case found:
+		return c[users], true
+	case i == 0 || i == len(levels):
+		return 0, false
+	}
+	low, high := levels[i-1], levels[i]
+	return c[low] + (c[high]-c[low])*(users-low)/(high-low), true
 }
 
 // stepOut is by what factor a search goes on until it has found both sides; the next step is that factor squared.

@@ -7,11 +7,12 @@ import (
 	"shoplab/lab/result"
 )
 
-// classes are the operations with what each takes over the mean, by their mean latency in the step with the least load,
-// where latency is demand and little else. A demand step is none of those: between its few requests the CPU falls
-// asleep, and waking up takes every operation the same.
-func classes(steps []result.Step) []Class {
-	steps = slices.DeleteFunc(slices.Clone(steps), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
+// classes are the operations with what each takes over the mean, by their mean latency in the step with the least load
+// in which nothing was used up: there latency is demand and little else. A demand step is none of those: between its few
+// requests the CPU falls asleep, and waking up takes every operation the same. Their shares are of the requests of all
+// steps of ordinary load, as a single one has ten sign-ins or so.
+func classes(all []result.Step) []Class {
+	steps := slices.DeleteFunc(below(all), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
 	if len(steps) == 0 {
 		return nil
 	}
@@ -24,14 +25,22 @@ func classes(steps []result.Step) []Class {
 		}
 		return 0
 	})
-	var all []Class
+	sent := map[string]int{}
+	for _, s := range all {
+		for _, o := range s.Operations {
+			if fits(s) {
+				sent[o.Name] += o.Requests
+			}
+		}
+	}
+	var told []Class
 	for _, o := range lightest.Operations {
 		if o.Latency != nil && o.Requests > 0 {
 			mean := o.Latency.MeanMS
-			all = append(all, Class{Name: o.Name, Share: float64(o.Requests), Weight: mean, Held: mean, Trips: 1})
+			told = append(told, Class{Name: o.Name, Share: float64(sent[o.Name]), Weight: mean, Held: mean, Trips: 1})
 		}
 	}
-	return normal(all)
+	return normal(told)
 }
 
 // byErrand tells the classes apart by what the errands took that were measured by themselves. The service's CPU of an
@@ -118,5 +127,31 @@ func (d Demands) withFlows(st result.Stage, settings *result.Settings) Demands {
 		return d
 	}
 	d.Flows = flows(st, settings.Mix, d)
-	return d.byErrand()
+	if len(d.Flows) > 0 {
+		d = d.byErrand()
+		d.fit(undisturbed(st.Steps))
+	}
+	return d
+}
+
+// work is what the requests of a step ask of a part, over as many of the mix: where a step has a third more sign-ins,
+// which are half of the service's CPU, a sixth more.
+func (d Demands) work(s result.Step, part string) float64 {
+	var requests, asked float64
+	for _, o := range s.Operations {
+		weight := 1.0
+		if i := slices.IndexFunc(d.Classes, func(c Class) bool { return c.Name == o.Name }); i >= 0 {
+			switch part {
+			case PartService:
+				weight = d.Classes[i].Weight
+			case PartDatabase:
+				weight = d.Classes[i].Held
+			}
+		}
+		requests, asked = requests+float64(o.Requests), asked+float64(o.Requests)*weight
+	}
+	if asked == 0 {
+		return 1
+	}
+	return asked / requests
 }

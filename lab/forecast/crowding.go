@@ -1,7 +1,9 @@
 package forecast
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"shoplab/lab/result"
 )
@@ -43,9 +45,13 @@ func logarithm(n int) float64 {
 }
 
 // crowding is the slope of the demand's excess over the logarithm of the requests in flight, which are throughput times
-// mean latency by Little's law, over all steps of ordinary load, saturated ones too.
-func crowding(steps []result.Step, r result.Resource, d Demand) Crowding {
-	var ll, le, most float64
+// mean latency by Little's law, over all steps of ordinary load, saturated ones too. A request counts as asked says. The
+// slope has the least absolute errors, which makes it the median of the steps' own, each weighted by its logarithm: a
+// step in which the whole machine was slow does not turn it.
+func crowding(steps []result.Step, r result.Resource, d Demand, asked func(result.Step) float64) Crowding {
+	type slope struct{ perFold, weight float64 }
+	var all []slope
+	var weights, most float64
 	for _, s := range steps {
 		used, ok := total(s, r)
 		if !ok || !fits(s) || s.Latency == nil {
@@ -53,11 +59,19 @@ func crowding(steps []result.Step, r result.Resource, d Demand) Crowding {
 		}
 		inFlight := s.Throughput * s.Latency.MeanMS / 1000
 		l := math.Log(max(1, inFlight))
-		excess := (used-d.Idle)/s.Throughput/d.Seconds.Value - 1
-		ll, le, most = ll+l*l, le+l*excess, max(most, inFlight)
+		if l == 0 {
+			continue
+		}
+		excess := (used-d.Idle)/asked(s)/d.Seconds.Value - 1
+		all = append(all, slope{excess / l, l})
+		weights, most = weights+l, max(most, inFlight)
 	}
-	if ll == 0 {
-		return Crowding{}
+	slices.SortFunc(all, func(a, b slope) int { return cmp.Compare(a.perFold, b.perFold) })
+	below := 0.0
+	for _, s := range all {
+		if below += s.weight; below >= weights/2 {
+			return Crowding{PerFold: s.perFold, UpTo: int(most + .5)}
+		}
 	}
-	return Crowding{PerFold: le / ll, UpTo: int(most + .5)}
+	return Crowding{}
 }

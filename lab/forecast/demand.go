@@ -90,18 +90,7 @@ func Measure(st result.Stage) (Demands, error) {
 	if distinct(free) < leastSteps {
 		return d, fmt.Errorf("%s: %w: %d, want %d", st.Name, ErrTooFew, distinct(free), leastSteps)
 	}
-	for _, p := range parts {
-		x, y := points(free, p.resource)
-		if len(x) < leastSteps {
-			continue
-		}
-		one := Demand{Part: p.name, Steps: len(x)}
-		one.Seconds, one.Idle = slope(x, y)
-		if one.Seconds.Value > 0 {
-			one.Crowding = crowding(steps, p.resource, one)
-			d.Parts = append(d.Parts, one)
-		}
-	}
+	d.fit(steps)
 	if d.Of(PartService).Seconds.Value == 0 {
 		return d, fmt.Errorf("%s: %w: the service's CPU was not watched", st.Name, ErrTooFew)
 	}
@@ -118,8 +107,33 @@ func Measure(st result.Stage) (Demands, error) {
 	if x, y := answers(free); len(x) >= leastSteps {
 		d.Bytes, _ = slope(x, y)
 	}
-	d.Classes = classes(free)
+	d.Classes = classes(steps)
 	return d, nil
+}
+
+// fit takes the parts' demands from the steps, of which what is used of a part is by the requests that ask it: where
+// classes are told apart, one of a step that happened to have many sign-ins counts as more than one.
+func (d *Demands) fit(steps []result.Step) {
+	d.Parts = nil
+	free := below(steps)
+	for _, p := range parts {
+		asked := func(s result.Step) float64 { return s.Throughput * d.work(s, p.name) }
+		var x, y []float64
+		for _, s := range free {
+			if used, ok := total(s, p.resource); ok {
+				x, y = append(x, asked(s)), append(y, used)
+			}
+		}
+		if len(x) < leastSteps {
+			continue
+		}
+		one := Demand{Part: p.name, Steps: len(x)}
+		one.Seconds, one.Idle = slope(x, y)
+		if one.Seconds.Value > 0 {
+			one.Crowding = crowding(steps, p.resource, one, asked)
+			d.Parts = append(d.Parts, one)
+		}
+	}
 }
 
 // pause is the median over the steps of the search, whose load is the one to forecast; over the scaling steps, where

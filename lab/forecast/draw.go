@@ -38,7 +38,7 @@ var erlang = sync.OnceValue(func() []float64 {
 	return all
 })
 
-// deckSize is how many requests have the classes' shares to within one.
+// deckSize is how many requests have the classes' shares to within one; what that is off, the next as many make up for.
 const deckSize = 1000
 
 // class draws a request's class: from a shuffled deck that has each as often as its share says, so that a heavy class
@@ -48,11 +48,8 @@ func (s *simulation) class() int {
 		return 0
 	}
 	if len(s.deck) == 0 {
-		s.deck = s.deck[:0]
-		upTo := 0.0
 		for i, c := range s.net.Classes {
-			upTo += c.Share * deckSize
-			for len(s.deck) < int(upTo+.5) {
+			for s.owed[i] += c.Share * deckSize; s.owed[i] >= .5; s.owed[i]-- {
 				s.deck = append(s.deck, i)
 			}
 		}

@@ -178,6 +178,10 @@ func TestMeasureFindsTheCrowding(t *testing.T) {
 		}
 	}
 	st.Steps = append(st.Steps, disturbed)
+	slow := &st.Steps[len(st.Steps)-3] // of 32 users, at which the whole machine was slow: it does not turn the line
+	for j := range slow.Usage {
+		slow.Usage[j].Mean *= 2
+	}
 	d, err := Measure(st)
 	if err != nil {
 		t.Fatal(err)
@@ -231,6 +235,61 @@ func TestValidate(t *testing.T) {
 	*st.Twins[0].Search.LastGood *= 2
 	if v := Validate(st, known(), 2, nil); v.Accepted {
 		t.Errorf("a breaking point at half of the measured one is accepted: %s", v)
+	}
+}
+
+// searched gives a twin the probes of a search: what the stage as it is serves, off by a factor each.
+func searched(t *testing.T, w *result.Twin, off ...float64) {
+	t.Helper()
+	n, err := Build(here(w.Config, "balanced"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, factor := range off {
+		level := math.Round(*w.Search.FirstBad * (1 + .1*float64(i-len(off)/2)))
+		out := n.Simulate(Load{Users: int(level)}, 20_000)
+		w.Search.Probes = append(w.Search.Probes, result.Probe{
+			Level: level, Throughput: factor * out.Throughput, P95MS: result.Ptr(1000 * out.P95), Kept: out.P95 <= .5,
+		})
+	}
+}
+
+// One slow step out of five is the machine's, five are the forecast's.
+func TestValidateTakesTheWholeSearch(t *testing.T) {
+	st := stageOf(t)
+	st.Twins = twins(t, .6)
+	for i := range st.Twins {
+		searched(t, &st.Twins[i], 1, .6, 1, 1, 1.1)
+	}
+	v := Validate(st, known(), 2, nil)
+	if !v.Accepted {
+		t.Errorf("one slow step decides: %s", v)
+	}
+	for i, c := range v.Checks {
+		if lowest := *st.Twins[i].Search.FirstBad * .7; float64(c.Users) < lowest || math.Abs(c.Error) > .05 {
+			t.Errorf("%+v: want a load of the search, and next to no error", c)
+		}
+	}
+	for i := range st.Twins {
+		st.Twins[i].Search.Probes = nil
+		searched(t, &st.Twins[i], 1.3, 1.3, 1.3, 1.3, 1.3)
+	}
+	if v := Validate(st, known(), 2, nil); v.Accepted {
+		t.Errorf("23%% off at every load is accepted: %s", v)
+	}
+}
+
+func TestCurve(t *testing.T) {
+	c := curve{10: 100, 20: 300}
+	for users, want := range map[float64]float64{10: 100, 15: 200, 20: 300} {
+		if got, ok := c.at(users); !ok || got != want {
+			t.Errorf("%g users: %g, want %g", users, got, want)
+		}
+	}
+	for _, outside := range []float64{9, 21} {
+		if got, ok := c.at(outside); ok {
+			t.Errorf("%g users, which nobody tried: %g", outside, got)
+		}
 	}
 }
 

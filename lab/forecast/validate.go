@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"shoplab/lab/load"
 	"shoplab/lab/result"
 	"shoplab/lab/stats"
 )
@@ -20,13 +21,14 @@ const (
 
 // Check is a forecast of one twin beside what was measured.
 type Check struct {
-	Change              string // "CPU of the stage: 0.67 instead of 1.33"
+	Change string // "CPU of the stage: 0.67 instead of 1.33"
+	// Users are the requests in flight, of all that the twin's search tried, at which the error is the median one.
 	Users               int
-	Predicted, Measured float64 // requests a second
+	Predicted, Measured float64 // requests a second there
 	Error               float64 // (predicted - measured)/measured
-	// PredictedUsers and MeasuredUsers are the breaking points; 0 where there was none.
+	// PredictedUsers and MeasuredUsers are the breaking points, the latter interpolated; 0 where there was none.
 	PredictedUsers, MeasuredUsers int
-	KneeKept                      bool // within one step of the search
+	KneeKept                      bool // within one step of the search of what was measured, and of its interval
 }
 
 // Validation is whether a forecast may decide anything.
@@ -83,31 +85,64 @@ func check(
 	if err != nil {
 		return Check{}, err
 	}
-	c := Check{
-		Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), Users: t.Step.Users,
-		Measured: t.Step.Throughput, KneeKept: true,
-	}
+	c := Check{Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), KneeKept: true}
 	out := n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users))
-	c.Predicted = out.Throughput
-	if c.Measured > 0 {
-		c.Error = c.Predicted/c.Measured - 1
-	}
+	tried := curve{}
 	if t.Search != nil && t.Search.FirstBad != nil {
-		c.MeasuredUsers = int(*t.Search.FirstBad)
 		near := float64(t.Step.Users) * min(3, o.P95MS/1000/max(out.P95, 1e-6)) // p95 is in proportion to users who wait
-		c.PredictedUsers = n.MostUsers(o, 10_000, int(near))
-		c.KneeKept = kneeKept(*t.Search, float64(c.PredictedUsers), precision)
+		c.PredictedUsers, tried = n.mostUsers(o, 10_000, int(near))
+		c.knee(*t.Search, o, precision)
 	}
+	tried[float64(t.Step.Users)] = out.Throughput
+	c.throughput(t, tried, o)
 	return c, nil
 }
 
-// kneeKept says whether a prediction is between the last good and the first bad level, a step around.
-func kneeKept(s result.Search, predicted, precision float64) bool {
-	low := *s.FirstBad / (1 + precision)
+// throughput takes the median of the errors at the loads that the twin's search tried and the simulations are around.
+// One step tells little: the same load on the same stage is served 15% faster or slower a minute later. A load at which
+// requests fail counts only where there is no other, as those are answered sooner.
+func (c *Check) throughput(t result.Twin, predicted curve, o result.Objective) {
+	type one struct{ users, predicted, measured, off float64 }
+	var all []one
+	add := func(users, measured float64) {
+		if p, ok := predicted.at(users); ok && measured > 0 {
+			all = append(all, one{users, p, measured, p/measured - 1})
+		}
+	}
+	if t.Search != nil {
+		for _, p := range t.Search.Probes {
+			if p.ErrorRatio <= o.MaxErrorRatio {
+				add(p.Level, p.Throughput)
+			}
+		}
+	}
+	if len(all) == 0 {
+		add(float64(t.Step.Users), t.Step.Throughput)
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortFunc(all, func(a, b one) int { return cmp.Compare(a.off, b.off) })
+	middle := all[len(all)/2]
+	if low := all[(len(all)-1)/2]; math.Abs(low.off) > math.Abs(middle.off) { // of two in the middle the worse one
+		middle = low
+	}
+	c.Users, c.Predicted, c.Measured, c.Error = int(middle.users), middle.predicted, middle.measured, middle.off
+}
+
+// knee holds the predicted breaking point against the one interpolated over the search, with its interval, or where
+// that cannot be, against where the search ended; a step of the search around.
+func (c *Check) knee(s result.Search, o result.Objective, precision float64) {
+	c.MeasuredUsers = int(*s.FirstBad)
+	low, high := *s.FirstBad/(1+precision), *s.FirstBad
 	if s.LastGood != nil {
 		low = *s.LastGood
 	}
-	return predicted >= low/(1+precision) && predicted <= *s.FirstBad*(1+precision)
+	if i := load.BreakingPoint([]result.Search{s}, o).Interpolated; i != nil {
+		c.MeasuredUsers, low, high = int(math.Ceil(i.Value)), i.Low, i.High
+	}
+	predicted := float64(c.PredictedUsers)
+	c.KneeKept = predicted >= low/(1+precision) && predicted <= high*(1+precision)
 }
 
 // settingOf is a twin with a change, on this machine.

@@ -126,8 +126,11 @@ func checkTable(m measured) *table {
 		Head: []string{
 			"Stage", "Change", "In flight", "Predicted", "Measured", "Off by", "Breaking point predicted / measured",
 		},
-		Terms: []term{{"Off by", "a forecast validates if it is off by at most 10% (median) and 20% (worst), " +
-			"and predicts each breaking point within one step of its search."}},
+		Terms: []term{
+			{"In flight", "of the requests in flight that the search for the breaking point tried, those with the median error."},
+			{"Off by", "a forecast validates if it is off by at most 10% (median) and 20% (worst), and predicts each " +
+				"breaking point within one step of the search, of the interval that was measured."},
+		},
 	}
 	for _, s := range m.stages {
 		for _, c := range m.forecasts[s.Name].Validation.Checks {
