@@ -8,9 +8,9 @@ import (
 )
 
 // classes are the operations with what each takes over the mean, by their mean latency in the step with the least load
-// in which nothing was used up: there latency is demand and little else. A demand step is none of those: between its few
-// requests the CPU falls asleep, and waking up takes every operation the same. Their shares are of the requests of all
-// steps of ordinary load, as a single one has ten sign-ins or so.
+// in which nothing was used up: there latency is demand and little else. A demand step is none of those: between its
+// few requests the CPU falls asleep, and waking up takes every operation the same. Their shares are of the requests of
+// all steps of ordinary load, as a single one has ten sign-ins or so.
 func classes(all []result.Step) []Class {
 	steps := slices.DeleteFunc(below(all), func(s result.Step) bool { return s.Purpose == result.PurposeDemand })
 	if len(steps) == 0 {

@@ -45,9 +45,9 @@ func logarithm(n int) float64 {
 }
 
 // crowding is the slope of the demand's excess over the logarithm of the requests in flight, which are throughput times
-// mean latency by Little's law, over all steps of ordinary load, saturated ones too. A request counts as asked says. The
-// slope has the least absolute errors, which makes it the median of the steps' own, each weighted by its logarithm: a
-// step in which the whole machine was slow does not turn it.
+// mean latency by Little's law, over all steps of ordinary load, saturated ones too. A request counts as asked says.
+// The slope has the least absolute errors, which makes it the median of the steps' own, each weighted by its logarithm:
+// a step in which the whole machine was slow does not turn it.
 func crowding(steps []result.Step, r result.Resource, d Demand, asked func(result.Step) float64) Crowding {
 	type slope struct{ perFold, weight float64 }
 	var all []slope

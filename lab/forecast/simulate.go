@@ -84,7 +84,8 @@ func newSimulation(n Network, l Load, requests int) *simulation {
 		net: n, load: l, rng: rand.New(rand.NewPCG(11, 13)), //nolint:gosec // reproducible on purpose
 		pools: make([]pool, len(n.Instances)), locks: make([]pool, len(n.Instances)),
 		hashes: make([]pool, len(n.Instances)), out: make([]int, len(n.Instances)),
-		erlang: erlang(), owed: make([]float64, len(n.Classes)), warm: requests / 10, want: requests, times: make([]float64, 0, requests),
+		erlang: erlang(), owed: make([]float64, len(n.Classes)), warm: requests / 10, want: requests,
+		times:    make([]float64, 0, requests),
 		patience: math.Inf(1),
 	}
 	s.addMachines(n.Machines)

@@ -127,7 +127,7 @@ func checkTable(m measured) *table {
 			"Stage", "Change", "In flight", "Predicted", "Measured", "Off by", "Breaking point predicted / measured",
 		},
 		Terms: []term{
-			{"In flight", "of the requests in flight that the search for the breaking point tried, those with the median error."},
+			{"In flight", "of the numbers that the search for the breaking point tried, the one with the median error."},
 			{"Off by", "a forecast validates if it is off by at most 10% (median) and 20% (worst), and predicts each " +
 				"breaking point within one step of the search, of the interval that was measured."},
 		},
