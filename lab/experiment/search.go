@@ -173,7 +173,9 @@ func (r *stageRun) highestRate(ctx context.Context, repeat int) error {
 	if err != nil {
 		return err
 	}
-	if found.FirstBad != nil && load.Unknown(tried[*found.FirstBad], r.settings.Objective) {
+	late := func(perSecond float64) bool { return load.Unknown(tried[perSecond], r.settings.Objective) }
+	found.Probes = slices.DeleteFunc(found.Probes, func(p result.Probe) bool { return !p.Kept && late(p.Level) })
+	if found.FirstBad != nil && late(*found.FirstBad) {
 		found.FirstBad = nil // what gave out there is the generator
 		r.st.Notes = append(r.st.Notes, fmt.Sprintf("the highest arrival rate of repeat %d is a lower bound: above it the "+
 			"generator was late, not the stage", repeat))

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"shoplab/lab/result"
@@ -112,13 +113,16 @@ func breakingPoint(s result.Stage) (string, bool) {
 	return "", false
 }
 
-// rate is the highest rate of arrivals that kept the objective.
+// gaveOut says whether a search came to a level at which the stage missed the objective, and not the generator.
+func gaveOut(s result.Search) bool { return s.FirstBad != nil }
+
+// rate is the highest rate of arrivals that kept the objective: over something where nothing gave out in any repeat.
 func rate(s result.Stage) cell {
 	o := s.OpenLoop
 	switch {
 	case o == nil:
 		return absent()
-	case o.NotReachedUpTo != nil: // in one repeat at least nothing gave out
+	case o.NotReachedUpTo != nil && !slices.ContainsFunc(o.Searches, gaveOut):
 		return gated(s, true, fmt.Sprintf("over %s/s", amount(*o.NotReachedUpTo)))
 	case o.Interpolated != nil:
 		return gated(s, true, fmt.Sprintf("%s/s (%s-%s)", amount(o.Interpolated.Value), amount(o.Interpolated.Low),
