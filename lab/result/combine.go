@@ -10,7 +10,7 @@ import (
 // Combine makes one result of several runs' stages and findings, without the seconds of their steps; those of the step
 // at failure, which a report draws, are kept. Of a stage or a finding that several runs have, the last counts. Stages
 // that were measured elsewhere, with other settings or on another number of cores do not belong into one result, and
-// results of faults are not combined.
+// results of faults are not combined. How often each was repeated is no such setting: the fewest are said.
 func Combine(results ...Result) (Result, error) {
 	if len(results) == 0 {
 		return Result{}, fmt.Errorf("nothing to combine")
@@ -27,10 +27,10 @@ func Combine(results ...Result) (Result, error) {
 		case r.Environment.Cores != all.Environment.Cores:
 			return all, fmt.Errorf("%s: measured on %d cores, the others on %d", r.Command, r.Environment.Cores,
 				all.Environment.Cores)
-		case all.Settings != nil && r.Settings != nil && !reflect.DeepEqual(*all.Settings, *r.Settings):
+		case all.Settings != nil && r.Settings != nil && !sameButRepeats(*all.Settings, *r.Settings):
 			return all, fmt.Errorf("%s: measured with other settings than %s", r.Command, commands[0])
 		}
-		if all.Settings == nil {
+		if r.Settings != nil && (all.Settings == nil || r.Settings.Repeats < all.Settings.Repeats) {
 			all.Settings = r.Settings
 		}
 		commands = append(commands, r.Command)
@@ -58,6 +58,12 @@ func Combine(results ...Result) (Result, error) {
 	slices.Sort(all.Labels)
 	all.Labels, all.Command = slices.Compact(all.Labels), strings.Join(commands, "; ")
 	return all, nil
+}
+
+// sameButRepeats says whether two runs differ in their repeats at most.
+func sameButRepeats(a, b Settings) bool {
+	a.Repeats = b.Repeats
+	return reflect.DeepEqual(a, b)
 }
 
 // brief is the stage without the seconds of its steps.

@@ -33,6 +33,13 @@ func TestCombine(t *testing.T) {
 		got.Environment.Commit != "b" || len(got.Labels) != 1 {
 		t.Errorf("result %+v", got)
 	}
+	once := one("g", 0, "stage2")
+	once.Settings = &Settings{Users: []int{50}, Repeats: 1}
+	thrice := one("h", 0, "stage1")
+	thrice.Settings = &Settings{Users: []int{50}, Repeats: 3}
+	if got, err := Combine(thrice, once); err != nil || got.Settings.Repeats != 1 || thrice.Settings.Repeats != 3 {
+		t.Errorf("three repeats and one: %+v, %v, want the fewest said", got.Settings, err)
+	}
 	other := one("c", 0, "stage3")
 	other.Settings = &Settings{Users: []int{100}}
 	elsewhere := one("d", 0, "stage3")
