@@ -86,7 +86,7 @@ func check(
 		return Check{}, err
 	}
 	c := Check{Change: fmt.Sprintf("%s: %s instead of %s", t.Knob, t.To, t.From), KneeKept: true}
-	out := n.Simulate(Load{Users: t.Step.Users}, max(3*simulated, 20*t.Step.Users))
+	out := n.Simulate(Load{Users: t.Step.Users}, max(2*simulated, 10*t.Step.Users))
 	tried := curve{}
 	if t.Search != nil && t.Search.FirstBad != nil {
 		near := float64(t.Step.Users) * min(3, o.P95MS/1000/max(out.P95, 1e-6)) // p95 is in proportion to users who wait
