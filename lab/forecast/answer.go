@@ -51,15 +51,11 @@ func (n Network) HighestRate(o result.Objective) (float64, Outcome) {
 	return low * most, best
 }
 
-// MostUsers is the least number of users in a closed loop without thinking at which p95 misses the
+// mostUsers is the least number of users in a closed loop without thinking at which p95 misses the
 // objective, as the laboratory's searches look for; 0 where more than most keep it. The search begins near a number;
 // with 0 by Little's law at as many as are in flight when the mean answer takes a third of the objective.
-func (n Network) MostUsers(o result.Objective, most, near int) int {
-	users, _ := n.mostUsers(o, most, near)
-	return users
-}
-
-// mostUsers is MostUsers with the requests a second of each number of users that it tried.
+//
+// With it come the requests a second of each number of users that was tried.
 func (n Network) mostUsers(o result.Objective, most, near int) (int, curve) {
 	var x, y []float64 // users, and by what share p95 misses the objective
 	tried, refuses := curve{}, false

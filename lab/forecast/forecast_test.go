@@ -208,7 +208,8 @@ func twins(t *testing.T, off float64) []result.Twin {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bad := float64(n.MostUsers(result.Objective{P95MS: 500}, 10_000, 0))
+		users, _ := n.mostUsers(result.Objective{P95MS: 500}, 10_000, 0)
+		bad := float64(users)
 		all = append(all, result.Twin{
 			Knob: "knob", From: "a", To: "b", Config: c, Step: step,
 			Search: &result.Search{LastGood: result.Ptr(bad * .95), FirstBad: &bad},
